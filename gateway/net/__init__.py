@@ -1,0 +1,1 @@
+"""What travels: typed messages, the bus, identity."""

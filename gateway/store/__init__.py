@@ -1,0 +1,1 @@
+"""What must survive: journal and blobs (the data space)."""

@@ -1,0 +1,1 @@
+"""The twin: kernel, components and workpieces (the digital space); pure."""

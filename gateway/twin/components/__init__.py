@@ -1,0 +1,1 @@
+"""Reference components, one function group family per file; pure."""

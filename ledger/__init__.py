@@ -1,0 +1,1 @@
+"""A permissioned chain of evidence; knows no controller and no message broker."""

@@ -1,0 +1,1 @@
+"""The engineer's side: lines, sessions, procedures, evidence, the command line."""

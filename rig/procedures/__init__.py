@@ -1,0 +1,1 @@
+"""Built-in procedures, parametrised from the line file."""

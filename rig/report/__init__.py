@@ -1,0 +1,1 @@
+"""Evidence rendered from the session record: HTML, JUnit, JSON."""
