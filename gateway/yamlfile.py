@@ -14,7 +14,7 @@ import re
 import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
@@ -38,6 +38,13 @@ def identifier(text: str) -> str:
 
 
 Id = Annotated[str, identifier]
+
+
+class Text(NamedTuple):
+    """A scalar whose type is known only later (a parameter of a component), with its line."""
+
+    text: str
+    line: int
 
 
 def load(path: Path, shape: type[T]) -> tuple[T, list[Problem]]:
@@ -118,6 +125,8 @@ class _Converter:
             return self.sequence(node, args[0], key, origin)
         if origin is dict:
             return self.mapping(node, args[0], args[1], key)
+        if wanted is Text:
+            return self.scalar(node, lambda text: Text(text, node.start_mark.line + 1), key)
         if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
             return self.struct(node, wanted, None)
         return self.scalar(node, _READERS[wanted], key)

@@ -139,7 +139,7 @@ Complain = Callable[[int, str, str], None]
 def compile_tags(
     entries: Iterable[TagEntry], protocols: Mapping[str, Protocol], complain: Complain
 ) -> dict[str, Tag]:
-    """Check ``entries``; ``protocols`` are of their devices, ``complain(line, what, hint)`` takes each problem."""
+    """Check ``entries``; ``protocols`` are of their devices; ``complain(line, what, hint)`` per problem."""
     tags: dict[str, Tag] = {}
     for entry in entries:
         tag = _compile(entry, protocols, complain)

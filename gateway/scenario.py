@@ -1,0 +1,162 @@
+"""What a station is expected to do, with limits declared before anything is measured; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+
+from gateway.field.tags import Complain, Ref, Tag, TagRef, check_ref
+from gateway.field.types import Value
+from gateway.twin.component import Carrier
+from gateway.twin.library import ComponentSpec
+from gateway.twin.twin import check_fault
+from gateway.units import duration
+from gateway.yamlfile import Text, boolean
+
+Duration = Annotated[int, duration]
+
+
+class ExpectEntry(msgspec.Struct, frozen=True, rename="kebab"):
+    """``tag`` becomes a value within a time, and not before another."""
+
+    tag: Ref
+    becomes: Text
+    within: Duration
+    after: Duration = 0
+    tolerance: float | None = None
+    line: int = 0
+
+
+class NeverEntry(msgspec.Struct, frozen=True, rename="kebab"):
+    """``tag`` must not be ``becomes`` (after the fault, where one is injected)."""
+
+    tag: Ref
+    becomes: Text
+    line: int = 0
+
+
+class ScenarioEntry(msgspec.Struct, frozen=True, rename="kebab"):
+    """A sequence or an interlock as the station file has it; see ``Scenario``."""
+
+    title: str
+    steps: list[ExpectEntry]
+    set: dict[str, Text] = {}
+    place: str | None = None
+    inject: list[str] = []
+    expect: list[ExpectEntry] = []
+    never: list[NeverEntry] = []
+    line: int = 0
+    name: str = ""
+
+
+class Expect(msgspec.Struct, frozen=True):
+    """``ref`` becomes ``value`` (within ± ``tolerance`` for a number) between ``after`` and ``within`` ns."""
+
+    ref: TagRef
+    value: Value
+    tolerance: float
+    after: int
+    within: int
+
+    def __str__(self) -> str:
+        return f"{self.ref} becomes {show(self.value)}"
+
+
+class Never(msgspec.Struct, frozen=True):
+    """``ref`` is never ``value``."""
+
+    ref: TagRef
+    value: Value
+
+
+class Scenario(msgspec.Struct, frozen=True):
+    """A thing the station does, with limits declared before it is measured.
+
+    ``set`` holds inputs for its time; ``place`` puts a workpiece onto that carrier's inlet; ``steps``
+    follow in order, each timed from the one before. An interlock then injects ``inject`` and expects
+    ``expect``, each timed from the injection. ``never`` must not occur (after the injection, if any).
+    """
+
+    name: str
+    title: str
+    set: tuple[tuple[TagRef, Value], ...]
+    place: str | None
+    steps: tuple[Expect, ...]
+    inject: tuple[str, ...]
+    expect: tuple[Expect, ...]
+    never: tuple[Never, ...]
+    line: int
+
+
+def show(value: Value) -> str:
+    """A value as people read it."""
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
+
+
+class Checker:
+    """Checks scenarios against the station's tags and twin."""
+
+    def __init__(
+        self, tags: Mapping[str, Tag], twin: Mapping[str, ComponentSpec], complain: Complain
+    ) -> None:
+        self.tags, self.twin, self.complain = tags, twin, complain
+
+    def check(self, entry: ScenarioEntry, interlock: bool) -> Scenario:
+        where = entry.name
+        if interlock and not (entry.inject and entry.expect):
+            self.complain(entry.line, f"{where}: an interlock needs inject and expect", "add what is missing")
+        if not interlock and (entry.inject or entry.expect):
+            self.complain(entry.line, f"{where}: a sequence injects nothing", "put it under interlocks")
+        if entry.place is not None and not carries(entry.place, self.twin):
+            self.complain(
+                entry.line, f"{where}: place {entry.place!r} is no carrier", "name one, such as a belt"
+            )
+        for fault in entry.inject:
+            what, _, hint = check_fault(fault, self.twin, self.tags).partition("; ")
+            if what:
+                self.complain(entry.line, f"{where}: inject {what}", hint)
+        held: list[tuple[TagRef, Value]] = []
+        for name, text in entry.set.items():
+            dotted, dot, bit = name.partition(".")
+            ref = TagRef(dotted, int(bit) if dot and bit.isdecimal() else -1)
+            value = self.value(ref, text, f"{where}: set")
+            if ref.tag in self.tags and self.tags[ref.tag].direction != "input":
+                self.complain(text.line, f"{where}: set {ref} is an output", "only inputs can be held")
+            held.append((ref, value))
+        return Scenario(
+            entry.name, entry.title, tuple(held), entry.place,
+            tuple(self.expect(each, where) for each in entry.steps), tuple(entry.inject),
+            tuple(self.expect(each, where) for each in entry.expect),
+            tuple(Never(n.tag, self.value(n.tag, n.becomes, f"{where}: never")) for n in entry.never),
+            entry.line,
+        )  # fmt: skip
+
+    def expect(self, entry: ExpectEntry, where: str) -> Expect:
+        value = self.value(entry.tag, entry.becomes, where)
+        if entry.after > entry.within:
+            self.complain(entry.line, f"{where}: {entry.tag}: after is later than within", "swap them")
+        tolerance = entry.tolerance
+        if tolerance is None:
+            tag = self.tags.get(entry.tag.tag)
+            tolerance = tag.resolution if tag is not None and not isinstance(value, bool) else 0.0
+        return Expect(entry.tag, value, tolerance, entry.after, entry.within)
+
+    def value(self, ref: TagRef, text: Text, where: str) -> Value:
+        tag = check_ref(ref, self.tags, text.line, where, self.complain)
+        if tag is None:
+            return False
+        try:
+            if ref.bit >= 0:
+                return boolean(text.text)
+            return float(text.text) if tag.raw is not None else tag.type.parse(text.text)
+        except ValueError as error:
+            what, _, hint = str(error).partition("; ")
+            self.complain(text.line, f"{where}: {ref}: {what}", hint)
+            return False
+
+
+def carries(name: str, twin: Mapping[str, ComponentSpec]) -> bool:
+    """Whether ``name`` is a component that workpieces stand on."""
+    return name in twin and issubclass(twin[name].family, Carrier)

@@ -1,0 +1,192 @@
+"""The station file, read into structs: devices, tags, twin, and what the station is expected to do."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from gateway.errors import BadInput, Problem
+from gateway.field.addresses import Protocol
+from gateway.field.tags import Ref, Tag, TagEntry, TagRef, check_ref, compile_tags
+from gateway.scenario import Checker, Duration, Scenario, ScenarioEntry, carries
+from gateway.twin.library import ComponentEntry, ComponentSpec, compile_components
+from gateway.yamlfile import Id, Text, parse, read_text
+
+FORMAT = "station 1"
+SCHEMES: dict[str, Protocol] = {"modbus": "modbus", "opc.tcp": "opcua", "s7": "s7"}
+DEFAULT_PORTS: dict[Protocol, int] = {"modbus": 502, "opcua": 4840, "s7": 102}
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if parts.scheme not in SCHEMES or not parts.hostname or (port is not None and not 0 < port < 65536):
+        raise ValueError(
+            f"{text!r} is not a device's address; "
+            "write modbus://host:port/unit, opc.tcp://host:port or s7://host:port/rack/slot"
+        )
+    return text
+
+
+class Device(msgspec.Struct, frozen=True, rename="kebab"):
+    """Something the gateway connects to.
+
+    ``inputs`` says how an input reaches the program: ``memory`` that the program reads. ``program`` is
+    the Structured Text program that a virtual controller runs for this device, beside the station file.
+    """
+
+    address: Annotated[str, _address]
+    role: Literal["controller"] = "controller"
+    inputs: Literal["memory"] = "memory"
+    program: Text | None = None
+    timeout: Duration = 200_000_000
+    line: int = 0
+    name: str = ""
+
+    @property
+    def protocol(self) -> Protocol:
+        """Which protocol the address speaks."""
+        return SCHEMES[urlsplit(self.address).scheme]
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """Host and port."""
+        parts = urlsplit(self.address)
+        return parts.hostname or "", parts.port or DEFAULT_PORTS[self.protocol]
+
+    def at_port(self, port: int) -> Device:
+        """The same device at another port."""
+        parts = urlsplit(self.address)
+        moved = parts._replace(netloc=f"{parts.hostname}:{port}").geturl()
+        return msgspec.structs.replace(self, address=moved)
+
+
+class StationEntry(msgspec.Struct, frozen=True, rename="kebab"):
+    """The station file as written."""
+
+    twinline: str
+    id: Id
+    devices: dict[Id, Device]
+    tags: dict[Id, TagEntry]
+    twin: dict[Id, ComponentEntry]
+    title: str = ""
+    scan: Duration = 10_000_000
+    manual: Ref | None = None
+    acknowledge: Ref | None = None
+    inlet: str | None = None
+    outlet: str | None = None
+    reentry: str | None = None
+    sequences: dict[Id, ScenarioEntry] = {}
+    interlocks: dict[Id, ScenarioEntry] = {}
+
+
+class Station(msgspec.Struct, frozen=True):
+    """One production cell, checked. ``sha256`` is of the file's bytes; times are ns."""
+
+    id: str
+    title: str
+    file: str
+    sha256: str
+    scan: int
+    devices: dict[str, Device]
+    tags: dict[str, Tag]
+    twin: dict[str, ComponentSpec]
+    manual: TagRef | None
+    acknowledge: TagRef | None
+    inlet: str | None
+    outlet: str | None
+    reentry: str | None
+    sequences: dict[str, Scenario]
+    interlocks: dict[str, Scenario]
+
+    @property
+    def controller(self) -> Device:
+        """The station's controller."""
+        return next(device for device in self.devices.values() if device.role == "controller")
+
+    @property
+    def inputs(self) -> list[Tag]:
+        """Tags that the controller reads, in the file's order."""
+        return [tag for tag in self.tags.values() if tag.direction == "input"]
+
+    @property
+    def outputs(self) -> list[Tag]:
+        """Tags that the controller writes, in the file's order."""
+        return [tag for tag in self.tags.values() if tag.direction == "output"]
+
+    @property
+    def commands(self) -> set[str]:
+        """Inputs that a person gives, not the plant: manual, acknowledge and the jogs."""
+        refs = [self.manual, self.acknowledge, *(tag.jog for tag in self.outputs)]
+        return {ref.tag for ref in refs if ref is not None}
+
+    @property
+    def echoes(self) -> set[str]:
+        """Outputs that only show an input: an observer with no jog of its own."""
+        observers = {tag.observer.tag for tag in self.inputs if tag.observer is not None}
+        return {tag.name for tag in self.outputs if tag.name in observers and tag.jog is None}
+
+    def moved(self, ports: Mapping[str, int]) -> Station:
+        """The same station with its devices at other ports, by device name."""
+        devices = {
+            name: device.at_port(ports[name]) if name in ports else device
+            for name, device in self.devices.items()
+        }
+        return msgspec.structs.replace(self, devices=devices)
+
+    def program_path(self) -> Path | None:
+        """The controller's program, found beside the station file; None where it names none."""
+        program = self.controller.program
+        return None if program is None else (Path(self.file).parent / program.text).resolve()
+
+
+def load_station(path: Path) -> Station:
+    """Read and check the station file; BadInput with every problem in it."""
+    text = read_text(path)
+    problems: list[Problem] = []
+    entry = parse(text, str(path), StationEntry, problems)
+    if entry is None:
+        raise BadInput(problems)
+
+    def complain(line: int, what: str, hint: str = "") -> None:
+        problems.append(Problem(str(path), line, 0, what, hint))
+
+    if entry.twinline != FORMAT:
+        complain(1, f"twinline: {entry.twinline!r} is no station format", f"write twinline: {FORMAT}")
+    if len([d for d in entry.devices.values() if d.role == "controller"]) != 1:
+        complain(1, "devices: a station has one controller", "declare one device")
+    protocols = {name: device.protocol for name, device in entry.devices.items()}
+    tags = compile_tags(entry.tags.values(), protocols, complain)
+    twin = compile_components(entry.twin, tags, complain)
+    for key, ref in (("manual", entry.manual), ("acknowledge", entry.acknowledge)):
+        if ref is not None:
+            tag = check_ref(ref, tags, _line_of(text, key), f"{key}:", complain, boolean=True)
+            if tag is not None and tag.direction != "input":
+                complain(_line_of(text, key), f"{key}: {ref} is an output", "name an input")
+    for key, name in (("inlet", entry.inlet), ("outlet", entry.outlet), ("reentry", entry.reentry)):
+        if name is not None and not carries(name, twin):
+            complain(_line_of(text, key), f"{key}: {name!r} is no carrier", "name one, such as a belt")
+    checker = Checker(tags, twin, complain)
+    sequences = {name: checker.check(each, False) for name, each in entry.sequences.items()}
+    interlocks = {name: checker.check(each, True) for name, each in entry.interlocks.items()}
+    if problems:
+        raise BadInput(problems)
+    return Station(
+        entry.id, entry.title or entry.id, str(path), hashlib.sha256(path.read_bytes()).hexdigest(),
+        entry.scan, entry.devices, tags, twin, entry.manual, entry.acknowledge, entry.inlet, entry.outlet,
+        entry.reentry or entry.inlet, sequences, interlocks,
+    )  # fmt: skip
+
+
+def _line_of(text: str, key: str) -> int:
+    """The line of a top-level key."""
+    lines = text.splitlines()
+    return next((n for n, line in enumerate(lines, 1) if line.startswith(f"{key}:")), 1)

@@ -1,0 +1,172 @@
+"""A component: a function group of the library with parameters, reacting to signals and own events; pure.
+
+A component declares what it has: ``PARAMS`` with unit and limits, ``PORTS`` that bind to tags (an
+*actuator* port takes a controller's output, a *sensor* port gives a controller's input), ``LINKS`` to
+other components, and ``FAULTS`` that can be injected. It never polls: ``drive`` tells it that an
+actuator changed, ``on`` that an event it scheduled has come, and ``sense`` asks what a sensor port shows
+now, so an analog value is computed when it is read.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+from gateway.field.types import Value
+from gateway.twin.kernel import Kernel
+from gateway.twin.workpiece import Happening, Kind, Workpiece
+
+
+class Param(msgspec.Struct, frozen=True):
+    """A parameter: ``unit`` (UCUM), limits, and ``default`` (None: it must be given)."""
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    default: float | None = None
+    about: str = ""
+
+
+class Port(msgspec.Struct, frozen=True):
+    """A signal to or from the controller. ``kind`` is bool, or real in ``unit``."""
+
+    name: str
+    direction: Literal["actuator", "sensor"]
+    kind: Literal["bool", "real"] = "bool"
+    unit: str = "1"
+    about: str = ""
+    optional: bool = False
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A named relation to another component, which must be an instance of ``family``."""
+
+    name: str
+    family: type[Component]
+    optional: bool = False
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """A fault that can be injected; ``about`` says what a person would see at the machine."""
+
+    name: str
+    about: str
+
+
+class Surroundings:
+    """What a component sees of its twin: the kernel's time and queue, and a place for happenings."""
+
+    __slots__ = ("happenings", "kernel")
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.happenings: list[Happening] = []
+
+
+class Component:
+    """Base of all components. ``STATE`` names the attributes that a snapshot keeps, besides ``faults``."""
+
+    ABOUT: ClassVar[str] = ""
+    PARAMS: ClassVar[tuple[Param, ...]] = ()
+    PORTS: ClassVar[tuple[Port, ...]] = ()
+    LINKS: ClassVar[tuple[Link, ...]] = ()
+    FAULTS: ClassVar[tuple[Fault, ...]] = ()
+    STATE: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        name: str,
+        surroundings: Surroundings,
+        params: Mapping[str, float],
+        links: Mapping[str, Component],
+    ) -> None:
+        self.name = name
+        self.surroundings = surroundings
+        self.params = dict(params)
+        self.links = dict(links)
+        self.faults: set[str] = set()
+
+    # What a component implements.
+
+    def start(self) -> None:
+        """The twin begins, or is reset: take the initial state. All components exist by now."""
+
+    def drive(self, port: str, value: Value) -> None:
+        """The actuator ``port`` changed to ``value``."""
+        raise AssertionError(f"{self.name} has no actuator {port}")
+
+    def on(self, kind: str, argument: Any) -> None:
+        """An event of this component has come."""
+        raise AssertionError(f"{self.name} has no event {kind}")
+
+    def sense(self, port: str) -> Value:
+        """What the sensor ``port`` shows now."""
+        raise AssertionError(f"{self.name} has no sensor {port}")
+
+    def fault_changed(self, fault: str, active: bool) -> None:
+        """``fault`` was injected or cleared; ``self.faults`` already says so."""
+
+    # What a component uses.
+
+    @property
+    def now(self) -> int:
+        """The twin's time, ns."""
+        return self.surroundings.kernel.now
+
+    def at(self, time: int, kind: str, argument: Any = None, priority: int = 0) -> int:
+        """Schedule an own event at ``time``; gives a handle for ``cancel``."""
+        return self.surroundings.kernel.schedule(time, self.name, kind, argument, priority)
+
+    def after(self, delay: int, kind: str, argument: Any = None, priority: int = 0) -> int:
+        """Schedule an own event ``delay`` ns from now."""
+        return self.at(self.now + delay, kind, argument, priority)
+
+    def cancel(self, handle: int | None) -> None:
+        """Cancel an own event that has not come yet; None is nothing to cancel."""
+        if handle is not None:
+            self.surroundings.kernel.cancel(handle)
+
+    def tell(self, kind: Kind, workpiece: str, detail: str = "") -> None:
+        """Say what happened to a workpiece here."""
+        self.surroundings.happenings.append(Happening(self.now, kind, self.name, workpiece, detail))
+
+    def snapshot(self) -> dict[str, Any]:
+        """The attributes named in ``STATE`` and the active faults; plain data, copied."""
+        return {"faults": set(self.faults)} | {key: copy.deepcopy(getattr(self, key)) for key in self.STATE}
+
+    def restore(self, taken: Mapping[str, Any]) -> None:
+        """Return to a ``snapshot``."""
+        for key, value in taken.items():
+            setattr(self, key, copy.deepcopy(value))
+
+
+class Carrier(Component):
+    """A component that workpieces stand on and pass through; base of conveyors, lifts, buffers."""
+
+    def admits(self, workpiece: Workpiece) -> bool:
+        """Whether ``workpiece`` could come in at the inlet now."""
+        raise NotImplementedError
+
+    def admit(self, workpiece: Workpiece) -> None:
+        """``workpiece`` comes in at the inlet; ``admits`` said yes at this instant."""
+        raise NotImplementedError
+
+    def waiting(self) -> Workpiece | None:
+        """The workpiece that stands at the outlet and could pass on, or None."""
+        raise NotImplementedError
+
+    def release(self, workpiece: str) -> Workpiece:
+        """The workpiece waiting at the outlet passes on and is gone from here."""
+        raise NotImplementedError
+
+    def clear(self) -> tuple[Workpiece, ...]:
+        """Take everything off by hand; gives what was there."""
+        raise NotImplementedError
+
+    def contents(self) -> tuple[Workpiece, ...]:
+        """What stands here, the one nearest the outlet first."""
+        raise NotImplementedError

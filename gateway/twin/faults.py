@@ -1,0 +1,32 @@
+"""Faults of a sensor's wire, the same for every sensor port of every component; pure.
+
+A component's own faults are named ``component.fault``; these are named ``component.port.fault``.
+"""
+
+from __future__ import annotations
+
+from gateway.field.tags import Tag
+from gateway.field.types import Value
+
+WIRE_FAULTS = {
+    "stuck-on": "the sensor shows true whatever happens (BOOL)",
+    "stuck-off": "the sensor shows false whatever happens (BOOL)",
+    "stuck": "the sensor keeps the value it has at this moment",
+    "broken-wire": "no signal arrives: false, or the raw zero of an analog input",
+    "short-circuit": "full signal arrives: true, or the upper end of an analog input",
+}
+
+
+def arrives(fault: str, tag: Tag, held: Value) -> Value:
+    """What arrives over a wire with ``fault``; ``held`` is the value the sensor had when it began."""
+    boolean = tag.type.kind == "bool"
+    if fault == "stuck":
+        return held
+    if fault in ("stuck-on", "short-circuit"):
+        return True if boolean else tag.range.high
+    return False if boolean else tag.from_device(0)
+
+
+def fits(fault: str, tag: Tag) -> bool:
+    """Whether ``fault`` makes sense on ``tag``: an analog value is not on or off."""
+    return tag.type.kind == "bool" or fault not in ("stuck-on", "stuck-off")

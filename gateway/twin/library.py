@@ -1,0 +1,254 @@
+"""The kinds of components there are, and a station's components checked against them; pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from gateway.field.tags import Complain, Tag
+from gateway.twin.component import Component
+from gateway.twin.components.axes import ServoAxis
+from gateway.twin.components.dispensing import DispensingValve
+from gateway.twin.components.joining import Press, Screwdriver
+from gateway.twin.components.pneumatics import AirSupply, Cylinder
+from gateway.twin.components.safety import Door
+from gateway.twin.components.transport import BeltConveyor, PhotoEye, RejectGate, Stopper
+from gateway.units import quantity
+from gateway.yamlfile import Id, Text
+
+KINDS: dict[str, type[Component]] = {
+    "air-supply": AirSupply,
+    "belt-conveyor": BeltConveyor,
+    "cylinder": Cylinder,
+    "dispensing-valve": DispensingValve,
+    "door": Door,
+    "photo-eye": PhotoEye,
+    "press": Press,
+    "reject-gate": RejectGate,
+    "screwdriver": Screwdriver,
+    "servo-axis": ServoAxis,
+    "stopper": Stopper,
+}
+
+
+class ComponentEntry(msgspec.Struct, frozen=True, rename="kebab"):
+    """A component as the station file has it."""
+
+    kind: str
+    params: dict[str, Text] = {}
+    links: dict[str, Text] = {}
+    ports: dict[str, Text] = {}
+    title: str = ""
+    line: int = 0
+    name: str = ""
+
+
+class ComponentSpec(msgspec.Struct, frozen=True):
+    """A checked component: parameters in their declared units, links by name, ports by tag."""
+
+    name: str
+    kind: str
+    params: dict[str, float]
+    links: dict[str, str]
+    ports: dict[str, str]
+    title: str
+
+    @property
+    def family(self) -> type[Component]:
+        """The class that models it."""
+        return KINDS[self.kind]
+
+
+def compile_components(
+    entries: Mapping[str, ComponentEntry], tags: Mapping[str, Tag], complain: Complain
+) -> dict[str, ComponentSpec]:
+    """Check ``entries`` against their kinds and the station's ``tags``; links come before what uses them."""
+    specs: dict[str, ComponentSpec] = {}
+    for entry in entries.values():
+        family = KINDS.get(entry.kind)
+        if family is None:
+            complain(entry.line, f"{entry.name}: kind {entry.kind!r} is not known", _known(entry.kind, KINDS))
+            continue
+        specs[entry.name] = ComponentSpec(
+            entry.name,
+            entry.kind,
+            _params(entry, family, complain),
+            _links(entry, family, entries, complain),
+            _ports(entry, family, tags, complain),
+            entry.title or family.ABOUT,
+        )
+    _check_bound_once(entries.values(), specs, complain)
+    return _in_order(specs, entries, complain)
+
+
+def _params(entry: ComponentEntry, family: type[Component], complain: Complain) -> dict[str, float]:
+    declared = {param.name: param for param in family.PARAMS}
+    _unknown(entry, "parameter", entry.params, declared, complain)
+    values: dict[str, float] = {}
+    for param in declared.values():
+        written = entry.params.get(param.name)
+        if written is None:
+            if param.default is None:
+                complain(
+                    entry.line,
+                    f"{entry.name}: parameter {param.name} is missing",
+                    f"give it in {param.unit}, {param.low:g} to {param.high:g}",
+                )
+            values[param.name] = param.low if param.default is None else param.default
+            continue
+        try:
+            value = quantity(written.text, param.unit)
+        except ValueError as error:
+            what, _, hint = str(error).partition("; ")
+            complain(written.line, f"{entry.name}.{param.name}: {what}", hint)
+            continue
+        if not param.low <= value <= param.high:
+            complain(
+                written.line,
+                f"{entry.name}.{param.name}: {written.text} is outside its limits",
+                f"give {param.low:g} to {param.high:g} {param.unit}",
+            )
+        values[param.name] = value
+    return values
+
+
+def _links(
+    entry: ComponentEntry, family: type[Component], entries: Mapping[str, ComponentEntry], complain: Complain
+) -> dict[str, str]:
+    declared = {link.name: link for link in family.LINKS}
+    _unknown(entry, "link", entry.links, declared, complain)
+    links: dict[str, str] = {}
+    for link in declared.values():
+        written = entry.links.get(link.name)
+        kinds = [kind for kind, each in KINDS.items() if issubclass(each, link.family)]
+        if written is None:
+            if not link.optional:
+                complain(
+                    entry.line,
+                    f"{entry.name}: link {link.name} is missing",
+                    f"name a component of kind {' or '.join(kinds)}",
+                )
+            continue
+        other = entries.get(written.text)
+        if other is None:
+            complain(
+                written.line,
+                f"{entry.name}: link {link.name} names {written.text!r}, which is no component",
+                _known(written.text, entries),
+            )
+        elif other.kind not in kinds:
+            complain(
+                written.line,
+                f"{entry.name}: link {link.name} names {written.text!r}, a {other.kind}",
+                f"name a component of kind {' or '.join(kinds)}",
+            )
+        else:
+            links[link.name] = written.text
+    return links
+
+
+def _ports(
+    entry: ComponentEntry, family: type[Component], tags: Mapping[str, Tag], complain: Complain
+) -> dict[str, str]:
+    declared = {port.name: port for port in family.PORTS}
+    _unknown(entry, "port", entry.ports, declared, complain)
+    ports: dict[str, str] = {}
+    for port in declared.values():
+        written = entry.ports.get(port.name)
+        if written is None:
+            if not port.optional:
+                complain(
+                    entry.line, f"{entry.name}: port {port.name} is not bound", "name the tag it is wired to"
+                )
+            continue
+        tag = tags.get(written.text)
+        where = f"{entry.name}: port {port.name}"
+        if tag is None:
+            complain(
+                written.line, f"{where} names {written.text!r}, which is no tag", _known(written.text, tags)
+            )
+            continue
+        wanted = "output" if port.direction == "actuator" else "input"
+        if tag.direction != wanted:
+            complain(
+                written.line,
+                f"{where} is a{'n' if port.direction == 'actuator' else ''} {port.direction}, "
+                f"{tag.name} an {tag.direction}",
+                f"an {port.direction} is a controller's {wanted}",
+            )
+        elif (tag.type.kind == "bool") != (port.kind == "bool"):
+            complain(
+                written.line,
+                f"{where} is {port.kind}, {tag.name} a {tag.type.name}",
+                "bind a BOOL" if port.kind == "bool" else "bind a number",
+            )
+        elif port.kind == "real" and tag.unit != port.unit:
+            complain(
+                written.line, f"{where} is in {port.unit}, {tag.name} in {tag.unit}", "use the same unit"
+            )
+        else:
+            ports[port.name] = tag.name
+    return ports
+
+
+def _check_bound_once(
+    entries: Iterable[ComponentEntry], specs: Mapping[str, ComponentSpec], complain: Complain
+) -> None:
+    """A sensor's tag has one source."""
+    source: dict[str, str] = {}
+    for entry in entries:
+        spec = specs.get(entry.name)
+        for port in spec.family.PORTS if spec else ():
+            tag = spec.ports.get(port.name) if spec and port.direction == "sensor" else None
+            if tag is None:
+                continue
+            if tag in source:
+                complain(
+                    entry.ports[port.name].line,
+                    f"{entry.name}: tag {tag} is driven by {source[tag]} already",
+                    "bind one sensor to a tag",
+                )
+            source[tag] = entry.name
+
+
+def _in_order(
+    specs: dict[str, ComponentSpec], entries: Mapping[str, ComponentEntry], complain: Complain
+) -> dict[str, ComponentSpec]:
+    ordered: dict[str, ComponentSpec] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in ordered or name not in specs:
+            return
+        if name in path:
+            complain(entries[name].line, f"links go in a circle: {' -> '.join((*path, name))}", "break it")
+            return
+        for other in specs[name].links.values():
+            visit(other, (*path, name))
+        ordered.setdefault(name, specs[name])
+
+    for name in specs:
+        visit(name, ())
+    return ordered
+
+
+def _unknown(
+    entry: ComponentEntry,
+    what: str,
+    written: Mapping[str, Text],
+    declared: Mapping[str, object],
+    complain: Complain,
+) -> None:
+    for key, text in written.items():
+        if key not in declared:
+            complain(text.line, f"{entry.name}: a {entry.kind} has no {what} {key!r}", _known(key, declared))
+
+
+def _known(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, 1, 0.5)
+    return f"did you mean {near[0]!r}?" if near else "there are " + (", ".join(names) or "none")
+
+
+__all__ = ["KINDS", "ComponentEntry", "ComponentSpec", "Id", "compile_components"]
