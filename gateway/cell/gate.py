@@ -1,0 +1,72 @@
+"""The write gate: the only way to a controller's inputs, with the forces on them; pure.
+
+Closed (nobody holds a lease) it lets nothing through. Open, it lets the wanted values through. When the
+lease is lost it drives the safe values until the device has taken them, then closes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from gateway.field.tags import Tag, TagRef
+from gateway.field.types import Value
+
+GateState = Literal["closed", "open", "safing"]
+
+
+class Gate:
+    """Wanted values in, values to write out. ``inputs`` are the tags it guards, by name."""
+
+    def __init__(self, inputs: Mapping[str, Tag]) -> None:
+        self.inputs = inputs
+        self.state: GateState = "closed"
+        self.forces: dict[TagRef, Value] = {}
+        self.written: dict[str, Value] = {}
+
+    @property
+    def safe(self) -> dict[str, Value]:
+        """Every input's safe value."""
+        return {name: tag.safe for name, tag in self.inputs.items()}
+
+    def open(self) -> None:
+        """A lease is held, and that is journalled."""
+        self.state = "open"
+
+    def make_safe(self) -> None:
+        """The lease is gone: forces end, the safe values are driven."""
+        self.forces.clear()
+        self.written.clear()
+        self.state = "safing"
+
+    def forced(self, values: dict[str, Value]) -> dict[str, Value]:
+        """``values`` with the forces laid over them."""
+        for ref, value in self.forces.items():
+            values[ref.tag] = ref.into(values[ref.tag], value)
+        return values
+
+    def writes(self, wanted: Mapping[str, Value]) -> dict[str, Value]:
+        """What to write now: wanted or safe values that the device does not hold yet."""
+        if self.state == "closed":
+            return {}
+        if self.state == "safing":
+            wanted = self.safe
+        written = self.written
+        return {
+            name: value for name, value in wanted.items() if name not in written or written[name] != value
+        }
+
+    def took(self, values: Mapping[str, Value]) -> None:
+        """The device has taken ``values``."""
+        self.written.update(values)
+        if self.state == "safing" and len(self.written) == len(self.inputs):
+            self.state = "closed"
+            self.written.clear()
+
+    def forget(self, names: Iterable[str] | None = None) -> None:
+        """What the device holds is not known any more (all: the connection was lost)."""
+        if names is None:
+            self.written.clear()
+            return
+        for name in names:
+            self.written.pop(name, None)

@@ -1,0 +1,181 @@
+"""A running script: stimulus and watch on one clock, done action by action at scan resolution; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from gateway.field.tags import TagRef
+from gateway.field.types import Value
+from gateway.net.messages import (
+    MAX_SAMPLES,
+    Action,
+    Await,
+    AwaitHappenings,
+    Clear,
+    Feed,
+    Force,
+    Free,
+    Inject,
+    Isolate,
+    Pause,
+    Place,
+    Reset,
+    Run,
+    Sample,
+    Trace,
+)
+from gateway.twin.workpiece import Happening, Workpiece
+
+
+class Station(Protocol):
+    """What a script does to its station."""
+
+    def force(self, ref: TagRef, value: Value) -> None: ...
+    def free(self, ref: TagRef) -> None: ...
+    def inject(self, fault: str, active: bool) -> None: ...
+    def feed(self, carrier: str, workpieces: tuple[Workpiece, ...]) -> None: ...
+    def feeding(self) -> bool: ...
+    def reset(self) -> None: ...
+    def isolate(self, on: bool) -> None: ...
+    def forced(self) -> set[TagRef]: ...
+    def faults(self) -> list[str]: ...
+
+
+class Script:
+    """One ``Run`` of ``operator``, as it goes. Times inside are ns of the gateway's monotonic clock."""
+
+    def __init__(
+        self, operator: str, request: int, run: Run, now: int, utc: int, values: Mapping[str, Value]
+    ) -> None:
+        self.operator, self.request, self.run = operator, request, run
+        self.started, self.utc = now, utc
+        self.watched = set(run.watch) or set(values)
+        self.initial = {tag: value for tag, value in values.items() if tag in self.watched}
+        self.marks: list[int] = []
+        self.samples: list[Sample] = []
+        self.happenings: list[Happening] = []
+        self.couplings: list[tuple[int, str, int]] = []
+        self.overruns: list[tuple[int, int]] = []
+        self.problems: list[str] = []
+        self.scans = 0
+        self.ended = ""
+        self._action_began = now
+        self._begun = False
+        self._tail_until: int | None = None
+        self._undo: list[Callable[[Station], None]] = []
+
+    def sampled(self, now: int, tag: str, value: Value) -> None:
+        """``tag`` changed."""
+        if tag in self.watched and len(self.samples) < MAX_SAMPLES:
+            self.samples.append(Sample(now - self.started, tag, value))
+
+    def happened(self, happening: Happening) -> None:
+        """Something happened to a workpiece."""
+        at = max(0, happening.time - self.started)
+        self.happenings.append(
+            Happening(at, happening.kind, happening.component, happening.workpiece, happening.detail)
+        )
+
+    def coupled(self, now: int, neighbour: str, latency: int) -> None:
+        """A workpiece passed to ``neighbour``."""
+        self.couplings.append((now - self.started, neighbour, latency))
+
+    def overrun(self, now: int, late: int) -> None:
+        """This scan came ``late`` ns after its time."""
+        self.overruns.append((now - self.started, late))
+
+    def progress(self, now: int, values: Mapping[str, Value], station: Station) -> bool:
+        """Do all that can be done at this scan; whether the script did anything to the station."""
+        acted = False
+        while not self.ended and len(self.marks) < len(self.run.actions):
+            action = self.run.actions[len(self.marks)]
+            if not self._begun:
+                self._begun = True
+                self._action_began = now
+                acted = self._begin(action, station) or acted
+            if not self._is_done(action, now, values, station):
+                limit = getattr(action, "limit", None)
+                if limit is not None and now - self._action_began >= limit:
+                    self.ended = "limit"
+                break
+            self.marks.append(now - self.started)
+            self._begun = False
+        if not self.ended and len(self.marks) == len(self.run.actions):
+            if self._tail_until is None:
+                self._tail_until = now + self.run.tail
+            if now >= self._tail_until:
+                self.ended = "done"
+        return acted
+
+    def _begin(self, action: Action, station: Station) -> bool:
+        """Start ``action``; whether that changed the station."""
+        match action:
+            case Force(ref=ref, value=value):
+                if ref not in station.forced():
+                    self._undo.append(lambda cell, ref=ref: cell.free(ref))  # type: ignore[misc]
+                station.force(ref, value)
+            case Free(ref=ref):
+                station.free(ref)
+            case Inject(fault=fault):
+                if fault not in station.faults():
+                    self._undo.append(lambda cell, fault=fault: cell.inject(fault, False))  # type: ignore[misc]
+                station.inject(fault, True)
+            case Clear(fault=fault):
+                station.inject(fault, False)
+            case Place(carrier=carrier, workpieces=workpieces) | Feed(carrier=carrier, workpieces=workpieces):
+                station.feed(carrier, workpieces)
+            case Reset():
+                station.reset()
+            case Isolate(on=on):
+                station.isolate(on)
+            case _:
+                return False
+        return True
+
+    def _is_done(self, action: Action, now: int, values: Mapping[str, Value], station: Station) -> bool:
+        match action:
+            case Await(ref=ref, value=value, tolerance=tolerance):
+                return holds(ref, value, tolerance, values)
+            case AwaitHappenings(kinds=kinds, count=count):
+                return sum(1 for each in self.happenings if each.kind in kinds) >= count
+            case Pause(duration=duration):
+                return now - self._action_began >= duration
+            case Place():
+                return not station.feeding()
+            case _:
+                return True
+
+    def undo(self, station: Station) -> None:
+        """Take back what the script forced and injected, last first, unless it is to be kept."""
+        if not self.run.keep:
+            for step in reversed(self._undo):
+                step(station)
+
+    def trace(self, now: int, contents: tuple[Workpiece, ...]) -> Trace:
+        """What was seen."""
+        return Trace(
+            utc=self.utc,
+            mono=self.started,
+            duration=now - self.started,
+            scans=self.scans,
+            ended=self.ended,
+            initial=self.initial,
+            samples=tuple(self.samples),
+            marks=tuple(self.marks),
+            happenings=tuple(self.happenings),
+            couplings=tuple(self.couplings),
+            overruns=tuple(self.overruns),
+            contents=contents,
+            problems=tuple(dict.fromkeys(self.problems)),
+        )
+
+
+def holds(ref: TagRef, value: Value, tolerance: float, values: Mapping[str, Value]) -> bool:
+    """Whether ``ref`` is ``value`` (± ``tolerance`` for numbers) in ``values``."""
+    if ref.tag not in values:
+        return False
+    found = ref.of(values[ref.tag])
+    if isinstance(value, bool) or isinstance(found, bool):
+        return bool(found) == bool(value)
+    return abs(found - value) <= tolerance

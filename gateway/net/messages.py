@@ -1,0 +1,313 @@
+"""What travels: the typed bodies of commands, replies, reports and couplings; pure.
+
+A body is a msgspec struct, tagged by its kind, inside a signed envelope (see envelope.py). Structs only
+append fields. Times are ns: ``t`` counts from the start of a trace on the gateway's monotonic clock.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from gateway.field.tags import TagRef
+from gateway.field.types import Value
+from gateway.twin.workpiece import Happening, Kind, Workpiece
+
+VERSION = 1
+MAX_ACTIONS = 256
+MAX_SAMPLES = 200_000
+
+
+class Body(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Base of all bodies: a msgpack array that begins with the kind's name."""
+
+
+# --- actions of a script: stimulus and watch go to the gateway in one command -----------------------
+
+
+class Force(Body, frozen=True):
+    """Hold an input (or one bit of it) at a value until it is freed."""
+
+    ref: TagRef
+    value: Value
+
+
+class Free(Body, frozen=True):
+    """End a force: the input returns to what the twin shows now."""
+
+    ref: TagRef
+
+
+class Inject(Body, frozen=True):
+    """Begin the fault ``component.fault`` or ``component.port.fault`` in the twin."""
+
+    fault: str
+
+
+class Clear(Body, frozen=True):
+    """End a fault."""
+
+    fault: str
+
+
+class Place(Body, frozen=True):
+    """Put workpieces onto a carrier's inlet, each as soon as there is room; done when all are on."""
+
+    carrier: str
+    workpieces: tuple[Workpiece, ...]
+    limit: int
+
+
+class Feed(Body, frozen=True):
+    """As ``Place``, but the script goes on at once."""
+
+    carrier: str
+    workpieces: tuple[Workpiece, ...]
+
+
+class Reset(Body, frozen=True):
+    """Clear all faults, take all workpieces off, free all forces of this lease."""
+
+
+class Isolate(Body, frozen=True):
+    """Cut the station from its neighbours (``on``): its outlet leads out of the line, its inlet takes nobody,
+    and signals from neighbours show their safe value. Off: couple it again."""
+
+    on: bool
+
+
+class Await(Body, frozen=True):
+    """Wait until ``ref`` is ``value`` (± ``tolerance`` for numbers), at most ``limit`` ns."""
+
+    ref: TagRef
+    value: Value
+    tolerance: float
+    limit: int
+
+
+class AwaitHappenings(Body, frozen=True):
+    """Wait until ``count`` workpieces had one of the happenings ``kinds`` since the script began."""
+
+    kinds: tuple[Kind, ...]
+    count: int
+    limit: int
+
+
+class Pause(Body, frozen=True):
+    """Let ``duration`` ns pass."""
+
+    duration: int
+
+
+Action = Force | Free | Inject | Clear | Place | Feed | Reset | Isolate | Await | AwaitHappenings | Pause
+
+
+# --- commands of an operator to a station ----------------------------------------------------------
+
+
+class Identify(Body, frozen=True):
+    """Who are you, and what is connected?"""
+
+
+class Acquire(Body, frozen=True):
+    """Ask for the station's lease for ``ttl`` ns; answered with ``Leased``."""
+
+    ttl: int
+
+
+class Renew(Body, frozen=True):
+    """Prolong the lease by its time to live."""
+
+    token: int
+
+
+class Release(Body, frozen=True):
+    """Give the lease back: forces end, the safe state is driven."""
+
+    token: int
+
+
+class Run(Body, frozen=True):
+    """Do ``actions`` in order under the lease ``token``, watching ``watch`` (empty: every tag).
+
+    Ends when the last action is done and ``tail`` ns more have passed, or an action reached its limit.
+    Unless ``keep``, what the script forced and injected is undone at its end.
+    """
+
+    token: int
+    actions: tuple[Action, ...]
+    watch: tuple[str, ...] = ()
+    tail: int = 0
+    keep: bool = False
+
+
+class Abort(Body, frozen=True):
+    """End the running script."""
+
+    token: int
+
+
+Command = Identify | Acquire | Renew | Release | Run | Abort
+
+
+# --- replies ---------------------------------------------------------------------------------------
+
+
+class Identified(Body, frozen=True):
+    """A station's gateway and its controller. ``problem`` says why the controller does not answer."""
+
+    station: str
+    gateway_version: str
+    boot: str
+    station_sha256: str
+    protocol: str
+    address: str
+    link: str
+    vendor: str = ""
+    product: str = ""
+    version: str = ""
+    program: str = ""
+    program_sha256: str = ""
+    problem: str = ""
+    details: dict[str, str] = {}
+
+
+class Leased(Body, frozen=True):
+    """The lease is yours under ``token`` for ``ttl`` ns from now, renewed by ``Renew``."""
+
+    token: int
+    ttl: int
+
+
+class Done(Body, frozen=True):
+    """It is done."""
+
+
+class Refused(Body, frozen=True):
+    """It is not done, and why."""
+
+    why: str
+
+
+class Sample(msgspec.Struct, frozen=True, array_like=True):
+    """``tag`` became ``value`` at ``t``."""
+
+    t: int
+    tag: str
+    value: Value
+
+
+class Trace(Body, frozen=True):
+    """What a script saw. ``marks[i]`` is when action i was done; ``ended`` is done, limit, link, aborted.
+
+    ``initial`` is every watched tag at t = 0; ``samples`` are the changes since. ``overruns`` are (t, how
+    late) of scans that came more than a scan late; ``couplings`` are (t, neighbour, offer to accept).
+    """
+
+    utc: int
+    mono: int
+    duration: int
+    scans: int
+    ended: str
+    initial: dict[str, Value]
+    samples: tuple[Sample, ...] = ()
+    marks: tuple[int, ...] = ()
+    happenings: tuple[Happening, ...] = ()
+    couplings: tuple[tuple[int, str, int], ...] = ()
+    overruns: tuple[tuple[int, int], ...] = ()
+    contents: tuple[Workpiece, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+ReplyBody = Identified | Leased | Done | Refused | Trace
+
+
+class Reply(Body, frozen=True):
+    """The answer to the request with the envelope sequence ``request``; UTC ns at receipt and at sending."""
+
+    request: int
+    body: ReplyBody
+    received: int
+    sent: int
+
+
+# --- reports of a station --------------------------------------------------------------------------
+
+
+class State(Body, frozen=True):
+    """A station's heartbeat, retained; also its last will, with ``online`` false."""
+
+    online: bool
+    boot: str
+    link: str = ""
+    holder: str = ""
+    protected: bool = True
+    forces: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    overruns: int = 0
+    problem: str = ""
+
+
+class Image(Body, frozen=True):
+    """Values that changed since the last one, or all of them (``key``); ``good`` false: last known only."""
+
+    key: bool
+    good: bool
+    values: dict[str, Value]
+
+
+class StationEvent(Body, frozen=True):
+    """Something worth keeping happened: kind (lease, force, link, safe, workpiece, overrun) and its text."""
+
+    kind: str
+    text: str
+
+
+# --- couplings between neighbours ------------------------------------------------------------------
+
+
+class Signals(Body, frozen=True):
+    """The sender's coupling signals, by tag of the sender; repeated as a heartbeat."""
+
+    values: dict[str, Value]
+
+
+class Offer(Body, frozen=True):
+    """Workpiece ``workpiece`` would pass over as transfer ``number`` of the sender's journal ``epoch``."""
+
+    epoch: str
+    number: int
+    workpiece: Workpiece
+
+
+class Accept(Body, frozen=True):
+    """Transfer ``number`` of ``epoch`` is mine: journalled before this was sent."""
+
+    epoch: str
+    number: int
+
+
+Coupling = Signals | Offer | Accept
+
+B = TypeVar("B")
+
+
+def encode(body: Body) -> bytes:
+    """A body's canonical bytes."""
+    return _ENCODER.encode(body)
+
+
+def decode(data: bytes, wanted: Any) -> Any:
+    """The body in ``data`` as ``wanted`` (a Body class or union); msgspec.DecodeError where it is not one."""
+    return _decoder(wanted).decode(data)
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODERS: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
+
+
+def _decoder(wanted: Any) -> msgspec.msgpack.Decoder[Any]:
+    if wanted not in _DECODERS:
+        _DECODERS[wanted] = msgspec.msgpack.Decoder(wanted)
+    return _DECODERS[wanted]

@@ -1,0 +1,77 @@
+"""What a session needs of a line's gateways, whichever way they are reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from gateway.net.messages import Action, Identified, Trace
+
+LEASE_TTL = 1_000_000_000
+LEASE_RENEW = 250_000_000
+SLACK = 5_000_000_000  # beyond a script's own limits, for the way there and back
+
+
+class RigFault(Exception):
+    """The rig's own parts are at fault: gateway, broker, or the machine. The verdict is ERROR."""
+
+
+class GatewayGone(RigFault):
+    """A station's gateway does not answer."""
+
+    def __init__(self, station: str, why: str) -> None:
+        self.station = station
+        super().__init__(f"gateway {station}: {why}")
+
+
+class BrokerGone(RigFault):
+    """No broker is connected."""
+
+
+class Script(NamedTuple):
+    """What a station is to do, in one command: see ``gateway.net.messages.Run``."""
+
+    actions: tuple[Action, ...]
+    watch: tuple[str, ...] = ()
+    tail: int = 0
+    keep: bool = False
+
+    @property
+    def limit(self) -> int:
+        """The longest it can take, ns."""
+        waits = (getattr(each, "limit", 0) + getattr(each, "duration", 0) for each in self.actions)
+        return sum(waits) + self.tail
+
+
+class RoundTrip(NamedTuple):
+    """Of one question: how long it took, and the gateway's clock less the rig's; ns."""
+
+    took: int
+    offset: int
+    uncertainty: int
+
+
+class Backend(Protocol):
+    """A line's gateways. All calls are bounded in time and raise ``RigFault`` when the rig is at fault."""
+
+    mode: str
+
+    def identify(self, station: str) -> tuple[Identified, RoundTrip]:
+        """Ask the gateway who it and its controller are."""
+        ...
+
+    def hold(self, station: str) -> None:
+        """Acquire the station's lease and keep it until ``close``."""
+        ...
+
+    def run(self, scripts: Mapping[str, Script], until: str = "") -> dict[str, Trace]:
+        """Run scripts on several stations at once; when ``until``'s ends, the others are ended too."""
+        ...
+
+    def now(self) -> int:
+        """UTC ns, or the virtual clock's."""
+        ...
+
+    def close(self) -> None:
+        """Give the leases back: safe state everywhere."""
+        ...

@@ -1,0 +1,81 @@
+"""Reading a trace: when did what become what, and what else moved; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gateway.cell.script import holds
+from gateway.field.tags import TagRef
+from gateway.field.types import Value
+from gateway.net.messages import Trace
+from gateway.scenario import Expect
+
+
+class Reading:
+    """Questions to a ``Trace``; all times are ns since its start."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self._changes: dict[str, list[tuple[int, Value]]] = {
+            tag: [(0, value)] for tag, value in trace.initial.items()
+        }
+        for sample in trace.samples:
+            self._changes.setdefault(sample.tag, []).append((sample.t, sample.value))
+
+    def value(self, ref: TagRef, t: int | None = None) -> Value | None:
+        """What ``ref`` was at ``t`` (at the end, if not given); None if it was never seen."""
+        last: Value | None = None
+        for at, value in self._changes.get(ref.tag, ()):
+            if t is not None and at > t:
+                break
+            last = value
+        return None if last is None else ref.of(last)
+
+    def became(self, expect: Expect, start: int, end: int | None = None) -> tuple[int | None, bool]:
+        """(when ``expect`` first held at or after ``start``, whether it had held already before that)."""
+        held = False
+        for at, value in self._changes.get(expect.ref.tag, ()):
+            if end is not None and at > end:
+                break
+            now = holds(expect.ref, expect.value, expect.tolerance, {expect.ref.tag: value})
+            if at < start:
+                held = now
+            elif now:
+                return (start, True) if held else (at, False)
+            else:
+                held = False
+        return (start, True) if held else (None, False)
+
+    def first(self, ref: TagRef, value: Value, start: int) -> int | None:
+        """When ``ref`` first became ``value`` at or after ``start``; ``start`` itself if it was so then."""
+        return self.became(Expect(ref, value, 0.0, 0, 0), start)[0]
+
+    def moved(self, start: int, end: int | None = None) -> set[str]:
+        """The tags whose value changed after ``start`` and not after ``end``."""
+        return {
+            sample.tag
+            for sample in self.trace.samples
+            if sample.t > start and (end is None or sample.t <= end)
+        }
+
+    def moved_bits(self, tag: str, start: int) -> set[int]:
+        """The bits of a word that changed after ``start``."""
+        bits: set[int] = set()
+        before = self.value(TagRef(tag), start)
+        for at, value in self._changes.get(tag, ()):
+            if at > start and before is not None:
+                changed = int(value) ^ int(before)
+                bits |= {bit for bit in range(changed.bit_length()) if changed >> bit & 1}
+        return bits
+
+    def lateness(self, start: int, end: int) -> int:
+        """How late scans were, in sum, between two instants: the measurement's uncertainty."""
+        return sum(late for at, late in self.trace.overruns if start <= at <= end + late)
+
+    def count(self, kinds: Iterable[str]) -> dict[str, int]:
+        """Per workpiece, how often one of ``kinds`` happened to it."""
+        counts: dict[str, int] = {}
+        for each in self.trace.happenings:
+            if each.kind in kinds:
+                counts[each.workpiece] = counts.get(each.workpiece, 0) + 1
+        return counts
