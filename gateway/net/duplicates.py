@@ -1,0 +1,74 @@
+"""Tells a new message from one seen before, in bounded memory: a window of bits per sender and boot."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from enum import Enum
+
+from gateway.net.envelope import NO_SEQUENCE
+
+
+class Arrival(Enum):
+    """What the sequence number of a message says."""
+
+    NEW = "new"
+    SEEN = "seen"
+    STALE = "stale"  # older than the window: seen or not, nobody can tell
+
+
+class _Window:
+    """``bits`` has bit i set when number ``highest - i`` was seen; ``first`` was the first number seen."""
+
+    __slots__ = ("bits", "first", "highest")
+
+    def __init__(self, seq: int) -> None:
+        self.first = self.highest = seq
+        self.bits = 1
+
+
+class Duplicates:
+    """Remembers the last ``window`` numbers of each of the last ``senders`` (sender, boot id) pairs."""
+
+    def __init__(self, window: int = 1024, senders: int = 256) -> None:
+        self._size, self._senders = window, senders
+        self._mask = (1 << window) - 1
+        self._windows: OrderedDict[tuple[str, bytes], _Window] = OrderedDict()
+        self.missing = 0
+        """Numbers jumped over that did not come (yet). They are losses only where everything that the
+        senders publish is subscribed to: a number is used up on whatever topic it was sent."""
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def look(self, sender: str, boot: bytes, seq: int) -> Arrival:
+        """What ``admit`` would say, remembering nothing."""
+        window = self._windows.get((sender, boot))
+        if seq == NO_SEQUENCE or window is None or seq > window.highest:
+            return Arrival.NEW
+        behind = window.highest - seq
+        if behind >= self._size:
+            return Arrival.STALE
+        return Arrival.SEEN if window.bits >> behind & 1 else Arrival.NEW
+
+    def admit(self, sender: str, boot: bytes, seq: int) -> Arrival:
+        """NEW for a number not seen before, which is seen from now on; without a number always NEW."""
+        arrival = self.look(sender, boot, seq)
+        if arrival is not Arrival.NEW or seq == NO_SEQUENCE:
+            return arrival
+        key = (sender, boot)
+        window = self._windows.get(key)
+        if window is None:
+            self._windows[key] = _Window(seq)
+            if len(self._windows) > self._senders:
+                self._windows.popitem(last=False)
+            return arrival
+        self._windows.move_to_end(key)
+        ahead = seq - window.highest
+        if ahead > 0:
+            self.missing += ahead - 1
+            window.bits = (window.bits << ahead | 1) & self._mask if ahead < self._size else 1
+            window.highest = seq
+        else:
+            self.missing -= seq > window.first
+            window.bits |= 1 << -ahead
+        return arrival

@@ -1,0 +1,209 @@
+"""The connection to one broker: comes back by itself, subscribes again, and sends within bounds.
+
+paho-mqtt does the work on a network thread of its own; MQTT 3.1.1 only, so that every broker serves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import msgspec
+from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+
+log = logging.getLogger(__name__)
+
+MAX_INFLIGHT = 40  # QoS 1 messages sent and not acknowledged; paho's cost grows with them
+MAX_QUEUED = 1000  # messages per QoS that wait for a broker
+CONNECT_S = 2.0
+RECONNECT_S = (0.1, 2.0)
+
+
+class LinkEvents(msgspec.Struct, frozen=True):
+    """What a link tells; called on its network thread."""
+
+    will: Callable[[str], tuple[str, bytes] | None]
+    """Asked before each connect, with the broker's url: topic and payload of the last will."""
+    changed: Callable[[Link, bool], None]
+    """Up: connected and all subscriptions acknowledged. Down: it was up and is no more."""
+    received: Callable[[Link, str, bytes, bool], None]
+    """Topic, payload, and whether the broker had kept the message."""
+
+
+class Link:
+    """One broker at ``url`` (``mqtt://host[:port]``); ValueError if it is none.
+
+    ``condition`` guards the state and is notified when it changes.
+    """
+
+    def __init__(
+        self, url: str, client_id: str, events: LinkEvents, condition: threading.Condition, keepalive_s: int
+    ) -> None:
+        self.url = url
+        self.up = False
+        self._host, self._port = _address(url)
+        self._events, self._condition, self._keepalive_s = events, condition, keepalive_s
+        self._connected = False
+        self._patterns: dict[str, int] = {}
+        self._asked: set[int] = set()
+        self._pending: tuple[deque[MQTTMessageInfo], deque[MQTTMessageInfo]] = (deque(), deque())
+        client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv311)
+        client.max_inflight_messages_set(MAX_INFLIGHT)
+        client.connect_timeout = CONNECT_S
+        client.reconnect_delay_set(*RECONNECT_S)  # type: ignore[arg-type]  # fractions work, its hint says int
+        client.on_pre_connect = self._on_pre_connect
+        client.on_socket_open = _on_socket_open
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        self._client = client
+
+    def start(self) -> None:
+        """Connect, and connect again whenever it is lost, until ``close``."""
+        self._client.connect_async(self._host, self._port, self._keepalive_s)
+        self._client.loop_start()
+
+    @property
+    def settled(self) -> bool:
+        """Up, and every subscription so far is acknowledged."""
+        return self.up and not self._asked
+
+    def subscribe(self, patterns: Mapping[str, int]) -> None:
+        """Ask for ``patterns`` (each with its QoS), now and after every reconnect."""
+        with self._condition:
+            self._patterns.update(patterns)
+            if self._connected:
+                self._ask(patterns)
+
+    def _ask(self, patterns: Mapping[str, int]) -> None:
+        if patterns:
+            _, mid = self._client.subscribe(list(patterns.items()))
+            if mid is not None:
+                self._asked.add(mid)
+
+    def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> bool:
+        """Whether the message was taken: sent, or (QoS 1) kept until the broker is there. Not thread-safe."""
+        pending = self._pending[qos]
+        while pending and _done(pending[0]):
+            pending.popleft()
+        if len(pending) >= MAX_QUEUED:
+            return False
+        info = self._client.publish(topic, payload, qos, retain)
+        if info.rc == MQTTErrorCode.MQTT_ERR_NO_CONN and qos:
+            info.rc = MQTTErrorCode.MQTT_ERR_SUCCESS  # it says no connection, and has queued the message
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return False
+        pending.append(info)
+        return True
+
+    def flush(self, timeout_s: float) -> bool:
+        """Whether all that was taken was sent, and acknowledged where QoS 1, within ``timeout_s``."""
+        deadline = time.monotonic() + timeout_s
+        for pending in self._pending:
+            for info in tuple(pending):
+                remaining = deadline - time.monotonic()
+                with contextlib.suppress(RuntimeError, ValueError):  # lost with its connection
+                    if remaining > 0:
+                        info.wait_for_publish(remaining)
+                if not _done(info):
+                    return False
+        return True
+
+    def close(self, timeout_s: float) -> None:
+        """Send what can be sent, disconnect so that no last will is published, and end the thread."""
+        deadline = time.monotonic() + timeout_s
+        if self._connected:
+            self.flush(timeout_s / 2)
+        self._client.disconnect()
+        # loop_stop() waits without a bound for a thread that may be inside a connect.
+        stopper = threading.Thread(target=self._client.loop_stop, name=f"close-{self.url}", daemon=True)
+        stopper.start()
+        stopper.join(max(0.1, deadline - time.monotonic()))
+        if stopper.is_alive():
+            log.warning(
+                "%s: the network thread did not end in %.1f s and is left behind", self.url, timeout_s
+            )
+
+    def _on_pre_connect(self, client: Client, _userdata: Any) -> None:
+        if will := self._events.will(self.url):
+            client.will_set(will[0], will[1], qos=1, retain=True)
+
+    def _on_connect(
+        self, _client: Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any
+    ) -> None:
+        if reason.is_failure:
+            log.warning("%s: refused the connection: %s", self.url, reason)
+            return
+        with self._condition:
+            self._connected = True
+            self._asked.clear()
+            self._ask(self._patterns)
+            self._condition.notify_all()
+        self._announce()
+
+    def _on_subscribe(
+        self, _client: Client, _userdata: Any, mid: int, reasons: Any, _properties: Any
+    ) -> None:
+        for reason in reasons:
+            if reason.is_failure:
+                log.warning("%s: refused a subscription: %s", self.url, reason)
+        with self._condition:
+            self._asked.discard(mid)
+            self._condition.notify_all()
+        self._announce()
+
+    def _announce(self) -> None:
+        with self._condition:
+            if self.up or not self._connected or self._asked:
+                return
+            self.up = True
+            self._condition.notify_all()
+        self._events.changed(self, True)
+
+    def _on_disconnect(self, *_: Any) -> None:
+        with self._condition:
+            was_up, self.up, self._connected = self.up, False, False
+            self._asked.clear()
+            self._condition.notify_all()
+        if was_up:
+            self._events.changed(self, False)
+
+    def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""  # fits no sender and no pattern
+        self._events.received(self, topic, bytes(message.payload), message.retain)
+
+
+def _on_socket_open(_client: Client, _userdata: Any, sock: object) -> None:
+    cast(socket.socket, sock).setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    )  # a small message waits for no other
+
+
+def _done(info: MQTTMessageInfo) -> bool:
+    try:
+        return info.is_published()
+    except (RuntimeError, ValueError):
+        return True  # lost with its connection
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    try:
+        port = parts.port or 1883
+    except ValueError:
+        port = 0
+    if parts.scheme != "mqtt" or not parts.hostname or not port or parts.path.strip("/"):
+        raise ValueError(f"{url!r} is no broker; write mqtt://host:1883")
+    return parts.hostname, port

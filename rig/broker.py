@@ -1,0 +1,254 @@
+"""A message broker on loopback for one machine: mosquitto where it is installed, else the embedded one.
+
+It is a child process that ends with this one, however this one ends: the child watches its standard input.
+(Linux's parent-death signal would not do here: it is tied to the thread that started the child.)
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib.metadata
+import logging
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Literal, Self
+
+from gateway.errors import BadInput, Problem
+from gateway.parent import end_with_stdin
+
+Kind = Literal["mosquitto", "embedded"]
+HOST = "127.0.0.1"
+VARIABLE = "TWINLINE_BROKER"
+_POLL_S = 0.02
+_END_S = 2.0
+_CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x05\x00\x00"  # MQTT 3.1.1, clean session, no client id
+_CONNACK = b"\x20\x02\x00\x00"
+_DISCONNECT = b"\xe0\x00"
+
+
+class BrokerFailed(Exception):
+    """The broker did not start; its log's last lines say why."""
+
+
+class Broker:
+    """One broker process with its files in ``directory``; without ``port`` a free one is found.
+
+    ``kind`` (else ``TWINLINE_BROKER``, else what is installed) chooses the program; BadInput if it is not
+    known or not there.
+    """
+
+    def __init__(self, directory: Path, port: int | None = None, kind: str | None = None) -> None:
+        self.kind: Kind = _choose(kind)
+        self.port = port if port is not None else _free_port()
+        self.log = directory / "broker.log"
+        self._directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return f"mqtt://{HOST}:{self.port}"
+
+    @property
+    def version(self) -> str:
+        """The program's version."""
+        if self.kind == "embedded":
+            return importlib.metadata.version("amqtt")
+        shown = subprocess.run(
+            [_mosquitto() or "", "-h"], capture_output=True, text=True, timeout=5, check=False
+        )
+        found = re.search(r"version (\S+)", shown.stdout)
+        return found[1] if found else "unknown"
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return _runs(self._process)
+
+    def start(self, timeout_s: float = 15.0) -> None:
+        """Start it and wait until it accepts a client; BrokerFailed if it does not within ``timeout_s``."""
+        assert not self.alive
+        if not _is_free(self.port):
+            raise BrokerFailed(f"port {self.port} is in use by another program")
+        self._directory.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "rig.broker", *self._arguments()],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C is for the rig, which needs its broker to restore what it forced.
+                start_new_session=os.name == "posix",
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+        deadline = time.monotonic() + timeout_s
+        while not _accepts(self.port):
+            if not _runs(self._process) or time.monotonic() > deadline:
+                self.kill()
+                tail = self.log.read_text(errors="replace").splitlines()[-5:]
+                raise BrokerFailed(
+                    "\n".join([f"the {self.kind} broker did not start (log: {self.log})", *tail])
+                )
+            time.sleep(_POLL_S)
+
+    def _arguments(self) -> list[str]:
+        if self.kind == "embedded":
+            return ["--embedded", "--port", str(self.port)]
+        config = self._directory / "mosquitto.conf"
+        lines = [
+            f"listener {self.port} {HOST}",
+            "allow_anonymous true",
+            "persistence false",
+            "set_tcp_nodelay true",
+            "log_dest stderr",
+            "log_type error",
+            "log_type warning",
+        ]
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            lines.append("user root")  # a change of user would undo its parent-death signal
+        config.write_text("\n".join(lines) + "\n")
+        return ["--wrap", _mosquitto() or "", "-c", str(config)]
+
+    def stop(self) -> None:
+        """End it in order, by force after a while; it is gone when this returns."""
+        process = self._process
+        if process is None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(2 * _END_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """End it as a crash would; its port is free when this returns (bounded)."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        process.kill()
+        process.wait(_END_S)
+        process.stdin.close()
+        deadline = time.monotonic() + _END_S
+        while not _is_free(self.port) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _runs(process: subprocess.Popen[bytes] | None) -> bool:
+    return process is not None and process.poll() is None
+
+
+def _choose(kind: str | None) -> Kind:
+    wanted = kind or os.environ.get(VARIABLE) or ("mosquitto" if _mosquitto() else "embedded")
+    if wanted == "embedded":
+        return "embedded"
+    if wanted != "mosquitto":
+        raise BadInput(
+            [Problem(VARIABLE, 0, 0, f"{wanted!r} is no broker", "allowed are mosquitto, embedded")]
+        )
+    if _mosquitto() is None:
+        raise BadInput(
+            [Problem(VARIABLE, 0, 0, "mosquitto is not installed", "install it, or choose embedded")]
+        )
+    return "mosquitto"
+
+
+def _mosquitto() -> str | None:
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+
+
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def _accepts(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1.0) as client:
+        client.sendall(_CONNECT)
+        answer = client.recv(len(_CONNACK))
+        client.sendall(_DISCONNECT)
+        return answer == _CONNACK
+    return False
+
+
+async def _embedded(port: int) -> None:
+    """Run amqtt on loopback until standard input ends."""
+    from amqtt.broker import Broker as Amqtt
+
+    for name in ("amqtt", "transitions"):  # it logs a traceback for every message that a slow client misses
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    end_with_stdin(lambda: loop.call_soon_threadsafe(ended.set))
+    broker = Amqtt(
+        {
+            "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:{port}"}},
+            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+        }
+    )
+    await broker.start()
+    await ended.wait()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(broker.shutdown(), _END_S)
+
+
+def _wrap(command: list[str]) -> int:
+    """Run ``command`` until standard input ends; for a program that does not read it itself."""
+    setpriv = shutil.which("setpriv")  # where there is one, killing this wrapper kills the program too
+    child = subprocess.Popen(
+        [*([setpriv, "--pdeathsig", "KILL"] if setpriv else []), *command], stdin=subprocess.DEVNULL
+    )
+
+    def end() -> None:
+        child.terminate()
+        try:
+            child.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+
+    end_with_stdin(end)
+    return child.wait()
+
+
+def main() -> int:
+    """The child process: ``--embedded --port N``, or ``--wrap PROGRAM ARGUMENT…``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m rig.broker", description="A broker that ends with stdin."
+    )
+    parser.add_argument("--embedded", action="store_true", help="run the embedded broker")
+    parser.add_argument("--port", type=int, default=1883, help="its port on loopback")
+    parser.add_argument("--wrap", nargs=argparse.REMAINDER, help="run this program instead")
+    options = parser.parse_args()
+    if options.wrap:
+        return _wrap(options.wrap)
+    asyncio.run(_embedded(options.port))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
