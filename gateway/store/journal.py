@@ -87,7 +87,7 @@ class Journal:
         self._db.execute("PRAGMA synchronous=FULL")
         check = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if check != "ok":
-            raise sqlite3.DatabaseError(check)
+            raise sqlite3.DatabaseError(" ".join(check.split()))
 
     def put(self, table: str, key: str, value: bytes) -> None:
         """Set one record; on disk when it returns. Raises JournalFailed."""

@@ -1,0 +1,140 @@
+"""A key survives its file and nobody else reads it; trust is kept as it was given."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from gateway.errors import BadInput
+from gateway.net.identity import Identity, Trust, boot_id, next_sequence
+from gateway.store.atomic import write_atomically
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "node.key"
+
+
+class TestIdentity:
+    def test_it_survives_its_file(self, path: Path) -> None:
+        saved = Identity.create("st-a")
+        saved.save(path)
+        loaded = Identity.load(path)
+        assert (loaded.node, loaded.public_bytes) == ("st-a", saved.public_bytes)
+        trust = Trust()
+        trust.add("st-a", saved.public_bytes)
+        assert trust.verify("st-a", "test", b"data", loaded.sign("test", b"data"))
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert list(path.parent.iterdir()) == [path]
+
+    def test_a_node_is_an_id(self) -> None:
+        with pytest.raises(ValueError, match="not an id"):
+            Identity.create("Station A")
+
+    def test_each_is_its_own(self) -> None:
+        assert Identity.create("a").public_bytes != Identity.create("a").public_bytes
+
+    def test_a_file_that_others_can_read_is_refused(self, path: Path) -> None:
+        Identity.create("st-a").save(path)
+        path.chmod(0o640)
+        with pytest.raises(BadInput, match="chmod 600"):
+            Identity.load(path)
+
+    def test_all_that_is_wrong_is_told(self, path: Path) -> None:
+        write_atomically(path, b"nothing of use\n", 0o644)
+        with pytest.raises(BadInput) as caught:
+            Identity.load(path)
+        assert len(caught.value.problems) == 3
+        assert all(problem.file == str(path) and problem.hint for problem in caught.value.problems)
+
+    def test_the_id_in_the_file_is_checked(self, path: Path) -> None:
+        Identity.create("st-a").save(path)
+        write_atomically(path, path.read_bytes().replace(b"Node: st-a", b"Node: St-A"), 0o600)
+        with pytest.raises(BadInput, match="'St-A' is not an id"):
+            Identity.load(path)
+
+    def test_another_kind_of_key_is_refused(self, path: Path) -> None:
+        pem = generate_private_key(SECP256R1()).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+        write_atomically(path, b"Node: st-a\n" + pem, 0o600)
+        with pytest.raises(BadInput, match="Ed25519"):
+            Identity.load(path)
+
+    def test_no_file(self, path: Path) -> None:
+        with pytest.raises(BadInput, match="no such file"):
+            Identity.load(path)
+
+
+class TestTrust:
+    def test_it_survives_its_file(self, path: Path) -> None:
+        trust = Trust()
+        trust.save(path)
+        assert Trust.load(path).nodes == ()
+        keys = {node: Identity.create(node).public_bytes for node in ("st-b", "st-a")}
+        for node, key in keys.items():
+            trust.add(node, key)
+        trust.save(path)
+        loaded = Trust.load(path)
+        assert loaded.nodes == ("st-a", "st-b")
+        assert {node: loaded.public_bytes(node) for node in keys} == keys
+        assert loaded.public_bytes("st-c") is None
+
+    def test_a_known_node_keeps_its_key(self) -> None:
+        trust, key = Trust(), Identity.create("a").public_bytes
+        trust.add("a", key)
+        trust.add("a", key)
+        with pytest.raises(ValueError, match="another key"):
+            trust.add("a", Identity.create("a").public_bytes)
+        assert trust.public_bytes("a") == key
+
+    @pytest.mark.parametrize(("node", "key"), [("A", bytes(32)), ("a", bytes(31)), ("a", b"")])
+    def test_what_is_no_node_or_no_key_is_refused(self, node: str, key: bytes) -> None:
+        with pytest.raises(ValueError):
+            Trust().add(node, key)
+
+    def test_a_persons_mistakes_are_told_by_line(self, path: Path) -> None:
+        path.write_text("nodes:\n  st-a: 0123\n  St-B: " + "00" * 32 + "\n")
+        with pytest.raises(BadInput) as caught:
+            Trust.load(path)
+        assert [problem.line for problem in caught.value.problems] == [2, 3]
+        assert "64 hexadecimal digits" in str(caught.value)
+
+
+def test_a_boot_id_is_one_per_process() -> None:
+    assert boot_id() == boot_id()
+    assert len(boot_id()) == 8
+    other = subprocess.run(
+        [sys.executable, "-c", "from gateway.net.identity import boot_id; print(boot_id().hex())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(other.stdout.strip()) == 16
+    assert other.stdout.strip() != boot_id().hex()
+
+
+def test_sequence_numbers_rise_and_begin_above_none() -> None:
+    first = next_sequence()
+    assert first >= 1
+    assert next_sequence() > first
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+
+    def full(_: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
