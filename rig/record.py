@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +13,7 @@ import msgspec
 
 FORMAT = "session 1"
 Verdict = Literal["PASS", "FAIL", "ERROR", "SKIPPED"]
+VERDICTS: tuple[Verdict, ...] = ("PASS", "FAIL", "ERROR", "SKIPPED")
 PHASES = ("connect", "checkout", "sequence", "interlocks", "flow", "procedures")
 PHASE_TITLES = {
     "connect": "Connect and identify",
@@ -27,6 +29,8 @@ class Measurement(msgspec.Struct, frozen=True):
     """A number (or text) with the limits declared before it was taken; None is no limit on that side.
 
     ``uncertainty`` is in ``unit``: a value whose verdict it could change is an ERROR of the rig.
+    A controller may well answer NaN; JSON has no such number, so a value that is not finite becomes text,
+    and a bool, which would not come back as a number, becomes 0 or 1.
     """
 
     name: str
@@ -37,6 +41,13 @@ class Measurement(msgspec.Struct, frozen=True):
     verdict: Verdict = "PASS"
     uncertainty: float = 0.0
     note: str = ""
+
+    def __post_init__(self) -> None:
+        assert all(math.isfinite(x) for x in (self.low, self.high, self.uncertainty) if x is not None)
+        if isinstance(self.value, bool):
+            msgspec.structs.force_setattr(self, "value", int(self.value))
+        elif isinstance(self.value, float) and not math.isfinite(self.value):
+            msgspec.structs.force_setattr(self, "value", str(self.value))
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -172,5 +183,6 @@ class StepLog:
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, hex."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """SHA-256 of a file's bytes, hex; read in pieces, since logs grow large."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
