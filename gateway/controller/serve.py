@@ -1,0 +1,273 @@
+"""Run a Structured Text program and serve it: ``python -m gateway.controller.serve FILE.st --address URL``.
+
+One process, one loop: the scan, on an absolute schedule, and the server of one protocol. A request and a scan
+never run inside one another, so what a client wrote in one request is latched whole at the next scan's start,
+and a client reads the memory as a scan left it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import importlib
+import importlib.metadata
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from gateway.controller.compile import Program, ProgramErrors, compile_program
+from gateway.controller.mapping import ModbusView, OpcUaView, S7View
+from gateway.controller.runtime import VirtualController
+from gateway.controller.servers import Server
+from gateway.parent import end_with_stdin
+from gateway.units import duration
+
+EXIT_OK, EXIT_BAD_INPUT, EXIT_ERROR = 0, 2, 3
+_PORTS = {"modbus": 502, "opc.tcp": 4840, "s7": 102}
+_EXAMPLES = "modbus://127.0.0.1:15021/1, opc.tcp://127.0.0.1:14840 or s7://127.0.0.1:10102/0/1"
+_MILLISECOND = 1_000_000
+_MIN_SCAN = _MILLISECOND
+
+
+class ServeAddress(NamedTuple):
+    """Where to serve: ``numbers`` are the Modbus unit, or S7's rack and slot."""
+
+    scheme: str
+    host: str
+    port: int
+    numbers: tuple[int, ...]
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return "/".join((f"{self.scheme}://{host}:{self.port}", *map(str, self.numbers)))
+
+
+class Statistics(NamedTuple):
+    """How well the scans kept their schedule; lateness is from due time to start."""
+
+    scans: int = 0
+    overruns: int = 0
+    late_total_ns: int = 0
+    late_max_ns: int = 0
+
+    def after(self, late_ns: int, missed: int) -> Statistics:
+        """With one more scan, that began ``late_ns`` late and ran over ``missed`` scans' time."""
+        return Statistics(
+            self.scans + 1,
+            self.overruns + missed,
+            self.late_total_ns + late_ns,
+            max(self.late_max_ns, late_ns),
+        )
+
+
+def read_address(text: str) -> ServeAddress:
+    """Read ``modbus://host:port/unit``, ``opc.tcp://host:port`` or ``s7://host:port/rack/slot``.
+
+    Raises ValueError("what was wrong; what would be right").
+    """
+    wrong = ValueError(f"{text!r} is not an address to serve at; write for example {_EXAMPLES}")
+    try:
+        url = urlsplit(text)
+        numbers = tuple(int(part) for part in url.path.strip("/").split("/") if part)
+        port = url.port
+    except ValueError:
+        raise wrong from None
+    if url.scheme not in _PORTS or not url.hostname or url.query or url.fragment:
+        raise wrong
+    defaults = {"modbus": (1,), "opc.tcp": (), "s7": (0, 1)}[url.scheme]
+    limits = {"modbus": (247,), "opc.tcp": (), "s7": (7, 31)}[url.scheme]
+    numbers = numbers or defaults
+    if len(numbers) != len(limits) or any(
+        not 0 <= n <= most for n, most in zip(numbers, limits, strict=True)
+    ):
+        raise wrong
+    return ServeAddress(url.scheme, url.hostname, _PORTS[url.scheme] if port is None else port, numbers)
+
+
+def make_server(address: ServeAddress, controller: VirtualController) -> Server:
+    """The server for ``address`` before the controller's memory; imports one protocol's library at most."""
+    program, memory = controller.program, controller.memory
+    version = _version()
+    if address.scheme == "opc.tcp":
+        from gateway.controller.servers.opcua import OpcUaServer
+
+        view = OpcUaView(program, memory)
+        for unserved in view.unserved:
+            print(f"warning: {unserved} is not served over OPC UA", file=sys.stderr)
+        return OpcUaServer(address.host, address.port, program, memory, view, version)
+    from gateway.controller.servers.tcp import TcpServer
+
+    if address.scheme == "modbus":
+        from gateway.controller.servers.modbus import ModbusSession, identification
+
+        objects = identification(program.name, program.sha256, version)
+        modbus, unit = ModbusView(memory), address.numbers[0]
+        return TcpServer(address.host, address.port, lambda: ModbusSession(modbus, unit, objects))
+    from gateway.controller.servers.s7 import S7Session, component_lists
+
+    lists = component_lists(program.name, version)
+    s7, (rack, slot) = S7View(program, memory), address.numbers
+    return TcpServer(address.host, address.port, lambda: S7Session(s7, rack, slot, lists))
+
+
+async def scan_on_schedule(
+    controller: VirtualController, server: Server, period_ns: int, note: Callable[[Statistics], None]
+) -> None:
+    """Scan every ``period_ns`` until cancelled. A scan that runs over skips to the next free slot."""
+    statistics, due, told = Statistics(), time.monotonic_ns(), False
+    while True:
+        start = time.monotonic_ns()
+        controller.scan(start)
+        server.publish()
+        if controller.fault is not None and not told:
+            told = True
+            fault, file = controller.fault, controller.program.file
+            print(f"{file}:{fault.line}: {fault.what}; outputs are off", file=sys.stderr, flush=True)
+        late, due = start - due, due + period_ns
+        missed = max(0, -(-(time.monotonic_ns() - due) // period_ns))
+        due += missed * period_ns
+        statistics = statistics.after(late, missed)
+        note(statistics)
+        while (wait := due - time.monotonic_ns()) > 0:
+            # The loop's timers count whole milliseconds: round up, since a scan may be late but never early.
+            await asyncio.sleep(-(-wait // _MILLISECOND) / 1000)
+
+
+async def serve(
+    controller: VirtualController,
+    address: ServeAddress,
+    period_ns: int,
+    stopping: asyncio.Event,
+    ready: Callable[[ServeAddress], None],
+) -> Statistics:
+    """Serve until ``stopping`` is set; ``ready`` is told the address that accepts. Raises OSError."""
+    server = make_server(address, controller)
+    latest = Statistics()
+
+    def note(statistics: Statistics) -> None:
+        nonlocal latest
+        latest = statistics
+
+    scanning: asyncio.Task[None] | None = None
+    try:
+        port = await server.start()
+        # What has been built so far stays: a collection must not walk it in the middle of a scan.
+        gc.collect()
+        gc.freeze()
+        scanning = asyncio.create_task(scan_on_schedule(controller, server, period_ns, note))
+        stopped = asyncio.create_task(stopping.wait())
+        await asyncio.sleep(0)  # the first scan
+        ready(address._replace(port=port))
+        await asyncio.wait((scanning, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if scanning.done():
+            scanning.result()  # it ends by an error of ours alone
+    finally:
+        if scanning is not None:
+            scanning.cancel()
+        await server.stop()
+    return latest
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; the exit status: 0 stopped, 2 bad input, 3 the address is not to be had."""
+    parser = argparse.ArgumentParser(prog="python -m gateway.controller.serve", description=__doc__)
+    parser.add_argument("program", type=Path, help="a Structured Text file")
+    parser.add_argument("--address", required=True, help=_EXAMPLES)
+    parser.add_argument("--scan", default="10 ms", help="the scan's period (default: 10 ms)")
+    parser.add_argument("--end-with-stdin", action="store_true", help="stop when standard input ends")
+    chosen = parser.parse_args(arguments)
+    try:
+        address, period_ns = read_address(chosen.address), duration(chosen.scan)
+        if period_ns < _MIN_SCAN:
+            raise ValueError(f"--scan {chosen.scan!r} is too short; the shortest is 1 ms")
+        program = compile_program(chosen.program.read_text("utf-8"), str(chosen.program))
+        controller = VirtualController(program)
+    except (ProgramErrors, ValueError) as error:
+        return _refuse(str(error), EXIT_BAD_INPUT)
+    except OSError as error:
+        return _refuse(f"{chosen.program}: {error.strerror}", EXIT_BAD_INPUT)
+    for warning in program.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve_until_told(controller, address, period_ns, chosen.end_with_stdin))
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        return _refuse(f"cannot serve at {address}: {reason}", EXIT_ERROR)
+    return EXIT_OK
+
+
+async def _serve_until_told(
+    controller: VirtualController, address: ServeAddress, period_ns: int, with_stdin: bool
+) -> None:
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    if with_stdin:
+
+        def ended() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed already
+                loop.call_soon_threadsafe(stopping.set)
+
+        end_with_stdin(ended)
+    statistics = await serve(
+        controller, address, period_ns, stopping, lambda at: _say_ready(at, controller.program)
+    )
+    _say(
+        {
+            "stopped": True,
+            "scans": statistics.scans,
+            "overruns": statistics.overruns,
+            "late_mean_us": statistics.late_total_ns // max(statistics.scans, 1) // 1000,
+            "late_max_us": statistics.late_max_ns // 1000,
+        }
+    )
+
+
+def _say_ready(address: ServeAddress, program: Program) -> None:
+    _say(
+        {
+            "ready": True,
+            "address": str(address),
+            "program": program.name,
+            "sha256": program.sha256,
+            "pid": os.getpid(),
+        }
+    )
+
+
+def _say(line: dict[str, object]) -> None:
+    with contextlib.suppress(BrokenPipeError):  # whoever started us has gone; the end of stdin follows
+        print(json.dumps(line), flush=True)
+
+
+def _refuse(message: str, status: int) -> int:
+    print(message, file=sys.stderr)
+    return status
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("twinline")
+    except importlib.metadata.PackageNotFoundError:
+        return "0.0.0"  # run from a checkout that is not installed
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        return importlib.import_module("uvloop").new_event_loop  # type: ignore[no-any-return]
+    except ImportError:
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

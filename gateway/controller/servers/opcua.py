@@ -1,0 +1,224 @@
+"""OPC UA: the program's located variables as nodes of asyncua's server, on the scan's own loop.
+
+A client's write goes straight into the controller's memory, whole requests at a time, where the next scan
+latches it. After a scan only what changed is published: value and source timestamp are put into the address
+space directly, all of them before any subscription is told, so no read sees half a scan.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from asyncua import ua
+from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server.address_space import AttributeService, AttributeValue
+from asyncua.server.server import Server as UaServer
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.status_codes import StatusCodes
+
+from gateway.controller.compile import Program
+from gateway.controller.mapping import OPCUA_NAMESPACE, OpcUaNode, OpcUaView
+from gateway.controller.memory import Memory
+from gateway.errors import DeviceRefused
+from gateway.field.types import Value
+
+NAMESPACE_URI = "urn:twinline:controller"
+MAX_CONNECTIONS = 32
+MAX_NOTICES = 10_000  # waiting for the subscriptions; past it the oldest go
+
+_Notice = tuple[Callable[[int, ua.DataValue], Awaitable[None]], int, ua.DataValue]
+
+# A peer's mistakes are answered in the protocol; its library would put their tracebacks on our stderr.
+logging.getLogger("asyncua").setLevel(logging.CRITICAL)
+
+
+class OpcUaServer:
+    """Serves ``view`` at opc.tcp://host:port."""
+
+    def __init__(
+        self, host: str, port: int, program: Program, memory: Memory, view: OpcUaView, version: str
+    ) -> None:
+        self.host, self.port, self.view = host, port, view
+        self._program, self._memory, self._version = program, memory, version
+        self._server = UaServer()
+        self._published: list[_Published] = []
+        self._seen: tuple[bytes, ...] = ()
+        self._notices: deque[_Notice] = deque(maxlen=MAX_NOTICES)
+        self._teller: asyncio.Task[None] | None = None
+        self._started = False
+
+    async def start(self) -> int:
+        """Build the address space and listen; the port. Raises OSError."""
+        # The standard's 6,000 nodes are garbage to nobody: collecting while they are made doubles the time.
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            await self._server.init()
+            await self._build()
+        finally:
+            if collecting:
+                gc.enable()
+        await self._server.start()
+        self._started = True
+        assert self._server.bserver is not None
+        self.port = self._server.bserver.port
+        return self.port
+
+    async def stop(self) -> None:
+        """Close every session and the port."""
+        if not self._started:
+            return
+        self._started = False
+        self._notices.clear()
+        if self._teller is not None:
+            await self._teller
+        await self._server.stop()
+
+    def publish(self) -> None:
+        """Put into the address space what has changed in memory since the last time."""
+        seen = tuple(bytes(area) for area in self._memory.areas.values())
+        if seen == self._seen:
+            return
+        self._seen = seen
+        now = _now()
+        notices: list[_Notice] = []
+        for each in self._published:
+            notices += each.refresh(self.view.read(each.node.node), now)
+        if notices:
+            self._tell(notices)
+
+    async def _build(self) -> None:
+        server, program = self._server, self._program
+        server.set_endpoint(f"opc.tcp://{self.host}:{self.port}")
+        server.set_server_name("Twinline virtual controller")
+        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        server.set_identity_tokens([ua.AnonymousIdentityToken])
+        server.allow_remote_admin(False)
+        server.iserver.max_connections = MAX_CONNECTIONS
+        await server.set_application_uri("urn:twinline:virtual-controller")
+        await server.set_build_info(
+            "urn:twinline:virtual-controller",
+            "Twinline",
+            "virtual controller",
+            self._version,
+            program.sha256,
+            datetime.now(UTC),
+        )
+        index = await server.register_namespace(NAMESPACE_URI)
+        assert index == OPCUA_NAMESPACE
+        objects = server.nodes.objects
+        folder = await objects.add_folder(_node_id(program.name), f"{index}:{program.name}")
+        nodes: dict[ua.NodeId, str] = {}
+        for node in self.view.nodes.values():
+            value = self.view.read(node.node)
+            variable = await folder.add_variable(
+                ua.NodeId.from_string(node.node),
+                f"{index}:{node.name}",
+                ua.Variant(value, ua.VariantType[node.opcua_type]),
+            )
+            if node.writable:
+                await variable.set_writable()
+            attribute = server.iserver.aspace[variable.nodeid].attributes[AttributeIds.Value]
+            self._published.append(_Published(node, attribute, value))
+            nodes[variable.nodeid] = node.node
+        await self._build_identity(index)
+        server.iserver.attribute_service = _Writes(self, server.iserver.aspace, nodes)
+
+    async def _build_identity(self, index: int) -> None:
+        """``Controller.ProgramName`` and ``.ProgramHash``, unless the program's own nodes have those ids."""
+        texts = {"ProgramName": self._program.name, "ProgramHash": self._program.sha256}
+        names = {f"Controller.{name}": text for name, text in texts.items()}
+        if self._program.name == "Controller":
+            names = {k: v for k, v in names.items() if f"ns={index};s={k}" not in self.view.nodes}
+            folder = self._server.get_node(_node_id("Controller"))
+        else:
+            folder = await self._server.nodes.objects.add_folder(
+                _node_id("Controller"), f"{index}:Controller"
+            )
+        for name, text in names.items():
+            await folder.add_variable(_node_id(name), f"{index}:{name.partition('.')[2]}", ua.Variant(text))
+
+    def _tell(self, callbacks: list[_Notice]) -> None:
+        """Hand changes to the subscriptions, in order, outside the scan."""
+        self._notices.extend(callbacks)
+        if self._teller is None or self._teller.done():
+            self._teller = asyncio.get_running_loop().create_task(self._tell_all())
+
+    async def _tell_all(self) -> None:
+        while self._notices:
+            callback, handle, value = self._notices.popleft()
+            try:
+                await callback(handle, value)
+            except KeyError:
+                continue  # the subscription has been deleted meanwhile
+
+
+class _Published:
+    """A variable's place in the address space."""
+
+    def __init__(self, node: OpcUaNode, attribute: AttributeValue, value: Value) -> None:
+        self.node, self._attribute, self._value = node, attribute, value
+        self._type = ua.VariantType[node.opcua_type]
+
+    def refresh(self, value: Value, now: ua.DateTime) -> list[_Notice]:
+        """Show ``value``; whom to tell, if it is another than the last."""
+        if value == self._value:
+            return []
+        self._value = value
+        shown = ua.DataValue(ua.Variant(value, self._type), SourceTimestamp=now)
+        self._attribute.value = shown
+        return [
+            (callback, handle, shown) for handle, callback in self._attribute.datachange_callbacks.items()
+        ]
+
+
+def _now() -> ua.DateTime:
+    return cast(ua.DateTime, datetime.now(UTC))  # the library's own name for it
+
+
+def _node_id(name: str) -> ua.NodeId:
+    return ua.NodeId.from_string(f"ns={OPCUA_NAMESPACE};s={name}")
+
+
+_OURSELVES = User(role=UserRole.Admin)
+
+
+class _Writes(AttributeService):
+    """The Write service for clients: their whole request reaches memory before anything else runs.
+
+    asyncua's own answers BadUserAccessDenied for what is not writable at all, and takes an array, or no
+    value, for a number.
+    """
+
+    def __init__(self, server: OpcUaServer, space: Any, nodes: dict[ua.NodeId, str]) -> None:
+        super().__init__(space)
+        self._server, self._nodes = server, nodes
+
+    async def write(self, params: ua.WriteParameters, user: User = _OURSELVES) -> list[ua.StatusCode]:
+        """The status of each write, in order."""
+        if user.role == UserRole.Admin:
+            return list(await super().write(params, user))  # the server's own
+        codes = [self._write_one(each) for each in params.NodesToWrite]
+        self._server.publish()
+        return [ua.StatusCode(getattr(StatusCodes, code)) for code in codes]
+
+    def _write_one(self, write: ua.WriteValue) -> str:
+        node = self._nodes.get(write.NodeId)
+        if node is None:
+            return "BadNotWritable" if write.NodeId in self._aspace else "BadNodeIdUnknown"
+        if write.AttributeId != AttributeIds.Value or write.IndexRange:
+            return "BadNotWritable"
+        variant = (write.Value and write.Value.Value) or ua.Variant()
+        value: Any = variant.Value
+        kind = "" if value is None or variant.is_array else variant.VariantType.name
+        try:
+            self._server.view.write(node, kind, value)
+        except DeviceRefused as refused:
+            return refused.code
+        return "Good"
