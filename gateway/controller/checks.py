@@ -1,16 +1,16 @@
-"""Static checks of lowered code: what is legal and still most likely a mistake, and overlapping addresses."""
+"""Static checks of lowered code: what is legal and still most likely a mistake."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.controller import ir
-from gateway.controller.declarations import SIZES
+from gateway.controller import ir, walk
+from gateway.controller.lexer import Source
 from gateway.controller.scope import Scope
 from gateway.errors import Problem
 
 
-def warnings_of(scope: Scope, file: str) -> list[Problem]:
+def warnings_of(scope: Scope, source: Source) -> list[Problem]:
     """Unused variables, outputs never written, unreachable statements of one unit."""
     found = list[Problem]()
     for slot in scope.slots.values():
@@ -23,8 +23,8 @@ def warnings_of(scope: Scope, file: str) -> list[Problem]:
         elif not read and slot.section in ("local", "temp") and not slot.location:
             what = "is written and never read"
         if what:
-            found.append(Problem(file, slot.line, 0, f"{slot.name} {what}"))
-    found += [Problem(file, line, 0, "this is never reached") for line in unreachable(scope.unit.body)]
+            found.append(source.problem(scope.at[slot.key], f"{slot.name} {what}"))
+    found += [Problem(source.file, line, 0, "this is never reached") for line in unreachable(scope.unit.body)]
     return found
 
 
@@ -37,7 +37,7 @@ def unreachable(body: ir.Body) -> Iterator[int]:
             return
         left = isinstance(statement, ir.Exit | ir.Continue | ir.Return)
         dead = dead_bodies(statement)
-        for inner in ir.bodies(statement):
+        for inner in walk.bodies(statement):
             if any(inner is one for one in dead):
                 if inner:
                     yield inner[0].line
@@ -58,29 +58,3 @@ def dead_bodies(statement: ir.Statement) -> list[ir.Body]:
             dead.append(body)
         decided = decided or fixed is True
     return [*dead, statement.other] if decided else dead
-
-
-def overlaps(unit: ir.Unit, file: str) -> list[Problem]:
-    """Located variables that share memory; each variable owns its address."""
-    found = list[Problem]()
-    placed = sorted(
-        (
-            (where.area, where.byte * 8 + where.bit, SIZES[where.size], slot)
-            for slot in unit.slots
-            if (where := slot.location)
-        ),
-        key=lambda one: one[:2],
-    )
-    end, last = ("", 0), None
-    for area, start, bits, slot in placed:
-        if last is not None and (area, start) < end:
-            first, second = sorted((last, slot), key=lambda one: one.line)
-            assert first.location is not None
-            assert second.location is not None
-            what = f"{second.name} at {second.location.text} overlaps {first.name} at {first.location.text}"
-            found.append(
-                Problem(file, second.line, 0, what, f"{first.name} is declared in line {first.line}")
-            )
-        if last is None or (area, start + bits) > end:
-            end, last = (area, start + bits), slot
-    return found

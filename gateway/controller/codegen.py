@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gateway.controller import ir
+from gateway.controller import ir, walk
 from gateway.controller.datatypes import DataType, Value
 from gateway.controller.ir import Apply, Binary, Call, Choose, Const, Convert, Expr, Fit, Load, Now, Unary
 from gateway.controller.operations import NAMES
@@ -74,7 +74,7 @@ class Expressions:
                 return f"{name}({', '.join(map(self, expr.arguments))})", _ATOM
             case Call():
                 arguments = ["loops", *map(self, expr.arguments)]
-                return f"F_{expr.function}({', '.join(arguments)})", _ATOM
+                return f"f_{expr.function}({', '.join(arguments)})", _ATOM
 
     def binary(self, expr: Binary) -> tuple[str, int]:
         op, a, b = expr.op, expr.left, expr.right
@@ -94,7 +94,7 @@ class Expressions:
         """Division, remainder and shifts of integers, and powers: inline where a constant makes it easy."""
         op, a, b = expr.op, expr.left, expr.right
         fixed = b.value if isinstance(b, Const) and b.value > 0 else None
-        if op in ("div", "mod") and fixed is not None and ir.interval(a)[0] >= 0:
+        if op in ("div", "mod") and fixed is not None and walk.interval(a)[0] >= 0:
             return f"{self(a, _TERM)} {'//' if op == 'div' else '%'} {fixed}", _TERM
         if op in ("shl", "shr") and fixed is not None and fixed < expr.type.bits:
             if op == "shr":
@@ -186,13 +186,13 @@ class _Unit:
     def block(self) -> None:
         unit = self.unit
         base = "Instance" if unit.kind == "program" else ""
-        self.line(f"class B_{unit.key}{f'({base})' if base else ''}:")
+        self.line(f"class b_{unit.key}{f'({base})' if base else ''}:")
         self.depth = 1
         self.line(f"__slots__ = ({''.join(f'{slot.key!r}, ' for slot in unit.slots)})")
         self.line("def __init__(s):")
         self.depth = 2
         for slot in unit.slots:
-            self.line(f"s.{slot.key} = " + (f"B_{slot.block}()" if slot.block else repr(slot.initial)))
+            self.line(f"s.{slot.key} = " + (f"b_{slot.block}()" if slot.block else repr(slot.initial)))
             for name, value in slot.preset:
                 self.line(f"s.{slot.key}.{name} = {value!r}")
         if not unit.slots:
@@ -207,7 +207,7 @@ class _Unit:
     def function(self) -> None:
         unit = self.unit
         names = ["loops", *(slot.key for slot in unit.section("input", "in_out"))]
-        self.line(f"def F_{unit.key}({', '.join(names)}):")
+        self.line(f"def f_{unit.key}({', '.join(names)}):")
         self.depth = 1
         for slot in unit.section("local", "temp", "constant", "output", "result"):
             self.line(f"{slot.key} = {slot.initial!r}")
@@ -244,7 +244,7 @@ class _Unit:
             case ir.CallOut():
                 arguments = ["loops", *map(self.text, statement.arguments)]
                 targets = ["_" if path is None else self.place(path) for path in statement.targets]
-                call = f"F_{statement.function}({', '.join(arguments)})"
+                call = f"f_{statement.function}({', '.join(arguments)})"
                 self.line(f"{', '.join(targets)} = {call}", line)
             case ir.If():
                 for n, (condition, body) in enumerate(statement.arms):

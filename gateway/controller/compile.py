@@ -6,7 +6,7 @@ text -> tokens -> tree -> meaning -> intermediate form -> Python
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gateway.controller import image, ir
@@ -36,10 +36,6 @@ __all__ = [
 
 class ProgramErrors(BadInput):
     """Everything that is wrong with a program; str() is one line for each problem."""
-
-    def __init__(self, problems: Iterable[ProgramError], warnings: Iterable[ProgramError] = ()) -> None:
-        super().__init__(problems)
-        self.warnings = tuple(sorted(warnings))
 
 
 @dataclass(frozen=True)
@@ -78,10 +74,9 @@ def compile_program(text: str, file: str = "<program>") -> Program:
     """Compile one file that holds one PROGRAM and what it uses. Raises ProgramErrors with every problem."""
     source, problems = Source(text, file), list[ProgramError]()
     analysis = Analysis(parse(source, problems), source, problems, blocks(), trusted=False)
-    analysis.overlaps()
-    module, warnings = analysis.module(), analysis.warnings()
+    module = analysis.module()
     if problems or module is None:
-        raise ProgramErrors(problems, warnings)
+        raise ProgramErrors(problems)
     unit = module.program
     written = analysis.scopes[unit.key].written
     located = [slot for slot in unit.slots if slot.location]
@@ -93,7 +88,7 @@ def compile_program(text: str, file: str = "<program>") -> Program:
     python, code_file = "\n".join(generated.source) + "\n", f"<{unit.name} of {file}>"
     space = {**NAMES, **names, "real": cell(), "Instance": Instance}
     exec(compile(python, code_file, "exec"), space)
-    instance: type[Instance] = space[f"B_{unit.key}"]
+    instance: type[Instance] = space[f"b_{unit.key}"]
     instance.code_file, instance.code_lines = code_file, generated.lines
     instance.members = {".".join(member.path): member for member in _members(unit, module)}
     return Program(
@@ -101,7 +96,7 @@ def compile_program(text: str, file: str = "<program>") -> Program:
         file=file,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         variables=tuple(_variable(slot, slot.key in written, module) for slot in unit.slots),
-        warnings=tuple(sorted(set(warnings))),
+        warnings=tuple(sorted(set(analysis.warnings()))),
         module=module,
         python=python,
         instance=instance,

@@ -30,10 +30,31 @@ class DeclarationLowering(Lowering):
             try:
                 slot = self.slot(declaration)
             except Unsound:
-                self.lost = True  # what uses the name is no further problem
+                self.names.lost.add(declaration.name.upper())
                 continue
             self.scope.slots[slot.key] = slot
+            self.scope.at[slot.key] = declaration.at
         self.scope.unit.slots = tuple(self.scope.slots.values())
+        self.overlaps()
+
+    def overlaps(self) -> None:
+        """Each located variable owns its address."""
+        placed = [
+            (where.area, where.byte * 8 + where.bit, SIZES[where.size], where, slot)
+            for slot in self.scope.unit.slots
+            if (where := slot.location)
+        ]
+        placed.sort(key=lambda one: one[:2])
+        end, last = ("", 0), -1
+        for n, (area, start, bits, _, _) in enumerate(placed):
+            if last >= 0 and (area, start) < end:
+                (there, first), (here, second) = sorted(
+                    (placed[last][3:], placed[n][3:]), key=lambda one: self.scope.at[one[1].key]
+                )
+                what = f"{second.name} at {here.text} overlaps {first.name} at {there.text}"
+                self.fail(self.scope.at[second.key], what, f"{first.name} is declared in line {first.line}")
+            if (area, start + bits) > end:
+                end, last = (area, start + bits), n
 
     def slot(self, node: tree.Declaration) -> Slot:
         unit, key = self.scope.unit, node.name.upper()
@@ -112,7 +133,7 @@ class DeclarationLowering(Lowering):
             nearest(key, self.names.types())
             or "types are BOOL, INT, DINT, WORD, REAL, TIME, TON and the like"
         )
-        raise self.unknown(node.type_at, f"unknown type {node.type}", hint)
+        raise self.unknown(node.type_at, "type", node.type, hint)
 
     def presets(self, node: tree.Declaration, block: str) -> tuple[tuple[str, Value], ...]:
         found = list[tuple[str, Value]]()

@@ -6,6 +6,8 @@ meaning, so that the other operands and statements are still looked at.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from gateway.controller import functions, ir, tree
 from gateway.controller.datatypes import ANY_INT, ANY_REAL, BOOL, TIME, TYPES, DataType
 from gateway.controller.ir import Binary, Call, Const, Expr, Load, Now
@@ -25,20 +27,18 @@ class Unsound(Exception):
 class Lowering:
     """`trusted` code (the standard function blocks) may read the clock."""
 
-    def __init__(
-        self, scope: Scope, source: Source, problems: list[Problem], *, lost: bool, trusted: bool
-    ) -> None:
+    def __init__(self, scope: Scope, source: Source, problems: list[Problem], *, trusted: bool) -> None:
         self.scope, self.names = scope, scope.names
-        self.source, self.problems = source, problems
-        self.lost, self.trusted = lost, trusted
+        self.source, self.problems, self.trusted = source, problems, trusted
 
     def fail(self, at: int, what: str, hint: str = "") -> Unsound:
         """Report, for `raise self.fail(...)`."""
         self.problems.append(self.source.problem(at, what, hint))
         return Unsound()
 
-    def unknown(self, at: int, what: str, hint: str = "") -> Unsound:
-        return Unsound() if self.lost else self.fail(at, what, hint)
+    def unknown(self, at: int, what: str, name: str, hint: str = "") -> Unsound:
+        lost = self.names.incomplete or name.upper() in self.names.lost
+        return Unsound() if lost else self.fail(at, f"unknown {what} {name}", hint)
 
     # --- values
 
@@ -157,12 +157,12 @@ class Lowering:
             raise self.fail(node.at, f"{node.path[0]} is no variable", f"call it: {node.path[0]}(...)")
         values = [value for values in self.names.values.values() for value in values]
         hint = nearest(first, [*self.scope.variables(), *values]) or "declare it in a VAR section"
-        raise self.unknown(node.at, f"unknown variable {node.path[0]}", hint)
+        raise self.unknown(node.at, "variable", node.path[0], hint)
 
     def enum_value(self, at: int, kind: str, value: str) -> Const:
         values = self.names.values.get(kind.upper())
         if values is None:
-            raise self.unknown(at, f"unknown type {kind}", nearest(kind, self.names.types()))
+            raise self.unknown(at, "type", kind, nearest(kind, self.names.types()))
         if value.upper() not in values:
             raise self.fail(at, f"{kind} has no value {value}", nearest(value, values))
         return Const(self.names.enums[kind.upper()], values[value.upper()])
@@ -225,7 +225,7 @@ class Lowering:
                 node.at, f"{unit.name} is a {unit.kind}, not a function", f"declare: name : {unit.name};"
             )
         hint = nearest(key, self.names.callables())
-        raise self.unknown(node.at, f"unknown function {node.name}", hint)
+        raise self.unknown(node.at, "function", node.name, hint)
 
     def standard_call(
         self, node: tree.Invocation, standard: functions.Standard, want: DataType | None
@@ -292,28 +292,45 @@ class Lowering:
             raise self.fail(
                 node.at, f"{unit.name} lacks its argument {missing}", "give all, or name those given"
             )
+        sound = True
         for n, argument in enumerate(node.arguments):
-            self.no_enable(argument)
-            key = argument.name.upper() if argument.name else positions[n].key
-            slot = next((one for one in unit.section("input", "output", "in_out") if one.key == key), None)
-            if slot is None:
-                names = [one.name for one in unit.section("input", "output", "in_out")]
-                hint = nearest(key, names) or f"it has {', '.join(names)}"
-                raise self.fail(argument.at, f"{unit.name} has no parameter {argument.name}", hint)
-            if argument.out != (slot.section == "output"):
-                sign = "=>" if slot.section == "output" else ":="
-                raise self.fail(
-                    argument.at, f"{slot.name} is an {slot.section}", f"write {slot.name} {sign} ..."
+            try:
+                slot = self.parameter(
+                    argument, unit, positions[n].key if argument.name is None else argument.name
                 )
-            if key in given:
-                raise self.fail(argument.at, f"{slot.name} is given twice")
-            given[key] = argument
-        for slot in unit.section("in_out"):
+                if slot.key in given:
+                    raise self.fail(argument.at, f"{slot.name} is given twice")
+                given[slot.key] = argument
+            except Unsound:
+                sound = False
+        for slot in unit.section("in_out") if sound else ():
             if slot.key not in given:
-                raise self.fail(
-                    node.at, f"{unit.name} lacks its VAR_IN_OUT {slot.name}", f"{slot.name} := a variable"
-                )
+                hint = f"give it as {slot.name} := a variable"
+                raise self.fail(node.at, f"{unit.name} lacks its VAR_IN_OUT {slot.name}", hint)
+        if not sound:
+            self.look_at(given, unit)
+            raise Unsound
         return given
+
+    def parameter(self, argument: tree.Argument, unit: ir.Unit, name: str) -> ir.Slot:
+        self.no_enable(argument)
+        interface = unit.section("input", "output", "in_out")
+        slot = next((one for one in interface if one.key == name.upper()), None)
+        if slot is None:
+            names = [one.name for one in interface]
+            hint = nearest(name, names) or f"it has {', '.join(names)}"
+            raise self.fail(argument.at, f"{unit.name} has no parameter {name}", hint)
+        if argument.out != (slot.section == "output"):
+            sign = "=>" if slot.section == "output" else ":="
+            raise self.fail(argument.at, f"{slot.name} is an {slot.section}", f"write {slot.name} {sign} ...")
+        return slot
+
+    def look_at(self, given: dict[str, tree.Argument], unit: ir.Unit) -> None:
+        """Report the problems of arguments whose call is wrong anyway."""
+        for slot in unit.section("input", "in_out"):
+            if slot.key in given and slot.type:
+                with suppress(Unsound):
+                    self.value(given[slot.key].value, slot.type)
 
     def no_enable(self, argument: tree.Argument) -> None:
         if argument.name is not None and argument.name.upper() in ("EN", "ENO"):

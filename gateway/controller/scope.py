@@ -26,6 +26,10 @@ class Names:
     enums: dict[str, DataType] = field(default_factory=dict)
     values: dict[str, dict[str, int]] = field(default_factory=dict)
     """Per enumerated type, its values by upper-case name, in order."""
+    lost: set[str] = field(default_factory=set)
+    """Names whose declarations are wrong: that they are unknown is no further problem."""
+    incomplete: bool = False
+    """Any unknown name may have been declared in what could not be read."""
 
     def types(self) -> list[str]:
         blocks = [unit.name for unit in self.units.values() if unit.kind == "block"]
@@ -50,6 +54,8 @@ class Scope:
     slots: dict[str, ir.Slot] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
+    at: dict[str, int] = field(default_factory=dict)
+    """Where each variable is declared."""
     warnings: list[Problem] = field(default_factory=list)
 
     def variables(self) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.controller import functions, ir, tree
+from gateway.controller import functions, ir, tree, walk
 from gateway.controller.bodies import BodyLowering
-from gateway.controller.checks import overlaps, warnings_of
+from gateway.controller.checks import warnings_of
 from gateway.controller.datatypes import INT, TYPES, DataType, enumeration
 from gateway.controller.declarations import DeclarationLowering
 from gateway.controller.lexer import Source
@@ -33,8 +33,7 @@ class Analysis:
         trusted: bool,
     ) -> None:
         self.source, self.problems, self.trusted = source, problems, trusted
-        self.lost = file.incomplete
-        self.names = Names(dict(known))
+        self.names = Names(dict(known), lost=set(file.lost), incomplete=file.incomplete)
         self.scopes = dict[str, Scope]()
         self.at = dict[str, int]()
         for enum in file.enumerations:
@@ -45,7 +44,7 @@ class Analysis:
             self.interface(node, unit)
         for node, unit in own:
             scope = self.scopes[unit.key]
-            unit.body = BodyLowering(scope, source, problems, lost=self.lost, trusted=trusted).body(node.body)
+            unit.body = BodyLowering(scope, source, problems, trusted=trusted).body(node.body)
 
     @property
     def units(self) -> dict[str, ir.Unit]:
@@ -76,7 +75,7 @@ class Analysis:
         self.at[key] = node.at
         values = dict[str, int]()
         lowering = BodyLowering(
-            Scope(ir.Unit("", "program", ()), self.names), self.source, self.problems, **self.rights()
+            Scope(ir.Unit("", "program", ()), self.names), self.source, self.problems, trusted=self.trusted
         )
         following = 0
         for at, name, value in node.values:
@@ -92,13 +91,10 @@ class Analysis:
             following += 1
         self.names.enums[key], self.names.values[key] = kind, values or {"": 0}
 
-    def rights(self) -> dict[str, bool]:
-        return {"lost": self.lost, "trusted": self.trusted}
-
     def announce(self, node: tree.Unit) -> ir.Unit | None:
         if taken := self.taken(node.name):
             self.report(node.at, f"the name {node.name} is {taken}", "choose another")
-            self.lost = True
+            self.names.incomplete = True
             return None
         unit = ir.Unit(node.name, _KINDS[node.kind], (), line=self.source.line(node.at))
         self.at[unit.key] = node.at
@@ -110,12 +106,13 @@ class Analysis:
         scope = self.scopes[unit.key]
         if node.result is not None:
             unit.result = self.result(node)
+            scope.at[unit.key] = node.at
             scope.slots[unit.key] = ir.Slot(
                 unit.name, "result", unit.result, None, unit.result.zero, self.source.line(node.at)
             )
-        lowering = DeclarationLowering(scope, self.source, self.problems, **self.rights())
-        lowering.declare(node.declarations)
-        self.lost |= lowering.lost
+        DeclarationLowering(scope, self.source, self.problems, trusted=self.trusted).declare(
+            node.declarations
+        )
 
     def result(self, node: tree.Unit) -> DataType:
         assert node.result is not None
@@ -124,7 +121,7 @@ class Analysis:
         if kind is None:
             hint = nearest(key, [*TYPES, *self.names.enums]) or "use an elementary type"
             self.report(node.at, f"a FUNCTION cannot have the result type {node.result}", hint)
-            self.lost = True
+            self.names.incomplete = True
         return kind or INT
 
     # --- the module
@@ -148,7 +145,7 @@ class Analysis:
             for extra in programs[1:]:
                 what = f"{extra.name} is a second PROGRAM, {first.name} of line {first.line} the first"
                 self.report(self.at[extra.key], what, "a controller runs one; make it a FUNCTION_BLOCK")
-        elif not self.lost:
+        elif not self.names.incomplete:
             self.report(0, "there is no PROGRAM", "a file holds one PROGRAM ... END_PROGRAM")
 
     def place(self, unit: ir.Unit, found: dict[str, ir.Unit]) -> None:
@@ -173,12 +170,8 @@ class Analysis:
         found = list[Problem]()
         for scope in self.scopes.values():
             found += scope.warnings
-            found += warnings_of(scope, self.source.file)
+            found += warnings_of(scope, self.source)
         return found
-
-    def overlaps(self) -> None:
-        for unit in self.units.values():
-            self.problems += overlaps(unit, self.source.file)
 
 
 def uses(unit: ir.Unit) -> list[str]:
@@ -188,8 +181,8 @@ def uses(unit: ir.Unit) -> list[str]:
 
 def _uses(unit: ir.Unit) -> Iterator[str]:
     yield from (slot.block for slot in unit.slots if slot.block)
-    for statement in ir.statements(unit.body):
+    for statement in walk.statements(unit.body):
         if isinstance(statement, ir.CallOut):
             yield statement.function
-        for expr in ir.expressions(statement):
-            yield from (one.function for one in ir.within(expr) if isinstance(one, ir.Call))
+        for expr in walk.expressions(statement):
+            yield from (one.function for one in walk.within(expr) if isinstance(one, ir.Call))

@@ -210,5 +210,7 @@ class Unit:
 class File:
     units: tuple[Unit, ...]
     enumerations: tuple[Enumeration, ...]
-    incomplete: bool
-    """Declarations were lost to syntax errors, so an unknown name may only be one of theirs."""
+    lost: frozenset[str] = frozenset()
+    """Upper-case names whose declarations have syntax errors, so that their use is no further problem."""
+    incomplete: bool = False
+    """Whole units or sections were lost, so that any unknown name may be one of theirs."""

@@ -34,9 +34,8 @@ from gateway.controller.ir import (
     Load,
     Operator,
     Unary,
-    interval,
-    within,
 )  # fmt: skip
+from gateway.controller.walk import interval, within
 
 WORDS: dict[str, Operator] = {
     "+": "add", "-": "sub", "*": "mul", "/": "div", "MOD": "mod", "**": "pow",
@@ -197,6 +196,11 @@ def binary(op: Operator, left: Expr, right: Expr, want: DataType | None = None) 
         _need_numeric(right, sign)
         exponent = coerce(right, LREAL) if right.type.literal else settle(Convert(LREAL, settle(right)))
         return _folded(Binary(base.type, "pow", settle(base), exponent))
+    if op in ("and", "or", "xor"):
+        for one in (left.type, right.type):
+            if one.kind not in ("bool", "bits", "literal int"):
+                hint = f"convert it with {one}_TO_WORD(...)" if one.kind == "int" else "compare or convert"
+                raise Mistyped(f"{sign} of {one}", f"it takes BOOL or bit strings; {hint}")
     a, b = unify([left, right], sign)
     kind = a.type
     if op in ("and", "or", "xor"):
