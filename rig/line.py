@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -128,7 +129,7 @@ class Line(msgspec.Struct, frozen=True):
         return Workpiece(f"{run}-{number:04d}", self.product.type, self.product.length)
 
 
-def load_line(path: Path, programs: dict[str, Path] | None = None) -> Line:
+def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
     """Read the line file and all its stations; BadInput with every problem in any of them.
 
     ``programs`` replaces the program of a station, by its id.

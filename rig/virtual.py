@@ -5,11 +5,10 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping
 
+from gateway.cell.cell import Asked, Cell, Inputs, Outputs
 from gateway.controller.compile import Program
 from gateway.controller.mapping import Loopback
 from gateway.controller.runtime import VirtualController
-
-from gateway.cell.cell import Asked, Cell, Inputs, Outputs
 from gateway.errors import DeviceRefused
 from gateway.field.types import Value
 from gateway.net.messages import (
@@ -44,7 +43,7 @@ class VirtualStation:
         self.asked: list[Asked] = []
         self.coupled: list[tuple[str, Coupling]] = []
         self._ticket = 0
-        self._problems: list[str] = []
+        self._refused: dict[str, str] = {}
         self._image: dict[str, Value] = {}
 
     def scan(self, now: int) -> None:
@@ -56,8 +55,7 @@ class VirtualStation:
         asked, self.asked = tuple(self.asked), []
         coupled, self.coupled = tuple(self.coupled), []
         image = self._read()
-        problems, self._problems = tuple(self._problems), []
-        seen = Inputs(image, True, 0, now, self._ticket, asked, coupled, problems)
+        seen = Inputs(image, True, 0, now, self._ticket, asked, coupled, self._refused)
         out = self.cell.step(now, seen)
         self._ticket = out.ticket
         for name, value in out.writes.items():
@@ -65,7 +63,9 @@ class VirtualStation:
             try:
                 self.loopback.write(tag.address, tag.type, tag.to_device(value))
             except DeviceRefused as refused:
-                self._problems.append(f"{name}: {refused}")
+                self._refused[name] = str(refused)
+            else:
+                self._refused.pop(name, None)
         # A refused write is told once and not tried again until the value changes, as on the wire.
         self.cell.took(out.writes)
         return out
@@ -76,7 +76,7 @@ class VirtualStation:
             try:
                 value = tag.from_device(self.loopback.read(tag.address, tag.type))
             except DeviceRefused as refused:
-                self._problems.append(f"{tag.name}: {refused}")
+                self._refused[tag.name] = str(refused)
                 continue
             if tag.name not in self._image or self._image[tag.name] != value:
                 self._image[tag.name] = changed[tag.name] = value

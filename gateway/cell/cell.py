@@ -66,7 +66,8 @@ class Asked(NamedTuple):
 
 class Inputs(NamedTuple):
     """What the agent saw since the last step. ``image`` are the outputs that changed, ``late`` is how late
-    this scan is (ns; 0 within a scan), ``persisted`` the last journal ticket on the disk."""
+    this scan is (ns; 0 within a scan), ``persisted`` the last journal ticket on the disk, ``refused`` what
+    the device refuses at present, by tag."""
 
     image: Mapping[str, Value] = {}
     link: bool = True
@@ -75,7 +76,7 @@ class Inputs(NamedTuple):
     persisted: int = 0
     asked: tuple[Asked, ...] = ()
     coupled: tuple[tuple[str, Coupling], ...] = ()
-    problems: tuple[str, ...] = ()
+    refused: Mapping[str, str] = {}
 
 
 class Outputs:
@@ -207,7 +208,7 @@ class Cell:
             if self.script is not None:
                 self.script.overrun(self._now, seen.late)
         if self.script is not None:
-            self.script.problems += seen.problems
+            self.script.refused.update(seen.refused)
         for tag, value in seen.image.items():
             self._change(tag, value)
             self.twin.drive(tag, value)

@@ -57,7 +57,7 @@ class Script:
         self.happenings: list[Happening] = []
         self.couplings: list[tuple[int, str, int]] = []
         self.overruns: list[tuple[int, int]] = []
-        self.problems: list[str] = []
+        self.refused: dict[str, str] = {}
         self.scans = 0
         self.ended = ""
         self._action_began = now
@@ -167,7 +167,7 @@ class Script:
             couplings=tuple(self.couplings),
             overruns=tuple(self.overruns),
             contents=contents,
-            problems=tuple(dict.fromkeys(self.problems)),
+            refused=self.refused,
         )
 
 

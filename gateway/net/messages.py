@@ -151,6 +151,13 @@ class Abort(Body, frozen=True):
 Command = Identify | Acquire | Renew | Release | Run | Abort
 
 
+class Ask(Body, frozen=True):
+    """A command with the operator's own number for it, which the reply repeats; 0 wants no reply."""
+
+    request: int
+    command: Command
+
+
 # --- replies ---------------------------------------------------------------------------------------
 
 
@@ -202,7 +209,8 @@ class Trace(Body, frozen=True):
     """What a script saw. ``marks[i]`` is when action i was done; ``ended`` is done, limit, link, aborted.
 
     ``initial`` is every watched tag at t = 0; ``samples`` are the changes since. ``overruns`` are (t, how
-    late) of scans that came more than a scan late; ``couplings`` are (t, neighbour, offer to accept).
+    late) of scans that came more than a scan late; ``couplings`` are (t, neighbour, offer to accept);
+    ``refused`` is what the controller refused, by tag.
     """
 
     utc: int
@@ -217,14 +225,14 @@ class Trace(Body, frozen=True):
     couplings: tuple[tuple[int, str, int], ...] = ()
     overruns: tuple[tuple[int, int], ...] = ()
     contents: tuple[Workpiece, ...] = ()
-    problems: tuple[str, ...] = ()
+    refused: dict[str, str] = {}
 
 
 ReplyBody = Identified | Leased | Done | Refused | Trace
 
 
 class Reply(Body, frozen=True):
-    """The answer to the request with the envelope sequence ``request``; UTC ns at receipt and at sending."""
+    """The answer to ``request``, with UTC ns of when it was received and answered."""
 
     request: int
     body: ReplyBody

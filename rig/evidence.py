@@ -1,0 +1,111 @@
+"""A session's evidence as it grows: the head at its start, each step as it ends, the whole at its end."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from gateway.controller.compile import Program
+from rig.line import Line
+from rig.open import Options
+from rig.record import FileHash, Record, Step, StepLog
+from rig.report.bundle import STEPS, write_evidence, write_head
+from rig.session import Session
+
+VERSION = importlib.metadata.version("twinline")
+
+
+class Evidence:
+    """The run folder ``runs/20260102T030405Z-starter/``, made new."""
+
+    def __init__(self, line: Line, options: Options) -> None:
+        self.line, self.options = line, options
+        self.started = time.time_ns()
+        self.folder = _new_folder(options.runs, line.id, self.started)
+        self._log = StepLog(self.folder / STEPS)
+        self._files: tuple[FileHash, ...] = ()
+
+    def begin(self, session: Session) -> None:
+        """Write what is known before the first step."""
+        self._files = file_hashes(self.line, dict(session.programs))
+        write_head(self._record(session, complete=False), self.folder)
+
+    def append(self, step: Step) -> None:
+        """``step`` is on the disk when this returns."""
+        self._log.append(step)
+
+    def finish(self, session: Session, interrupted: bool) -> Record:
+        """Write all evidence; the record it shows."""
+        self._log.close()
+        record = msgspec.structs.replace(
+            self._record(session, complete=not interrupted and not session.stopped),
+            ended=time.time_ns(),
+            verdict=session.verdict(interrupted),
+            stations=tuple(session.identities.values()),
+            steps=tuple(session.steps),
+            coverage=tuple(session.coverage()),
+            flow=session.flow,
+            note="Interrupted by the operator." if interrupted else session.stopped,
+        )
+        write_evidence(record, self.folder)
+        return record
+
+    def _record(self, session: Session, complete: bool) -> Record:
+        return Record(
+            id=self.folder.name,
+            line=self.line.id,
+            title=self.line.title,
+            mode=session.mode,
+            started=self.started,
+            ended=self.started,
+            verdict="ERROR",
+            complete=complete,
+            twinline=VERSION,
+            operator=self.options.operator,
+            host={
+                "name": platform.node(),
+                "system": f"{platform.system()} {platform.release()}",
+                "machine": platform.machine(),
+                "python": platform.python_version(),
+                "processors": str(os.cpu_count() or 0),
+            },
+            files=self._files,
+        )
+
+
+def file_hashes(line: Line, programs: dict[str, Program]) -> tuple[FileHash, ...]:
+    """What the session depends on: line, stations, programs, and each twin's parameters."""
+    from hashlib import sha256
+
+    files = [FileHash("line", line.file, line.sha256)]
+    for name, each in line.stations.items():
+        station = each.station
+        files.append(FileHash(f"station {name}", os.path.relpath(station.file), station.sha256))
+        if name in programs:
+            files.append(FileHash(f"program {name}", programs[name].file, programs[name].sha256))
+        parameters = {
+            component.name: {"kind": component.kind, "params": component.params, "links": component.links,
+                             "ports": component.ports}
+            for component in station.twin.values()
+        }  # fmt: skip
+        digest = sha256(msgspec.json.encode(parameters, order="sorted")).hexdigest()
+        files.append(FileHash(f"twin {name}", os.path.relpath(station.file), digest))
+    return tuple(files)
+
+
+def _new_folder(runs: Path, line: str, started: int) -> Path:
+    stamp = datetime.fromtimestamp(started / 1e9, UTC).strftime("%Y%m%dT%H%M%SZ")
+    for number in range(1, 1000):
+        folder = runs / (f"{stamp}-{line}" if number == 1 else f"{stamp}-{line}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise FileExistsError(f"{runs}: a thousand sessions in one second")

@@ -1,0 +1,229 @@
+"""A whole line on this machine: broker, virtual controllers and gateways as processes of their own.
+
+Every child watches its standard input, which only this process holds open: however the rig ends, they end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+from gateway.agent import AgentConfig
+
+from gateway.errors import BadInput
+from gateway.net.identity import Identity, Trust
+from gateway.station import Device
+from gateway.units import format_duration
+from rig.backend import RigFault
+from rig.broker import Broker, BrokerFailed
+from rig.line import Line, LineStation
+from rig.open import Options
+from rig.remote import BusBackend
+
+READY = 60.0
+END = 5.0
+
+
+class Child:
+    """A process of ours: it says ``{"ready": …}`` on its standard output, and ends with its input."""
+
+    def __init__(self, name: str, command: list[str], log: Path) -> None:
+        self.name, self.log = name, log
+        with log.open("ab") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                # Ctrl-C is for the rig: it ends its children in order.
+                start_new_session=os.name == "posix",
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+        self._line: bytes | None = None
+        self._said = threading.Event()
+        threading.Thread(target=self._listen, name=f"ready-{name}", daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        self._line = self.process.stdout.readline()
+        self._said.set()
+        with contextlib.suppress(OSError, ValueError):
+            while self.process.stdout.read(4096):
+                pass
+
+    def wait_ready(self, deadline: float) -> None:
+        """RigFault, with the child's own words, if it is not ready by ``deadline`` (monotonic s)."""
+        self._said.wait(max(0.0, deadline - time.monotonic()))
+        with contextlib.suppress(ValueError):
+            if self._line and json.loads(self._line).get("ready"):
+                return
+        self.kill()
+        words = self.log.read_text(errors="replace").strip().splitlines()[-5:]
+        raise RigFault(f"{self.name} did not start: " + ("; ".join(words) or f"no word in {READY:g} s"))
+
+    def ask_to_end(self) -> None:
+        """Close its input."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+
+    def wait_end(self, deadline: float) -> None:
+        """Gone when this returns: by force after ``deadline``."""
+        try:
+            self.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(END)
+
+
+class LocalLine:
+    """Starts what the line needs on this machine and ends it again. Logs go to ``folder``."""
+
+    def __init__(self, line: Line, options: Options, folder: Path) -> None:
+        self.line, self.options = line, options
+        self.logs = folder / "logs"
+        self.logs.mkdir(exist_ok=True)
+        self._scratch = Path(tempfile.mkdtemp(prefix="twinline-"))  # keys and journals: never evidence
+        self._broker: Broker | None = None
+        self._children: list[Child] = []
+        self._backend: BusBackend | None = None
+        self._ports: dict[str, int] = {}
+        self._identities: dict[str, Identity] = {}
+
+    def start(self) -> BusBackend:
+        """Everything up and answering; RigFault says what is not."""
+        if self.options.auto_ports:
+            served = [name for name, each in self.line.stations.items() if each.serve]
+            self._ports = dict(zip(served, free_ports(len(served)), strict=True))
+        self._check_ports()
+        brokers = [self._start_broker()]
+        deadline = time.monotonic() + READY
+        controllers = [self._serve(name, each) for name, each in self.line.stations.items() if each.serve]
+        backend = self._connect(brokers)
+        for child in controllers:
+            child.wait_ready(deadline)
+        agents = [self._start_agent(name, each, brokers) for name, each in self.line.stations.items()]
+        for child in agents:
+            child.wait_ready(deadline)
+        return backend
+
+    def unreachable(self) -> BusBackend:
+        """A backend that reaches nobody, for a line that did not start."""
+        identity = Identity.create(self.options.operator)
+        return self._backend or BusBackend(self.line.id, [], [], identity, Trust())
+
+    def stop(self) -> None:
+        """Gateways first (they make their controllers safe), then controllers, then the broker."""
+        for kind in ("gateway", "controller"):
+            some = [child for child in self._children if child.name.startswith(kind)]
+            for child in some:
+                child.ask_to_end()
+            deadline = time.monotonic() + END
+            for child in some:
+                child.wait_end(deadline)
+        if self._broker is not None:
+            self._broker.stop()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    # --- parts ---------------------------------------------------------------------------------------
+
+    def _check_ports(self) -> None:
+        taken = []
+        for name, each in self.line.stations.items():
+            if each.serve:
+                host, port = self._device(name, each).endpoint
+                if not _is_free(host, port):
+                    taken.append(
+                        f"port {port} on {host} is in use, and {name}'s controller is to serve there"
+                    )
+        if taken:
+            raise RigFault("; ".join(taken) + "; end what uses it, or choose --ports auto")
+
+    def _device(self, name: str, each: LineStation) -> Device:
+        device = each.station.controller
+        return device.at_port(self._ports[name]) if name in self._ports else device
+
+    def _start_broker(self) -> str:
+        if self.line.broker is not None:
+            return self.line.broker
+        try:
+            self._broker = Broker(self._scratch / "broker", kind=self.options.broker)
+            self._broker.start()
+        except (BrokerFailed, BadInput) as failed:
+            raise RigFault(str(failed)) from None
+        return self._broker.url
+
+    def _child(self, name: str, command: list[str]) -> Child:
+        child = Child(name, command, self.logs / f"{name.replace(' ', '-')}.log")
+        self._children.append(child)
+        return child
+
+    def _serve(self, name: str, each: LineStation) -> Child:
+        return self._child(
+            f"controller {name}",
+            [
+                "gateway.controller.serve", str(each.program),
+                "--address", self._device(name, each).address,
+                "--scan", format_duration(each.station.scan),
+                "--end-with-stdin",
+            ],
+        )  # fmt: skip
+
+    def _connect(self, brokers: list[str]) -> BusBackend:
+        trust = Trust()
+        self._identities = {name: Identity.create(name) for name in self.line.stations}
+        operator = Identity.create(self.options.operator)
+        for identity in (*self._identities.values(), operator):
+            trust.add(identity.node, identity.public_bytes)
+            identity.save(self._scratch / f"{identity.node}.pem")
+        trust.save(self._scratch / "trust.yaml")
+        self._backend = BusBackend(self.line.id, list(self.line.stations), brokers, operator, trust)
+        self._backend.start()
+        return self._backend
+
+    def _start_agent(self, name: str, each: LineStation, brokers: list[str]) -> Child:
+        state = self._scratch / name
+        state.mkdir()
+        config = AgentConfig(
+            line=self.line.id,
+            station=str(Path(each.station.file).resolve()),
+            brokers=tuple(brokers),
+            key=str(self._scratch / f"{name}.pem"),
+            trust=str(self._scratch / "trust.yaml"),
+            state=str(state),
+            neighbours=each.neighbours,
+            ports={each.station.controller.name: self._ports[name]} if name in self._ports else {},
+        )
+        path = state / "agent.json"
+        path.write_bytes(msgspec.json.encode(config))
+        return self._child(f"gateway {name}", ["gateway.agent", str(path), "--end-with-stdin"])
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on loopback that nobody uses now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _is_free(host: str, port: int) -> bool:
+    try:
+        socket.create_server((host, port)).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,114 @@
+"""I/O checkout in manual mode: every output by its jog, every input by its observer, nothing else moves."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.field.tags import Tag, TagRef
+from gateway.field.types import Value
+from gateway.net.messages import Action, Await, Force, Pause
+from gateway.station import show
+from rig.procedures.common import ANSWER, both_ends, in_manual, in_range, nothing_else_moves, tolerance
+from rig.session import StationHandle, StepContext, check_refusals
+from rig.trace import Reading
+
+pytestmark = pytest.mark.phase("checkout")
+HOLD = 60_000_000  # how long a value is held to see what else moves
+
+
+def test_output(output: tuple[StationHandle, Tag], step: StepContext) -> None:
+    """Its jog moves it to both ends of its range, and nothing else."""
+    station, tag = output
+    step.about(tag.name)
+    if tag.jog is None:
+        pytest.skip("no jog command is declared for it: it cannot be moved alone")
+    _follows(step, station, tag, tag.jog, TagRef(tag.name), both_ends(tag), tolerance(tag))
+
+
+def test_input(input: tuple[StationHandle, Tag], step: StepContext) -> None:
+    """The program sees it, by its observer, at both ends of its range."""
+    station, tag = input
+    step.about(tag.name)
+    if tag.observer is None:
+        pytest.skip("no observer is declared for it: reading back would prove the wire to memory only")
+    observer = station.spec.tags[tag.observer.tag]
+    if tag.type.kind == "bits":
+        _bits_follow(step, station, tag, tag.observer)
+        return
+    _follows(
+        step, station, tag, TagRef(tag.name), tag.observer, both_ends(tag), tolerance(tag, observer)
+    )  # fmt: skip
+
+
+def _bits_follow(step: StepContext, station: StationHandle, tag: Tag, observer: TagRef) -> None:
+    """A command word bit by bit; the bits that jog an output are seen by that output."""
+    spec = station.spec
+    jogs = {output.jog for output in spec.outputs if output.jog is not None}
+    refs = [TagRef(tag.name, bit) for bit in range(tag.type.bits)]
+    used = [ref for ref in refs if ref in (spec.manual, spec.acknowledge)] + [r for r in refs if r in jogs]
+    for ref in used:
+        seen = TagRef(observer.tag, ref.bit)
+        if ref in jogs:
+            continue
+        _follows(step, station, tag, ref, seen, (False, True), 0.0, manual=ref != spec.manual)
+
+
+def _follows(
+    step: StepContext,
+    station: StationHandle,
+    tag: Tag,
+    drive: TagRef,
+    seen: TagRef,
+    ends: tuple[Value, Value],
+    within: float,
+    manual: bool = True,
+) -> None:
+    """Drive ``drive`` low, high and low again; ``seen`` follows each time, and nothing else moves."""
+    low, high = ends
+    prepare = in_manual(station.spec)
+    if not manual:
+        prepare = [action for action in prepare if not isinstance(action, Force)]
+    moves: list[Action] = []
+    for value in (low, high, low):
+        moves += [Force(drive, value), Await(seen, value, within, ANSWER), Pause(HOLD)]
+    reading = station.run(*prepare, *moves)
+    trace = reading.trace
+    check_refusals(step, station, trace, {tag.name, drive.tag, seen.tag})
+    for index, value in enumerate((low, high, low)):
+        forced = len(prepare) + 3 * index
+        if len(trace.marks) <= forced + 1:
+            _explain(step, station, reading, tag, drive, seen, value, trace.marks[forced])
+            return
+        start, end = trace.marks[forced], trace.marks[forced + 1]
+        late = reading.lateness(start, end)
+        step.measure_time(f"{drive} {show(value)} to {seen}", end - start, high=ANSWER, late=late)
+    start = trace.marks[len(prepare) + 2]
+    if manual:
+        nothing_else_moves(step, station, reading, start, {seen, TagRef(tag.name)})
+    in_range(step, reading, station.spec.tags[seen.tag])
+
+
+def _explain(
+    step: StepContext,
+    station: StationHandle,
+    reading: Reading,
+    tag: Tag,
+    drive: TagRef,
+    seen: TagRef,
+    value: Value,
+    start: int,
+) -> None:
+    """``seen`` did not follow: say what it did, and what moved in its place."""
+    late = reading.lateness(start, reading.trace.duration)
+    step.disturbed += bool(late)
+    found = reading.value(seen)
+    what = "was never seen" if found is None else f"is {show(found)}"
+    others = sorted(reading.moved(start) - {seen.tag, drive.tag} - station.spec.echoes)
+    instead = f"; {', '.join(others)} moved instead" if others else ""
+    step.fail(
+        f"{drive} went to {show(value)}, but {seen} {what} after {ANSWER / 1e6:.0f} ms{instead} "
+        f"({tag.name} at {tag.text}, line {tag.line} of {station.spec.file})",
+        tag.name,
+        seen.tag,
+        *others,
+    )

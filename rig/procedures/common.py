@@ -1,0 +1,123 @@
+"""What built-in procedures share: bringing a station to a known state, and judging ordered steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gateway.field.tags import Tag, TagRef
+from gateway.field.types import Value
+from gateway.net.messages import Action, Await, Force, Free, Isolate, Pause, Reset
+from gateway.scenario import Expect, Never
+from gateway.station import Station, show
+from rig.session import StationHandle, StepContext
+from rig.trace import Reading
+
+SETTLE = 100_000_000
+ANSWER = 500_000_000  # how long a controller may take to react to a command, ns
+
+
+def in_manual(spec: Station) -> list[Action]:
+    """Alone, empty, faultless, in manual mode, at rest."""
+    actions: list[Action] = [Isolate(True), Reset()]
+    if spec.manual is not None:
+        actions.append(Force(spec.manual, True))
+    if spec.acknowledge is not None:
+        actions += [Force(spec.acknowledge, True), Pause(SETTLE // 2), Free(spec.acknowledge)]
+    return [*actions, Pause(SETTLE)]
+
+
+def in_automatic(spec: Station, isolated: bool) -> list[Action]:
+    """Empty, faultless, in automatic mode from its beginning: manual mode is passed through."""
+    actions = in_manual(spec)
+    if not isolated:
+        actions[0] = Isolate(False)
+    if spec.manual is not None:
+        actions.append(Free(spec.manual))
+    return [*actions, Pause(SETTLE // 2)]
+
+
+def awaiting(expect: Expect) -> Await:
+    """Wait for ``expect`` well past its limit, so that being late is measured too."""
+    return Await(expect.ref, expect.value, expect.tolerance, expect.within * 2 + 1_000_000_000)
+
+
+def tolerance(*tags: Tag) -> float:
+    """How far a number may lie beside what it should be: the resolutions on its way."""
+    return sum(tag.resolution + 1e-6 * (tag.range.high - tag.range.low) for tag in tags if _is_number(tag))
+
+
+def _is_number(tag: Tag) -> bool:
+    return tag.type.kind != "bool"
+
+
+def judge_steps(
+    step: StepContext, reading: Reading, expects: Sequence[Expect], start: int, each_from_start: bool
+) -> None:
+    """Hold ``expects`` against the trace: in order, each timed from the one before or from ``start``."""
+    before = start
+    for expect in expects:
+        step.about(expect.ref.tag)
+        at, already = reading.became(expect, before)
+        name = str(expect)
+        if at is None:
+            late = reading.lateness(before, reading.trace.duration)
+            waited = (reading.trace.duration - before) / 1e9
+            step.disturbed += bool(late)
+            step.fail(f"{name}: did not happen within {waited:.2f} s (limit {expect.within / 1e9:g} s)")
+            return
+        if already:
+            step.fail(f"{name}: was so already before its turn")
+            return
+        late = reading.lateness(before, at)
+        step.measure_time(name, at - before, expect.after, expect.within, late)
+        if not each_from_start:
+            before = at
+
+
+def judge_never(step: StepContext, reading: Reading, nevers: Iterable[Never], start: int) -> None:
+    """None of ``nevers`` may come about after ``start``."""
+    for never in nevers:
+        step.about(never.ref.tag)
+        at, already = reading.became(Expect(never.ref, never.value, 0.0, 0, 0), start)
+        if at is not None and not already:
+            after = (at - start) / 1e6
+            step.fail(f"{never.ref} became {show(never.value)} {after:.0f} ms after the fault")
+
+
+def nothing_else_moves(
+    step: StepContext, station: StationHandle, reading: Reading, start: int, allowed: set[TagRef]
+) -> None:
+    """After ``start`` no output moved but ``allowed`` ones and observers of inputs that moved themselves."""
+    spec = station.spec
+    moved = reading.moved(start)
+    free = set(allowed)
+    for tag in spec.inputs:
+        if tag.name in moved and tag.observer is not None:
+            free.add(tag.observer)
+    for tag in spec.outputs:
+        if tag.name not in moved or TagRef(tag.name) in free:
+            continue
+        bits = {ref.bit for ref in free if ref.tag == tag.name}
+        strange = reading.moved_bits(tag.name, start) - bits if _has_bits(tag) else {-1}
+        for bit in sorted(strange):
+            step.fail(f"{TagRef(tag.name, bit)} moved too, and nothing should have moved it", tag.name)
+
+
+def _has_bits(tag: Tag) -> bool:
+    return tag.type.kind == "bits"
+
+
+def in_range(step: StepContext, reading: Reading, tag: Tag) -> None:
+    """Every value seen of ``tag`` lies within its range."""
+    if tag.type.kind == "bool":
+        return
+    for sample in reading.trace.samples:
+        if sample.tag == tag.name and not tag.range.low <= sample.value <= tag.range.high:
+            low, high = tag.range
+            step.fail(f"{tag.name} was {show(sample.value)}, outside its range {low:g}..{high:g}", tag.name)
+            return
+
+
+def both_ends(tag: Tag) -> tuple[Value, Value]:
+    """The two ends of a tag's range."""
+    return (False, True) if tag.type.kind == "bool" else (tag.range.low, tag.range.high)

@@ -1,0 +1,87 @@
+"""Connect and identify: every gateway and controller, and the right to write on the station."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.net.messages import Identified
+from rig.backend import RoundTrip
+from rig.record import StationIdentity
+from rig.session import Failed, RigFault, Session, StationHandle, StepContext, check_program
+
+pytestmark = pytest.mark.phase("connect")
+
+
+def test_gateway(session: Session, station: StationHandle, step: StepContext) -> None:
+    """The gateway answers and has the same station file."""
+    if session.mode == "virtual":
+        _remember(session, station, None, None)
+        pytest.skip("virtual mode has no gateway to connect to")
+    try:
+        found, trip = session.backend.identify(station.id)
+    except RigFault:
+        session.gone[station.id] = "its gateway does not answer"
+        raise
+    _remember(session, station, found, trip)
+    step.measure_time("round trip", trip.took)
+    step.measure_time("clock offset", trip.offset, late=0)
+    step.measure_time("clock uncertainty", trip.uncertainty, high=1_000_000_000)
+    if found.station_sha256 != station.spec.sha256:
+        session.gone[station.id] = "its gateway has another station file"
+        raise RigFault(
+            f"gateway {station.id} has another version of {station.spec.file} "
+            f"({found.station_sha256[:12]}, here {station.spec.sha256[:12]}); restart it with this one"
+        )
+
+
+def test_controller(session: Session, station: StationHandle, step: StepContext) -> None:
+    """The controller answers and runs the program that is to be commissioned."""
+    if session.mode == "virtual":
+        pytest.skip("virtual mode has no controller to connect to")
+    found, _ = session.backend.identify(station.id)
+    device = station.spec.controller
+    step.measure("protocol", found.protocol)
+    step.measure("controller", _controller(found) or "unnamed")
+    if found.link != "ready":
+        session.gone[station.id] = "its controller is not connected"
+        why = found.problem or found.link
+        raise Failed(f"{station.id}: no controller at {found.address}: {why}", device.name)
+    check_program(step, station, found)
+
+
+def test_lease(session: Session, station: StationHandle, step: StepContext) -> None:
+    """The station grants the lease: this session alone may write."""
+    try:
+        session.backend.hold(station.id)
+    except RigFault:
+        session.gone[station.id] = "it granted no lease"
+        raise
+    step.measure("lease", "granted")
+
+
+def _controller(found: Identified) -> str:
+    return " ".join(filter(None, (found.vendor, found.product, found.version)))
+
+
+def _remember(
+    session: Session, station: StationHandle, found: Identified | None, trip: RoundTrip | None
+) -> None:
+    spec = station.spec
+    program = session.programs.get(station.id)
+    session.identities[station.id] = StationIdentity(
+        station=station.id,
+        title=spec.title,
+        mode=session.mode,
+        gateway=f"gateway {station.id}" if found else "in this process",
+        gateway_version=found.gateway_version if found else "",
+        boot=found.boot if found else "",
+        protocol=found.protocol if found else spec.controller.protocol,
+        address=found.address if found else "",
+        controller=_controller(found) if found else "virtual",
+        program=found.program if found else (program.name if program else ""),
+        program_sha256=found.program_sha256 if found else (program.sha256 if program else ""),
+        station_sha256=found.station_sha256 if found else spec.sha256,
+        clock_offset=trip.offset if trip else 0,
+        clock_uncertainty=trip.uncertainty if trip else 0,
+        round_trip=trip.took if trip else 0,
+    )

@@ -1,0 +1,261 @@
+"""Gateways reached over the bus: commands out, replies and heartbeats in, the leases kept alive."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from gateway.net import topics
+from gateway.net.bus import Bus, Delivery
+from gateway.net.identity import Identity, Trust
+from gateway.net.messages import (
+    Abort,
+    Acquire,
+    Ask,
+    Command,
+    Identified,
+    Identify,
+    Leased,
+    Refused,
+    Release,
+    Renew,
+    Reply,
+    Run,
+    State,
+    Trace,
+    decode,
+    encode,
+)
+from rig.backend import (
+    LEASE_RENEW,
+    LEASE_TTL,
+    SLACK,
+    BrokerGone,
+    GatewayGone,
+    RigFault,
+    RoundTrip,
+    Script,
+)
+
+ANSWER = 3_000_000_000  # for a command that is done at once
+SILENCE = 2_500_000_000  # a gateway that says nothing for so long is gone
+BROKER_GRACE = 2_000_000_000  # a broker may come back within
+PINGS = 5
+
+
+class Heard(NamedTuple):
+    """A station's last state, and when it came (monotonic ns)."""
+
+    state: State
+    at: int
+
+
+class BusBackend:
+    """The gateways of ``stations`` on ``line``, through ``brokers``, as ``operator``."""
+
+    mode = "hil"
+
+    def __init__(
+        self, line: str, stations: list[str], brokers: list[str], identity: Identity, trust: Trust
+    ) -> None:
+        self.line, self.operator = line, identity.node
+        self._condition = threading.Condition()
+        self._pending: set[int] = set()
+        self._replies: dict[int, tuple[Reply, int]] = {}
+        self._heard: dict[str, Heard] = {}
+        self._boots: dict[str, str] = {}
+        self._tokens: dict[str, int] = {}
+        self._request = 0
+        self._broker_lost: int | None = None
+        self._closing = threading.Event()
+        self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
+        self.bus = Bus(identity.node, brokers, identity=identity, trust=trust, on_state=self._broker_changed)
+        for station in stations:
+            self.bus.subscribe(topics.state(line, station), self._on_state)
+            self.bus.subscribe(topics.reply(line, station, self.operator), self._on_reply)
+
+    def start(self, timeout: int = 10_000_000_000) -> None:
+        """Connect; BrokerGone if no broker answers in time."""
+        self.bus.start()
+        if not self.bus.wait_ready(timeout / 1e9):
+            raise BrokerGone("no broker answers at " + ", ".join(self.bus.brokers))
+        self._renewer.start()
+
+    def now(self) -> int:
+        """UTC, ns."""
+        return time.time_ns()
+
+    def identify(self, station: str) -> tuple[Identified, RoundTrip]:
+        """Ask several times; the quickest answer knows the gateway's clock best."""
+        best: tuple[int, Identified, RoundTrip] | None = None
+        for _ in range(PINGS):
+            asked = time.time_ns()
+            reply, came = self._call(station, Identify())
+            if not isinstance(reply.body, Identified):
+                raise GatewayGone(station, f"answered {reply.body}")
+            there = reply.sent - reply.received
+            took = came - asked - there
+            offset = ((reply.received - asked) + (reply.sent - came)) // 2
+            if best is None or took < best[0]:
+                best = took, reply.body, RoundTrip(took, offset, max(took // 2, 1))
+        assert best is not None
+        self._boots[station] = best[1].boot
+        return best[1], best[2]
+
+    def hold(self, station: str) -> None:
+        """Acquire the lease; a thread renews it until ``close``."""
+        body = self._call(station, Acquire(LEASE_TTL))[0].body
+        if not isinstance(body, Leased):
+            raise RigFault(f"{station} grants no lease: {body.why if isinstance(body, Refused) else body}")
+        self._tokens[station] = body.token
+
+    def run(self, scripts: Mapping[str, Script], until: str = "") -> dict[str, Trace]:
+        """Run scripts on several stations at once; when ``until``'s ends, the others are aborted."""
+        requests = {
+            name: self._ask(name, Run(self._token(name), *script)) for name, script in scripts.items()
+        }
+        limit = max(script.limit for script in scripts.values()) + SLACK
+        names = {request: name for name, request in requests.items()}
+        try:
+            if until:
+                self._wait([requests[until]], names, limit)
+                for name, request in requests.items():
+                    with self._condition:
+                        running = request not in self._replies
+                    if running:
+                        self._ask(name, Abort(self._token(name)), reply=False)
+            self._wait(list(names), names, limit)
+        except BaseException:
+            for name in scripts:
+                with contextlib.suppress(RigFault):
+                    self._ask(name, Abort(self._token(name)), reply=False)
+            raise
+        finally:
+            with self._condition:
+                self._pending -= names.keys()
+        traces: dict[str, Trace] = {}
+        for name, request in requests.items():
+            with self._condition:
+                body = self._replies.pop(request)[0].body
+            if not isinstance(body, Trace):
+                raise RigFault(
+                    f"{name} does not run the script: {body.why if isinstance(body, Refused) else body}"
+                )
+            traces[name] = body
+        return traces
+
+    def close(self) -> None:
+        """Give the leases back, as far as gateways answer, and disconnect."""
+        self._closing.set()
+        requests = []
+        for station, token in self._tokens.items():
+            with contextlib.suppress(RigFault):
+                requests.append((station, self._ask(station, Release(token))))
+        for station, request in requests:
+            with contextlib.suppress(RigFault):
+                self._wait([request], {request: station}, 1_000_000_000)
+        self._tokens.clear()
+        if self._renewer.is_alive():
+            self._renewer.join(2.0)
+        self.bus.close()
+
+    # --- asking --------------------------------------------------------------------------------------
+
+    def _token(self, station: str) -> int:
+        if station not in self._tokens:
+            raise RigFault(f"{station}: no lease is held")
+        return self._tokens[station]
+
+    def _ask(self, station: str, command: Command, reply: bool = True) -> int:
+        with self._condition:
+            self._request += 1
+            request = self._request if reply else 0
+            if reply:
+                self._pending.add(request)
+        body = encode(Ask(request, command))
+        topic = topics.command(self.line, station, self.operator)
+        # A command of no use later (a renewal) is not kept for a broker that is away.
+        if not self.bus.publish(topic, "ask", body, qos=1 if reply else 0, sign=True) and reply:
+            raise BrokerGone("no broker takes messages")
+        return request
+
+    def _call(self, station: str, command: Command) -> tuple[Reply, int]:
+        request = self._ask(station, command)
+        self._wait([request], {request: station}, ANSWER)
+        with self._condition:
+            self._pending.discard(request)
+            return self._replies.pop(request)
+
+    def _wait(self, requests: list[int], names: Mapping[int, str], limit: int) -> None:
+        deadline = time.monotonic_ns() + limit
+        with self._condition:
+            while missing := [request for request in requests if request not in self._replies]:
+                now = time.monotonic_ns()
+                self._check_broker(now)
+                for request in missing:
+                    self._check_gateway(names[request], now)
+                if now > deadline:
+                    station = names[missing[0]]
+                    raise GatewayGone(station, f"no answer within {limit / 1e9:g} s")
+                self._condition.wait(0.05)
+
+    def _check_broker(self, now: int) -> None:
+        if self._broker_lost is not None and now - self._broker_lost > BROKER_GRACE:
+            raise BrokerGone("the broker is gone: " + ", ".join(self.bus.brokers))
+
+    def _check_gateway(self, station: str, now: int) -> None:
+        heard = self._heard.get(station)
+        if heard is None or self._broker_lost is not None:
+            return
+        if not heard.state.online:
+            raise GatewayGone(station, "went offline")
+        if now - heard.at > SILENCE:
+            raise GatewayGone(station, f"silent for {(now - heard.at) / 1e9:.1f} s")
+        if self._boots.get(station, heard.state.boot) != heard.state.boot:
+            raise GatewayGone(station, "restarted in the middle of the session")
+
+    def _renew(self) -> None:
+        while not self._closing.wait(LEASE_RENEW / 1e9):
+            for station, token in list(self._tokens.items()):
+                with contextlib.suppress(RigFault):
+                    self._ask(station, Renew(token), reply=False)
+
+    # --- hearing -------------------------------------------------------------------------------------
+
+    def _broker_changed(self, _broker: str, _up: bool) -> None:
+        with self._condition:
+            up = any(self.bus.brokers.values())
+            self._broker_lost = None if up else self._broker_lost or time.monotonic_ns()
+            if up:  # what was missed while it was away is not silence
+                now = time.monotonic_ns()
+                self._heard = {name: heard._replace(at=now) for name, heard in self._heard.items()}
+            self._condition.notify_all()
+
+    def _on_state(self, delivery: Delivery) -> None:
+        if delivery.verified is not True:
+            return
+        with contextlib.suppress(msgspec.MsgspecError):
+            state = decode(delivery.envelope.body, State)
+            with self._condition:
+                sender = delivery.envelope.sender
+                before = self._heard.get(sender)
+                if not state.online and before is not None and before.state.boot != state.boot:
+                    return  # the last will of an earlier life
+                self._heard[sender] = Heard(state, time.monotonic_ns())
+                self._condition.notify_all()
+
+    def _on_reply(self, delivery: Delivery) -> None:
+        came = time.time_ns()
+        if delivery.verified is not True:
+            return
+        with contextlib.suppress(msgspec.MsgspecError):
+            reply = decode(delivery.envelope.body, Reply)
+            with self._condition:
+                if reply.request in self._pending:
+                    self._replies[reply.request] = reply, came
+                    self._condition.notify_all()

@@ -1,0 +1,235 @@
+"""A commissioning session: what procedures see of the line, and how verdicts come about.
+
+A step ends in PASS, FAIL (the station is at fault), ERROR (the rig is) or SKIPPED (said why). A limit is
+declared before its value is taken. A scan overrun inside a measurement that would not pass makes the step
+ERROR, never FAIL: it is tried again, a few times, before that stands.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+
+from gateway.controller.compile import Program
+from gateway.net.messages import Action, Identified, Trace
+from gateway.station import Station
+from rig.backend import Backend, RigFault, Script
+from rig.line import Line, LineStation
+from rig.record import (
+    Coverage,
+    Flow,
+    Measurement,
+    StationIdentity,
+    Step,
+    Verdict,
+    overall,
+)
+from rig.trace import Reading
+
+ATTEMPTS = 3
+
+
+class Failed(AssertionError):
+    """The station is at fault; ``tags`` are the ones to look at."""
+
+    def __init__(self, message: str, *tags: str) -> None:
+        self.tags = tags
+        super().__init__(message)
+
+
+class Disturbed(RigFault):
+    """A scan overrun spoiled what was measured."""
+
+
+class ControllerGone(Failed):
+    """The station's controller went away: the station's fault."""
+
+
+class StepContext:
+    """The step that runs: its limits, measurements and tags. Procedures get it as ``step``."""
+
+    def __init__(self, session: Session, id: str, phase: str, title: str, station: str) -> None:
+        self.session, self.id, self.phase, self.title, self.station = session, id, phase, title, station
+        self.started = time.time_ns()
+        self._began = time.monotonic_ns()
+        self.attempts = 1
+        self.again()
+
+    def again(self) -> None:
+        """Forget what an earlier attempt measured."""
+        self.tags: list[str] = []
+        self.measurements: list[Measurement] = []
+        self.problems: list[str] = []
+        self.disturbed = 0
+
+    def about(self, *tags: str) -> None:
+        """The step speaks of these tags."""
+        self.tags += [tag for tag in tags if tag not in self.tags]
+
+    def measure(
+        self,
+        name: str,
+        value: float | str,
+        unit: str = "1",
+        low: float | None = None,
+        high: float | None = None,
+        uncertainty: float = 0.0,
+        note: str = "",
+    ) -> bool:
+        """Hold ``value`` against its limits; False where it is outside, and the step will not pass."""
+        inside = isinstance(value, str) or ((low is None or value >= low) and (high is None or value <= high))
+        if not isinstance(value, str) and uncertainty:
+            sure = low is None or value - uncertainty >= low
+            if not (inside and sure):
+                self.disturbed += 1
+        verdict: Verdict = "PASS" if inside else "FAIL"
+        self.measurements.append(Measurement(name, value, unit, low, high, verdict, uncertainty, note))
+        if not inside:
+            self.problems.append(f"{name}: {_number(value)} {unit} is outside {_limits(low, high)} {unit}")
+        return inside
+
+    def measure_time(
+        self, name: str, took: int, low: int | None = None, high: int | None = None, late: int = 0
+    ) -> bool:
+        """``measure`` for a duration in ns, shown in ms."""
+
+        def milliseconds(ns: int | None) -> float | None:
+            return None if ns is None else round(ns / 1e6, 3)
+
+        return self.measure(name, took / 1e6, "ms", milliseconds(low), milliseconds(high), late / 1e6)
+
+    def fail(self, message: str, *tags: str) -> None:
+        """The station is at fault; the step goes on to collect more."""
+        self.problems.append(message)
+        self.about(*tags)
+
+    def close(self) -> None:
+        """At the end of an attempt: raise what its measurements amount to."""
+        if self.disturbed:
+            raise Disturbed("a scan overrun inside a measurement")
+        if self.problems:
+            raise Failed("; ".join(self.problems), *self.tags)
+
+    def ended(self, verdict: Verdict, message: str = "", tags: Iterable[str] = ()) -> Step:
+        """The step as it goes into the record."""
+        self.about(*tags)
+        return Step(
+            id=self.id,
+            phase=self.phase,
+            title=self.title,
+            verdict=verdict,
+            started=self.started,
+            duration=time.monotonic_ns() - self._began,
+            station=self.station,
+            tags=tuple(self.tags),
+            message=message,
+            measurements=tuple(self.measurements),
+            attempts=self.attempts,
+        )
+
+
+class StationHandle:
+    """One station as procedures see it."""
+
+    def __init__(self, session: Session, lined: LineStation) -> None:
+        self.session = session
+        self.lined = lined
+        self.spec: Station = lined.station
+        self.id = self.spec.id
+
+    def run(self, *actions: Action, watch: Iterable[str] = (), tail: int = 0, keep: bool = False) -> Reading:
+        """Do ``actions`` on the station in one command and read the trace; ControllerGone, RigFault."""
+        script = Script(actions, tuple(watch), tail, keep)
+        return self.session.run({self.id: script})[self.id]
+
+
+class Session:
+    """The run as it goes: stations, steps so far, what is known to be gone."""
+
+    def __init__(self, line: Line, backend: Backend, programs: Mapping[str, Program]) -> None:
+        self.line, self.backend, self.programs = line, backend, programs
+        self.stations = {name: StationHandle(self, lined) for name, lined in line.stations.items()}
+        self.steps: list[Step] = []
+        self.identities: dict[str, StationIdentity] = {}
+        self.flow: Flow | None = None
+        self.gone: dict[str, str] = {}  # stations that cannot be tested any more, and why
+        self.stopped = ""  # why nothing can be tested any more
+
+    @property
+    def mode(self) -> str:
+        """``virtual`` or ``hil``."""
+        return self.backend.mode
+
+    def run(self, scripts: Mapping[str, Script], until: str = "") -> dict[str, Reading]:
+        """Run scripts on several stations at once; see ``Backend.run``."""
+        traces = self.backend.run(scripts, until)
+        for name, trace in traces.items():
+            if trace.ended == "link":
+                self.gone[name] = "its controller is gone"
+                raise ControllerGone(f"{name}: the controller closed the connection or fell silent", name)
+            if trace.ended in ("lease", "a new lease was granted"):
+                raise RigFault(f"{name}: the lease was lost while a script ran")
+        return {name: Reading(trace) for name, trace in traces.items()}
+
+    def verdict(self, interrupted: bool = False) -> Verdict:
+        """What the steps so far amount to."""
+        return overall((step.verdict for step in self.steps), interrupted)
+
+    def coverage(self) -> list[Coverage]:
+        """Per station, what the checkout passed of its plant I/O."""
+        passed = {
+            (step.station, step.tags[0])
+            for step in self.steps
+            if step.phase == "checkout" and step.verdict == "PASS" and step.tags
+        }
+        found = []
+        for name, handle in self.stations.items():
+            spec = handle.spec
+            outputs = [tag.name for tag in spec.outputs if tag.name not in spec.echoes]
+            inputs = [tag.name for tag in spec.inputs]
+            done = [tag for tag in (*inputs, *outputs) if (name, tag) in passed]
+            found.append(
+                Coverage(
+                    station=name,
+                    inputs=len(inputs),
+                    inputs_passed=sum(tag in done for tag in inputs),
+                    outputs=len(outputs),
+                    outputs_passed=sum(tag in done for tag in outputs),
+                    uncovered=tuple(tag for tag in (*inputs, *outputs) if tag not in done),
+                )
+            )
+        return found
+
+
+def check_refusals(step: StepContext, station: StationHandle, trace: Trace, tags: Iterable[str]) -> None:
+    """What the controller refused of ``tags`` fails the step."""
+    for name in tags:
+        if name in trace.refused:
+            spec = station.spec.tags[name]
+            step.fail(f"{name} at {spec.text} (line {spec.line}): {trace.refused[name]}", name)
+
+
+def check_program(step: StepContext, station: StationHandle, found: Identified) -> None:
+    """The controller runs the program that the line names, as far as it tells."""
+    expected = station.session.programs.get(station.id)
+    if not found.program_sha256:
+        step.measure("program", "the controller does not tell")
+    elif expected is None:
+        step.measure("program", f"{found.program} {found.program_sha256[:12]}")
+    else:
+        step.measure("program", f"{found.program} {found.program_sha256[:12]}")
+        if found.program_sha256 != expected.sha256:
+            step.fail(
+                f"the controller runs {found.program} {found.program_sha256[:12]}, "
+                f"not {expected.name} {expected.sha256[:12]} ({expected.file})"
+            )
+
+
+def _number(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _limits(low: float | None, high: float | None) -> str:
+    if low is None:
+        return f"at most {high:g}" if high is not None else "any"
+    return f"at least {low:g}" if high is None else f"{low:g}..{high:g}"

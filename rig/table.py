@@ -1,0 +1,99 @@
+"""The verdicts of a session as a terminal shows them at the end; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from rig.record import VERDICTS, Record, Step, Verdict
+from rig.report.tally import Counts, by_phase, by_station, count, worst
+from rig.report.wording import one_line
+
+STYLES: dict[Verdict, str] = {
+    "PASS": "green",
+    "FAIL": "bold red",
+    "ERROR": "bold magenta",
+    "SKIPPED": "yellow",
+}
+MEANINGS = {
+    0: "all passed",
+    1: "FAIL, the station is at fault",
+    2: "bad input",
+    3: "ERROR, the rig is at fault or nothing was proven",
+    130: "stopped by Ctrl-C",
+}
+WHOLE = "(line)"  # steps that speak of no one station
+
+
+def verdict_table(record: Record, width: int) -> Table:
+    """Stations by phases, each cell its worst verdict; stations by verdicts where ``width`` is too narrow."""
+    by_phases = _matrix(record)
+    needed = (
+        sum(max(cell.cell_len for cell in column) for column in zip(*by_phases, strict=True))
+        + 3 * len(by_phases[0])
+        + 1
+    )
+    return _table(by_phases if needed <= width else _totals(record))
+
+
+def counts_line(counts: Counts) -> Text:
+    """``31 PASS  2 FAIL  0 ERROR  1 SKIPPED``, what there is none of in grey."""
+    parts = [(f"{counts[v]} {v}", STYLES[v] if counts[v] else "dim") for v in VERDICTS]
+    return Text("  ").join(Text(*part) for part in parts)
+
+
+def label(step: Step) -> Text:
+    """Verdict, id and tags of a step."""
+    line = Text.assemble((f"{step.verdict:<7}", STYLES[step.verdict]), "  ", one_line(step.id))
+    return line.append(f" [{one_line(', '.join(step.tags))}]", "cyan") if step.tags else line
+
+
+def reason(step: Step) -> Text:
+    """Why a step did not pass."""
+    return Text(one_line(step.message or step.title))
+
+
+def _matrix(record: Record) -> list[list[Text]]:
+    phases = by_phase(record)
+    rows = [[Text("Station"), *(Text(one_line(phase)) for phase in phases)]]
+    for station, steps in by_station(record).items():
+        rows.append([_name(station), *(_worst(s for s in steps if s.phase == phase) for phase in phases)])
+    rows.append([Text("all"), *(_worst(steps) for steps in phases.values())])
+    return rows
+
+
+def _totals(record: Record) -> list[list[Text]]:
+    rows = [[Text("Station"), *(Text(verdict) for verdict in VERDICTS)]]
+    for name, steps in [
+        *((_name(s), steps) for s, steps in by_station(record).items()),
+        (Text("all"), record.steps),
+    ]:
+        rows.append([name, *(_number(number, verdict) for verdict, number in count(steps).items())])
+    return rows
+
+
+def _table(rows: list[list[Text]]) -> Table:
+    """The first row is the heading, the last the sum."""
+    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for number, heading in enumerate(rows[0]):
+        table.add_column(heading, justify="right" if number else "left", no_wrap=True, overflow="ellipsis")
+    for row in rows[1:]:
+        table.add_row(*row, end_section=row is rows[-2])
+    return table
+
+
+def _worst(steps: Iterable[Step]) -> Text:
+    counts = count(steps)
+    verdict = worst(counts)
+    return Text(f"{counts[verdict]} {verdict}", STYLES[verdict]) if verdict else Text("-", "dim")
+
+
+def _number(number: int, verdict: Verdict) -> Text:
+    return Text(str(number), STYLES[verdict]) if number else Text("-", "dim")
+
+
+def _name(station: str) -> Text:
+    return Text(one_line(station) or WHOLE)
