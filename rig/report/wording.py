@@ -124,7 +124,7 @@ def outcome(record: Record) -> str:
     skipped = verdicts.count("SKIPPED")
     parts = []
     if not record.complete:
-        parts.append(f"The session did not reach its end: only the {_steps(total)} below were done.")
+        parts.append(f"The session did not reach its end: only {_steps(total)} of it ended.")
     if errors:
         parts.append(
             f"In {errors} of {_steps(total)} the rig could not measure: nothing is said of the line there."

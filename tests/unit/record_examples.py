@@ -123,31 +123,32 @@ def steps(repeat: int = 1) -> list[Step]:
             message="no observer is declared",
         )
     )
-    for station in TAGS:
-        found.append(
-            at.step(
-                "sequence",
-                "cycle",
-                "One cycle from take to give",
-                station=station,
-                duration=2400 * MS,
-                measurements=(
-                    Measurement("clamp closed after", 0.412, "s", 0.3, 0.6, uncertainty=0.01),
-                    Measurement("cycle", 2.310, "s", 1.5, 3.5, uncertainty=0.01),
-                    Measurement("final torque", 2.1084, "N.m", 1.8, 2.4, uncertainty=0.02),
-                ),
-            )
+    found += [
+        at.step(
+            "sequence",
+            "cycle",
+            "One cycle from take to give",
+            station=station,
+            duration=2400 * MS,
+            measurements=(
+                Measurement("clamp closed after", 0.412, "s", 0.3, 0.6, uncertainty=0.01),
+                Measurement("cycle", 2.310, "s", 1.5, 3.5, uncertainty=0.01),
+                Measurement("final torque", 2.1084, "N.m", 1.8, 2.4, uncertainty=0.02),
+            ),
         )
-        found.append(
-            at.step(
-                "interlocks",
-                "air-lost",
-                "Air lost: belt stops and lamp lights",
-                station=station,
-                tags=("air-ok",),
-                measurements=(latency(63.0, 150.0),),
-            )
+        for station in TAGS
+    ]
+    found += [
+        at.step(
+            "interlocks",
+            "air-lost",
+            "Air lost: belt stops and lamp lights",
+            station=station,
+            tags=("air-ok",),
+            measurements=(latency(63.0, 150.0),),
         )
+        for station in TAGS
+    ]
     found.append(
         at.step(
             "flow",
