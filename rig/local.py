@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 
 import msgspec
-from gateway.agent import AgentConfig
 
+from gateway.agent import AgentConfig
 from gateway.errors import BadInput
 from gateway.net.identity import Identity, Trust
 from gateway.station import Device
@@ -107,7 +107,7 @@ class LocalLine:
 
     def start(self) -> BusBackend:
         """Everything up and answering; RigFault says what is not."""
-        if self.options.auto_ports:
+        if self.options.ports == "auto":
             served = [name for name, each in self.line.stations.items() if each.serve]
             self._ports = dict(zip(served, free_ports(len(served)), strict=True))
         self._check_ports()

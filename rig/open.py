@@ -7,13 +7,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
+
+from gateway.config import find_config
 
 from gateway.controller.compile import Program, ProgramErrors, compile_program
 from gateway.errors import BadInput, Problem
 from gateway.yamlfile import identifier, read_text
 from rig.backend import Backend, RigFault
 from rig.line import Line, Mode, load_line
+
+Ports = Literal["file", "auto"]
+CHOICES = {"mode": ("hil", "virtual"), "ports": ("file", "auto"), "broker": ("mosquitto", "embedded")}
 
 
 class Options(NamedTuple):
@@ -22,30 +27,40 @@ class Options(NamedTuple):
     line: Path
     mode: Mode | None = None
     programs: Mapping[str, Path] = MappingProxyType({})
-    auto_ports: bool = False
+    ports: Ports = "file"
     broker: str | None = None
     runs: Path = Path("runs")
     operator: str = "rig"
     procedures: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, given: argparse.Namespace | Any) -> Options:
-        """From pytest's parsed options; BadInput where one is wrong."""
+    def of(cls, given: argparse.Namespace) -> Options:
+        """From parsed options of those names; BadInput with everything that is wrong in them."""
+        problems: list[Problem] = []
         programs: dict[str, Path] = {}
         for text in given.program:
             station, equals, path = text.partition("=")
-            if not equals or not station or not path:
-                problem = Problem("--program", 0, 0, f"{text!r}", "write --program STATION=FILE")
-                raise BadInput([problem])
+            if not (station and equals and path):
+                problems.append(Problem("--program", 0, 0, f"{text!r} is no pair", "write STATION=FILE"))
             programs[station] = Path(path)
+        for option, allowed in CHOICES.items():
+            value = getattr(given, option)
+            if value is not None and value not in allowed:
+                hint = "use " + " or ".join(allowed)
+                problems.append(Problem(f"--{option}", 0, 0, f"{value!r} is not known", hint))
         operator = given.operator or "rig"
         try:
             identifier(operator)
         except ValueError as error:
             what, _, hint = str(error).partition("; ")
-            raise BadInput([Problem("--operator", 0, 0, what, hint)]) from None
+            problems.append(Problem("--operator", 0, 0, what, hint))
+        if problems:
+            raise BadInput(problems)
+        line = Path(given.line)
+        if not line.exists() and not line.is_absolute():
+            line = find_config(given.line)
         return cls(
-            Path(given.line), given.mode, programs, given.ports == "auto", given.broker,
+            line, given.mode, programs, given.ports, given.broker,
             Path(given.runs), operator, tuple(given.procedures),
         )  # fmt: skip
 

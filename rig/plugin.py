@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -22,8 +22,24 @@ from rig.open import Options, open_backend, prepare
 from rig.record import PHASES, Step, Verdict, exit_status
 from rig.session import ATTEMPTS, Disturbed, Failed, Session, StepContext
 
+if TYPE_CHECKING:
+    from rig.progress import Progress
+
 BUILT_IN = ("connect", "checkout", "sequence", "interlocks", "flow")
+NAME = "twinline-session"
+
+
+class Given(NamedTuple):
+    """What a session is run with; ``progress`` is None under plain pytest, which shows it its own way."""
+
+    options: Options
+    line: Line
+    progress: Progress | None
+
+
+GIVEN = pytest.StashKey[Given]()
 STEP = pytest.StashKey[StepContext]()
+BROKEN = pytest.StashKey[list[str]]()
 ABOUT = ("station", "output", "input", "sequence", "interlock")
 
 
@@ -49,24 +65,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """With ``--line``, this run is a session."""
     config.addinivalue_line("markers", "phase(name): the session's phase that a procedure belongs to")
-    if config.getoption("--line") is None:
-        return
-    try:
-        line = prepare(Options.of(config.option))
-    except BadInput as bad:
-        raise pytest.UsageError(str(bad)) from None
-    config.pluginmanager.register(SessionPlugin(config, line), "twinline-session")
+    given = config.stash.get(GIVEN, None)
+    if given is None and config.getoption("--line") is not None:
+        try:
+            options = Options.of(config.option)
+            given = Given(options, prepare(options), None)
+        except BadInput as bad:
+            pytest.exit(str(bad), returncode=2)
+    if given is not None:
+        config.pluginmanager.register(SessionPlugin(config, given), NAME)
 
 
 class SessionPlugin:
     """One session inside one pytest run."""
 
-    def __init__(self, config: pytest.Config, line: Line) -> None:
-        self.config, self.line = config, line
-        self.options = Options.of(config.option)
+    def __init__(self, config: pytest.Config, given: Given) -> None:
+        self.config = config
+        self.options, self.line, self.progress = given
         self.session: Session | None = None
         self.evidence: Evidence | None = None
-        self.progress = config.stash.get(PROGRESS, None)
         self.interrupted = False
         self.broken: list[str] = []
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
@@ -212,10 +229,6 @@ class SessionPlugin:
             self.progress.finish(record, self.evidence.folder)
 
 
-PROGRESS = pytest.StashKey[Any]()
-BROKEN = pytest.StashKey[list[str]]()
-
-
 def _judge(raised: BaseException | None) -> tuple[Verdict, str, tuple[str, ...]]:
     match raised:
         case None:
@@ -260,7 +273,7 @@ def _title(item: pytest.Item) -> str:
 
 
 def _session(request: pytest.FixtureRequest) -> Session:
-    plugin = request.config.pluginmanager.get_plugin("twinline-session")
+    plugin = request.config.pluginmanager.get_plugin(NAME)
     if plugin is None:
         pytest.fail("this procedure needs a line: run pytest with --line FILE", pytrace=False)
     assert plugin.session is not None

@@ -181,6 +181,11 @@ class Cell:
             self._event("safe", "the safe state is driven")
             self._journal("gate", "open", None)
 
+    def shut(self) -> None:
+        """The gateway ends: as if the lease had."""
+        if self.lease.holder is not None:
+            self._end_lease("the gateway ends")
+
     def state(self, boot: str, link: str, problem: str = "") -> State:
         """The heartbeat."""
         return State(

@@ -7,7 +7,7 @@ import pytest
 from gateway.field.tags import Tag, TagRef
 from gateway.field.types import Value
 from gateway.net.messages import Action, Await, Force, Pause
-from gateway.station import show
+from gateway.scenario import show
 from rig.procedures.common import ANSWER, both_ends, in_manual, in_range, nothing_else_moves, tolerance
 from rig.session import StationHandle, StepContext, check_refusals
 from rig.trace import Reading

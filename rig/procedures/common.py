@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from gateway.field.tags import Tag, TagRef
 from gateway.field.types import Value
 from gateway.net.messages import Action, Await, Force, Free, Isolate, Pause, Reset
-from gateway.scenario import Expect, Never
-from gateway.station import Station, show
+from gateway.scenario import Expect, Never, show
+from gateway.station import Station
 from rig.session import StationHandle, StepContext
 from rig.trace import Reading
 

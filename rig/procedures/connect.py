@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gateway.net.messages import Identified
-from rig.backend import RoundTrip
+from rig.backend import RigFault, RoundTrip
 from rig.record import StationIdentity
-from rig.session import Failed, RigFault, Session, StationHandle, StepContext, check_program
+from rig.session import Failed, Session, StationHandle, StepContext, check_program
 
 pytestmark = pytest.mark.phase("connect")
 

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from gateway.net.messages import Action, AwaitHappenings, Feed, Pause
+from gateway.twin.workpiece import Kind
 from rig.backend import Script
 from rig.line import FlowLine
 from rig.procedures.common import in_automatic
@@ -15,7 +16,7 @@ from rig.session import Session, StepContext
 from rig.trace import Reading
 
 pytestmark = pytest.mark.phase("flow")
-ENDS = ("finished", "rejected")
+ENDS: tuple[Kind, ...] = ("finished", "rejected")
 
 
 def test_workpieces(session: Session, step: StepContext) -> None:
@@ -105,7 +106,7 @@ def _count(session: Session, flow: FlowLine, readings: dict[str, Reading]) -> Fl
 def _utilisation(reading: Reading) -> float:
     """The share of the time from its first workpiece on in which the station held one."""
     inside, since, busy, first = 0, 0, 0, None
-    for each in sorted(reading.trace.happenings):
+    for each in sorted(reading.trace.happenings, key=lambda each: each.time):
         if each.kind == "entered":
             first = each.time if first is None else first
             since = each.time if inside == 0 else since

@@ -1,0 +1,335 @@
+"""The gateway's process: drives one cell with a device, a bus and a journal. All sockets meet here.
+
+``python -m gateway.agent CONFIG.json`` runs until SIGTERM, SIGINT, or (``--end-with-stdin``) the end of
+its standard input; then it drives the safe state and closes its connection to the controller.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib.metadata
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+from gateway.cell.cell import Asked, Cell, Inputs, Outputs
+from gateway.cell.couplings import Neighbours
+from gateway.errors import BadInput
+from gateway.field.scan import DeviceLink
+from gateway.field.types import Value
+from gateway.net import topics
+from gateway.net.bus import Bus, Delivery, Will
+from gateway.net.identity import Identity, Trust, boot_id
+from gateway.net.messages import (
+    Ask,
+    Coupling,
+    Identified,
+    Identify,
+    Image,
+    Refused,
+    Reply,
+    State,
+    decode,
+    encode,
+)
+from gateway.parent import end_with_stdin
+from gateway.station import Station, load_station
+from gateway.store.journal import Change as Kept
+from gateway.store.journal import Delete, Journal, JournalFailed, Put
+
+log = logging.getLogger("gateway")
+VERSION = importlib.metadata.version("twinline")
+HEARTBEAT = 0.5
+IMAGE_PERIOD = 0.1
+KEY_EVERY = 20
+MAX_ASKED = 256
+MAX_OUTBOX = 1024
+SAFE_WITHIN = 1.0
+TABLES = ("lease", "gate", "force", "workpiece", "send", "received")
+
+
+class AgentConfig(msgspec.Struct, frozen=True):
+    """What an agent is told: where its station file, its brokers, its key and its state are."""
+
+    line: str
+    station: str
+    brokers: tuple[str, ...]
+    key: str
+    trust: str
+    state: str
+    neighbours: Neighbours = Neighbours()
+    ports: dict[str, int] = {}
+
+
+class Agent:
+    """One gateway with one station."""
+
+    def __init__(self, config: AgentConfig, station: Station, loop: asyncio.AbstractEventLoop) -> None:
+        self.line, self.station = config.line, station
+        identity, trust = Identity.load(Path(config.key)), Trust.load(Path(config.trust))
+        self.node = identity.node
+        self.boot = boot_id().hex()
+        self.journal = Journal(Path(config.state) / "journal.sqlite")
+        epoch = self.journal.get("meta", "epoch")
+        if epoch is None:
+            epoch = secrets.token_hex(8).encode()
+            self.journal.put("meta", "epoch", epoch)
+        stored = {(table, key): data for table in TABLES for key, data in self.journal.items(table)}
+        self.cell = Cell(station, config.neighbours, time.monotonic_ns(), stored, epoch.decode())
+        device = station.controller
+        self.link = DeviceLink(device.address, station.tags, device.timeout)
+        self.bus = Bus(
+            self.node,
+            list(config.brokers),
+            identity=identity,
+            trust=trust,
+            loop=loop,
+            will=Will(topics.state(self.line, self.node), "state", self._offline, sign=True),
+        )
+        self.ending = asyncio.Event()
+        self._asked: deque[tuple[Asked, int]] = deque()
+        self._received: dict[tuple[str, int], int] = {}
+        self._coupled: deque[tuple[str, Coupling]] = deque()
+        self._outbox: asyncio.Queue[Outputs] = asyncio.Queue(MAX_OUTBOX)
+        self._persisted = 0
+        self._refused: dict[str, str] = {}
+        self._changed: dict[str, Value] = {}
+        self._problem = ""
+
+    def _offline(self, _broker: str) -> bytes:
+        return encode(State(False, self.boot))
+
+    # --- life ------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until ``ending`` is set; then the safe state, and everything closed."""
+        self.bus.subscribe(topics.command(self.line, self.node, topics.ANY), self._on_command)
+        self.bus.subscribe(topics.couple(self.line, topics.ANY, self.node), self._on_coupling)
+        self.bus.start()
+        tasks = [
+            asyncio.create_task(job(), name=job.__name__)
+            for job in (self._scan, self._send, self._beat, self._show, self.link.run)
+        ]
+        ended = asyncio.create_task(self.ending.wait())
+        await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
+        broken = [task for task in tasks if task.done()]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SAFE_WITHIN):
+                await self._make_safe(tasks[0])
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, ended, return_exceptions=True)
+        await self.link.close()
+        await asyncio.get_running_loop().run_in_executor(None, self.bus.close, 1.0)
+        self.journal.close()
+        for task in broken:
+            if not task.cancelled() and task.exception() is not None:
+                raise task.exception()  # type: ignore[misc]  # it is not None
+
+    async def _make_safe(self, scanning: asyncio.Task[None]) -> None:
+        """The lease ends with the agent: scan on until the controller has taken the safe values."""
+        self.cell.shut()
+        while self.cell.gate.state != "closed" and self.link.ready and not scanning.done():
+            await asyncio.sleep(self.station.scan / 1e9)
+
+    # --- the scan ----------------------------------------------------------------------------------------
+
+    async def _scan(self) -> None:
+        """Read, step, write; on an absolute schedule that skips what it missed."""
+        period = self.station.scan
+        due = time.monotonic_ns()
+        while True:
+            now = time.monotonic_ns()
+            if now < due:
+                await asyncio.sleep((due - now) / 1e9)
+                now = time.monotonic_ns()
+            late = now - due
+            image = await self.link.read() if self.link.ready else {}
+            now = time.monotonic_ns()
+            out = self.cell.step(now, self._seen(image, late if late > period else 0))
+            self._changed.update(image)
+            await self._queue(out)
+            if out.writes:
+                await self._write(out.writes)
+            due += period * (1 + late // period)
+
+    def _seen(self, image: dict[str, Value], late: int) -> Inputs:
+        asked = tuple(each for each, _ in self._asked)
+        self._asked.clear()
+        coupled = tuple(self._coupled)
+        self._coupled.clear()
+        refused = self._refused | self.link.refused
+        return Inputs(image, self.link.ready, late, time.time_ns(), self._persisted, asked, coupled, refused)
+
+    async def _write(self, writes: dict[str, Value]) -> None:
+        refused = await self.link.write(writes)
+        if refused is None:
+            return  # the connection went: all is written anew when it is back
+        for name in writes:
+            self._refused.pop(name, None)
+        self._refused.update(refused)
+        # A refused value is told and not tried again until it changes.
+        self.cell.took(writes)
+        self._changed.update(writes)
+
+    # --- sending: the journal first ------------------------------------------------------------------------
+
+    async def _queue(self, out: Outputs) -> None:
+        if out.journal or out.replies or out.couple or out.events:
+            await self._outbox.put(out)
+
+    async def _send(self) -> None:
+        """In order, and nothing before the journal has what it speaks of."""
+        loop = asyncio.get_running_loop()
+        while True:
+            out = await self._outbox.get()
+            if out.journal:
+                kept: list[Kept] = [
+                    Delete(change.table, change.key)
+                    if change.data is None
+                    else Put(change.table, change.key, change.data)
+                    for change in out.journal
+                ]
+                try:
+                    await loop.run_in_executor(None, self.journal.apply, kept)
+                except JournalFailed as failed:
+                    self._problem = str(failed)
+                    log.error("%s", failed)
+                    raise
+                self._persisted = max(self._persisted, out.ticket)
+            for operator, request, body in out.replies:
+                self._reply(operator, request, body)
+            for neighbour, message in out.couple:
+                topic = topics.couple(self.line, self.node, neighbour)
+                self.bus.publish(topic, "couple", encode(message), qos=0, sign=True)
+            for event in out.events:
+                log.info("%s: %s", event.kind, event.text)
+                self.bus.publish(topics.event(self.line, self.node), "event", encode(event), qos=0)
+
+    def _reply(self, operator: str, request: int, body: object) -> None:
+        received = self._received.pop((operator, request), time.time_ns())
+        if request == 0:
+            return
+        reply = Reply(request, body, received, time.time_ns())  # type: ignore[arg-type]
+        topic = topics.reply(self.line, self.node, operator)
+        self.bus.publish(topic, "reply", encode(reply), qos=1, sign=True)
+
+    async def _beat(self) -> None:
+        """The retained state, also when nothing happens."""
+        while True:
+            state = self.cell.state(self.boot, self.link.state, self._problem or self.link.problem)
+            self.bus.publish(
+                topics.state(self.line, self.node), "state", encode(state), retain=True, sign=True
+            )
+            await asyncio.sleep(HEARTBEAT)
+
+    async def _show(self) -> None:
+        """The process image: changes at most ten times a second, with key frames."""
+        count = 0
+        while True:
+            await asyncio.sleep(IMAGE_PERIOD)
+            count += 1
+            key = count % KEY_EVERY == 0
+            values = dict(self.cell.values) if key else self._changed
+            if values:
+                image = Image(key, self.link.ready, values)
+                self.bus.publish(topics.image(self.line, self.node), "image", encode(image))
+            self._changed = {}
+
+    # --- hearing -----------------------------------------------------------------------------------------
+
+    def _on_command(self, delivery: Delivery) -> None:
+        """From the bus, on the loop. Who is asked who it is answers at once; the rest waits for the scan."""
+        received = time.time_ns()
+        operator = delivery.envelope.sender
+        try:
+            ask = decode(delivery.envelope.body, Ask)
+        except msgspec.MsgspecError as error:
+            log.warning("%s sent a command that does not decode: %s", operator, error)
+            return
+        self._received[operator, ask.request] = received
+        if delivery.verified is not True:
+            self._reply(operator, ask.request, Refused("the command is not signed by a key known here"))
+        elif isinstance(ask.command, Identify):
+            self._reply(operator, ask.request, self._identified())
+        elif len(self._asked) >= MAX_ASKED:
+            self._reply(operator, ask.request, Refused("too many commands wait"))
+        else:
+            self._asked.append((Asked(operator, ask.request, ask.command), received))
+
+    def _identified(self) -> Identified:
+        found = self.link.identity
+        return Identified(
+            station=self.station.id,
+            gateway_version=VERSION,
+            boot=self.boot,
+            station_sha256=self.station.sha256,
+            protocol=self.station.controller.protocol,
+            address=self.station.controller.address,
+            link=self.link.state,
+            vendor=found.vendor if found else "",
+            product=found.product if found else "",
+            version=found.version if found else "",
+            program=found.program if found else "",
+            program_sha256=found.program_sha256 if found else "",
+            problem=self.link.problem,
+            details=found.details if found else {},
+        )
+
+    def _on_coupling(self, delivery: Delivery) -> None:
+        if delivery.verified is not True or len(self._coupled) >= MAX_ASKED:
+            return
+        with contextlib.suppress(msgspec.MsgspecError):
+            self._coupled.append((delivery.envelope.sender, decode(delivery.envelope.body, Coupling)))
+
+
+async def _main(config: AgentConfig, with_stdin: bool) -> None:
+    loop = asyncio.get_running_loop()
+    station = load_station(Path(config.station)).moved(config.ports)
+    agent = Agent(config, station, loop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, agent.ending.set)
+    if with_stdin:
+        end_with_stdin(lambda: loop.call_soon_threadsafe(agent.ending.set))
+    print(json.dumps({"ready": True, "station": station.id, "pid": os.getpid()}), flush=True)
+    await agent.run()
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m gateway.agent", description=__doc__)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--end-with-stdin", action="store_true")
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("asyncua").setLevel(logging.ERROR)
+    runner: Callable[[Awaitable[None]], None] = asyncio.run  # type: ignore[assignment]
+    if sys.platform != "win32":
+        import uvloop
+
+        runner = uvloop.run  # type: ignore[assignment]
+    try:
+        config = msgspec.json.decode(given.config.read_bytes(), type=AgentConfig)
+        runner(_main(config, given.end_with_stdin))
+    except (OSError, msgspec.MsgspecError) as error:
+        print(f"{given.config}: {error}", file=sys.stderr)
+        return 2
+    except BadInput as bad:
+        print(bad, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

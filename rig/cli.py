@@ -1,0 +1,104 @@
+"""The command ``twinline``: its sub-commands, each imported when it is used."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.errors import BadInput
+
+app = typer.Typer(
+    name="twinline",
+    help="Commission manufacturing lines: real controllers against twins of their machines.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+session_app = typer.Typer(
+    help="Run a commissioning session, and look after its evidence.", no_args_is_help=True
+)
+app.add_typer(session_app, name="session")
+
+LineArgument = Annotated[Path, typer.Argument(help="The line file.", metavar="LINE.yaml")]
+FolderArgument = Annotated[Path, typer.Argument(help="A run's folder.", metavar="DIR")]
+ModeOption = Annotated[str | None, typer.Option(help="hil or virtual; else as the line file says.")]
+ProgramOption = Annotated[
+    list[str] | None, typer.Option("--program", metavar="STATION=FILE", help="Swap a station's program.")
+]
+PortsOption = Annotated[
+    str, typer.Option(help="file: the controllers' ports as written; auto: any that are free.")
+]
+BrokerOption = Annotated[str | None, typer.Option(help="mosquitto or embedded; else what is installed.")]
+RunsOption = Annotated[Path, typer.Option(help="Where evidence goes.")]
+OperatorOption = Annotated[str, typer.Option(help="Who commissions: an id.")]
+ProceduresOption = Annotated[
+    list[Path] | None, typer.Option("--procedures", help="Folders of own procedures (default: procedures/).")
+]
+SelectOption = Annotated[
+    str | None, typer.Option("-k", metavar="EXPRESSION", help="Only steps whose name matches, as in pytest.")
+]
+
+
+@app.command()
+def demo(mode: ModeOption = None, broker: BrokerOption = None, runs: RunsOption = Path("runs")) -> None:
+    """Commission the starter line on this machine."""
+    session_run(Path("lines/starter.yaml"), mode=mode, ports="auto", broker=broker, runs=runs)
+
+
+@session_app.command("run")
+def session_run(
+    line: LineArgument,
+    mode: ModeOption = None,
+    program: ProgramOption = None,
+    ports: PortsOption = "file",
+    broker: BrokerOption = None,
+    runs: RunsOption = Path("runs"),
+    operator: OperatorOption = "rig",
+    procedures: ProceduresOption = None,
+    select: SelectOption = None,
+) -> None:
+    """Commission a line: connect, check I/O, prove sequences and interlocks, let workpieces flow."""
+    from rig.open import Options
+    from rig.run import run_session
+
+    given = argparse.Namespace(
+        line=str(line), mode=mode, program=program or [], ports=ports, broker=broker, runs=runs,
+        operator=operator, procedures=[str(each) for each in procedures or ()],
+    )  # fmt: skip
+    raise typer.Exit(run_session(Options.of(given), select))
+
+
+@session_app.command("verify")
+def session_verify(folder: FolderArgument) -> None:
+    """Compare a run's files with its manifest."""
+    from rig.report.bundle import verify
+
+    differences = verify(folder)
+    for difference in differences:
+        typer.echo(difference, err=True)
+    typer.echo(f"{folder}: " + ("differs from its manifest" if differences else "as its manifest says"))
+    raise typer.Exit(1 if differences else 0)
+
+
+@session_app.command("report")
+def session_report(folder: FolderArgument) -> None:
+    """Make the evidence of a run that was cut short, from what it left on the disk."""
+    from rig.report.bundle import rebuild
+
+    for path in rebuild(folder):
+        typer.echo(path)
+
+
+def main() -> None:
+    """Exit status: 0 all passed, 1 FAIL, 2 bad input, 3 ERROR, 130 Ctrl-C."""
+    try:
+        app()
+    except BadInput as bad:
+        typer.echo(str(bad), err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

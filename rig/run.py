@@ -1,0 +1,63 @@
+"""Running a session from the command line: pytest with the project's plugin, under a live display."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from rig.open import Options, prepare
+from rig.plugin import BROKEN, GIVEN, Given
+from rig.progress import Progress
+
+
+class Hand:
+    """Hands the plugin what the command line has, and keeps what pytest itself would have shown."""
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+        self.broken: list[str] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Before the plugin looks for it."""
+        config.stash[GIVEN] = self.given
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """What could not be collected."""
+        self.broken = config.stash.get(BROKEN, [])
+
+
+def run_session(options: Options, select: str | None = None) -> int:
+    """Commission a line; the exit status. BadInput with all that is wrong before anything starts."""
+    line = prepare(options)
+    # The user's own pytest settings are for the user's own tests.
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    signal.signal(signal.SIGTERM, _interrupt)
+    arguments = [
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(Path.cwd()),
+        "-p",
+        "no:terminal",
+        "-p",
+        "no:cacheprovider",
+    ]
+    arguments += ["-p", "rig.plugin"] + (["-k", select] if select else [])
+    with Progress(sys.stdout) as progress:
+        hand = Hand(Given(options, line, progress))
+        status = pytest.main(arguments, plugins=[hand])
+    for text in hand.broken:
+        print(text, file=sys.stderr)
+    return int(status)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends a session as Ctrl-C does."""
+    raise KeyboardInterrupt
