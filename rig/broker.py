@@ -108,6 +108,8 @@ class Broker:
             "allow_anonymous true",
             "persistence false",
             "set_tcp_nodelay true",
+            "max_inflight_messages 100",
+            "max_queued_messages 10000",  # for each client; what is more it drops, without a word to anyone
             "log_dest stderr",
             "log_type error",
             "log_type warning",
