@@ -89,10 +89,12 @@ def duration(ns: int) -> str:
         return f"{minutes // 60} h {minutes % 60:02} min"
     if seconds >= 59.95:
         return f"{round(seconds) // 60} min {round(seconds) % 60:02} s"
-    for size, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {name}"
-    return f"{ns} ns" if ns else "0 s"
+    if ns < 1000:
+        return f"{ns} ns" if ns else "0 s"
+    for size, name in ((1e3, "µs"), (1e6, "ms")):
+        if float(text := f"{ns / size:.3g}") < 1000:  # as rounded: 999.7 ms is 1 s
+            return f"{text} {name}"
+    return f"{seconds:.3g} s"
 
 
 def clock(ns: int) -> str:
