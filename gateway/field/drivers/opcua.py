@@ -1,0 +1,309 @@
+"""OPC UA: one batched Read and Write for a station's nodes, over asyncua; security policy None."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import SplitResult
+
+from asyncua import ua
+from asyncua.client.client import Client
+from asyncua.client.ua_client import UaClientState
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.status_codes import get_name_and_doc
+from asyncua.ua.uaerrors import UaError, UaStatusCodeError
+
+from gateway.errors import ConnectionLost, DeviceRefused, GatewayError, ProtocolViolation
+from gateway.field.addresses import OpcUaAddress
+from gateway.field.drivers.base import Identity, Statistics, TagsRefused
+from gateway.field.tags import Tag
+from gateway.field.types import Value
+
+# What goes wrong reaches the caller as an exception; the library's log would say it a second time.
+logging.getLogger("asyncua").setLevel(logging.CRITICAL)
+
+MAX_NODES = 1000
+"""In one request, where the server names no limit of its own."""
+CONNECT_STEPS = 5
+"""Connecting takes so many time-outs at most: socket, hello, channel, session, activation."""
+
+VARIANTS = {
+    "BOOL": ua.VariantType.Boolean,
+    "BYTE": ua.VariantType.Byte,
+    "WORD": ua.VariantType.UInt16,
+    "DWORD": ua.VariantType.UInt32,
+    "SINT": ua.VariantType.SByte,
+    "USINT": ua.VariantType.Byte,
+    "INT": ua.VariantType.Int16,
+    "UINT": ua.VariantType.UInt16,
+    "DINT": ua.VariantType.Int32,
+    "UDINT": ua.VariantType.UInt32,
+    "REAL": ua.VariantType.Float,
+    "LREAL": ua.VariantType.Double,
+    "TIME": ua.VariantType.Int32,
+}
+_HINTS = {
+    "BadNodeIdUnknown": "check the node id of {} in the station file; the server does not know it",
+    "BadNodeIdInvalid": "check the node id of {} in the station file; the server cannot read it",
+    "BadTypeMismatch": "give {} in the station file the type that the server's variable has",
+    "BadOutOfRange": "check the range of {} in the station file",
+    "BadNotWritable": "make the variable of {} writable in the controller's OPC UA settings",
+    "BadWriteNotSupported": "make the variable of {} writable in the controller's OPC UA settings",
+    "BadUserAccessDenied": "give the anonymous user access to {} in the controller's OPC UA settings",
+    "BadNotReadable": "make the variable of {} readable in the controller's OPC UA settings",
+}
+_GONE = ("BadSession", "BadSecureChannel", "BadConnection", "BadServerHalted", "BadShutdown", "BadTcp")
+_ASKED = {  # of the standard address space, but for the two that our virtual controller adds
+    "manufacturer": "i=2263",
+    "product": "i=2261",
+    "version": "i=2264",
+    "build": "i=2265",
+    "program": "ns=2;s=Controller.ProgramName",
+    "sha256": "ns=2;s=Controller.ProgramHash",
+    "reads": "i=11705",
+    "writes": "i=11707",
+}
+_Result = TypeVar("_Result")
+
+
+def open_url(
+    url: SplitResult,
+    endpoint: tuple[str, int],
+    tags: Mapping[str, Tag],
+    timeout_ns: int,
+    initial: Mapping[str, Value],
+) -> OpcUaDriver:
+    """The driver for ``opc.tcp://host:port/path``."""
+    return OpcUaDriver(url._replace(netloc=f"{endpoint[0]}:{endpoint[1]}").geturl(), tags, timeout_ns)
+
+
+class OpcUaDriver:
+    """One OPC UA session with the server at ``url``."""
+
+    def __init__(self, url: str, tags: Mapping[str, Tag], timeout_ns: int) -> None:
+        self.lost = asyncio.Event()
+        self.statistics = Statistics()
+        self.refused: dict[str, DeviceRefused] = {}
+        self._url, self._timeout = url, timeout_ns / 1e9
+        self._tags = tags
+        self._nodes = {tag.name: _node(tag) for tag in tags.values()}
+        self._outputs = [tag for tag in tags.values() if tag.direction == "output"]
+        self._last: dict[str, Value] = {}
+        self._client: Client | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._read_limit = self._write_limit = MAX_NODES
+
+    async def connect(self) -> Identity:
+        await self.close()
+        self.lost.clear()
+        self._last.clear()
+        self.refused.clear()
+        # Health is what the scan sees: the library's own probe would only come between.
+        self._client = client = Client(self._url, CONNECT_STEPS * self._timeout, watchdog_intervall=86_400)
+        try:
+            async with asyncio.timeout(CONNECT_STEPS * self._timeout):
+                await self._call(client.connect())
+            assert client.uaclient.protocol is not None
+            client.uaclient.protocol.timeout = self._timeout
+            self._watcher = asyncio.create_task(self._watch(client))
+            return await self._identify()
+        except TimeoutError:
+            await self.close()
+            raise ConnectionLost(f"{self._url} does not answer") from None
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _watch(self, client: Client) -> None:
+        async with client.subscribe_state() as states:
+            await states.wait_for_state(UaClientState.DISCONNECTED)
+        self.lost.set()
+
+    async def _identify(self) -> Identity:
+        answers = await self._read_nodes([ua.NodeId.from_string(node) for node in _ASKED.values()])
+        known = {
+            key: answer.Value.Value
+            for key, answer in zip(_ASKED, answers, strict=True)
+            if answer.Value is not None and (answer.StatusCode is None or answer.StatusCode.is_good())
+        }
+        self._read_limit = min(known.get("reads") or MAX_NODES, MAX_NODES)
+        self._write_limit = min(known.get("writes") or MAX_NODES, MAX_NODES)
+        said = {key: str(known.get(key) or "") for key in _ASKED}
+        details = {"url": self._url} | ({"build": said["build"]} if said["build"] else {})
+        return Identity(
+            "opcua", said["manufacturer"], said["product"], said["version"], said["program"], said["sha256"],
+            details,
+        )  # fmt: skip
+
+    async def read(self) -> Mapping[str, Value]:
+        values, refused = await self._values(self._outputs)
+        changes = {
+            name: value
+            for name, value in values.items()
+            if name not in self._last or not _same(self._last[name], value)
+        }
+        self._last = values
+        fresh = [tag for tag in self._outputs if tag.name in refused and tag.name not in self.refused]
+        self._keep(self._outputs, refused)
+        if fresh:
+            error = refused[fresh[0].name]
+            raise TagsRefused(error.code, fresh, error.change, changes)
+        return changes
+
+    async def read_back(self, names: Iterable[str]) -> dict[str, Value]:
+        tags = [self._tags[name] for name in names]
+        values, refused = await self._values(tags)
+        _raise_any(tags, refused)
+        return values
+
+    async def write(self, values: Mapping[str, Value]) -> None:
+        tags = [self._tags[name] for name in values]
+        refused: dict[str, TagsRefused] = {}
+        for first in range(0, len(tags), self._write_limit):
+            part = tags[first : first + self._write_limit]
+            parameters = ua.WriteParameters(
+                NodesToWrite=[self._to_write(tag, tag.to_device(values[tag.name])) for tag in part]
+            )
+            client = self._connected()
+            codes: list[ua.StatusCode] = await self._call(client.uaclient.write(parameters))
+            self._check_count(len(codes), len(part))
+            refused |= {
+                tag.name: _refusal(tag, code.name)
+                for tag, code in zip(part, codes, strict=True)
+                if not code.is_good()
+            }
+        self._keep(tags, refused)
+        _raise_any(tags, refused)
+
+    def _to_write(self, tag: Tag, value: Value) -> ua.WriteValue:
+        """Only the value: many servers refuse a status or a time stamp with it."""
+        data = ua.DataValue(ua.Variant(value, VARIANTS[tag.type.name]), StatusCode=None)
+        return ua.WriteValue(self._nodes[tag.name], AttributeIds.Value, Value=data)
+
+    async def _values(self, tags: Sequence[Tag]) -> tuple[dict[str, Value], dict[str, TagsRefused]]:
+        """Engineering values of the tags that the server serves well, and what it said to the others."""
+        values: dict[str, Value] = {}
+        refused: dict[str, TagsRefused] = {}
+        answers = await self._read_nodes([self._nodes[tag.name] for tag in tags])
+        for tag, answer in zip(tags, answers, strict=True):
+            variant, wanted = answer.Value, VARIANTS[tag.type.name]
+            if answer.StatusCode is not None and not answer.StatusCode.is_good():
+                refused[tag.name] = _refusal(tag, answer.StatusCode.name)
+            elif variant is None or variant.VariantType is not wanted or variant.is_array:
+                holds = "nothing" if variant is None else variant.VariantType.name
+                holds += " array" if variant is not None and variant.is_array else ""
+                change = f"the server's variable holds {holds}, {tag.type.name} is {wanted.name}"
+                refused[tag.name] = TagsRefused("BadTypeMismatch", [tag], change)
+            else:
+                values[tag.name] = tag.from_device(variant.Value)
+        return values, refused
+
+    async def _read_nodes(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
+        answers: list[ua.DataValue] = []
+        for first in range(0, len(nodes), self._read_limit):
+            part = nodes[first : first + self._read_limit]
+            parameters = ua.ReadParameters(
+                TimestampsToReturn=ua.TimestampsToReturn.Neither,
+                NodesToRead=[ua.ReadValueId(node, AttributeIds.Value) for node in part],
+            )
+            client = self._connected()
+            found: list[ua.DataValue] = await self._call(client.uaclient.read(parameters))
+            self._check_count(len(found), len(part))
+            answers += found
+        return answers
+
+    def _keep(self, tags: Iterable[Tag], refused: Mapping[str, DeviceRefused]) -> None:
+        for tag in tags if self.refused else ():
+            self.refused.pop(tag.name, None)
+        self.refused.update(refused)
+
+    def _connected(self) -> Client:
+        if self._client is None or self.lost.is_set():
+            raise ConnectionLost(f"{self._url} is not connected")
+        return self._client
+
+    def _check_count(self, found: int, asked: int) -> None:
+        if found != asked:
+            raise self._drop(ProtocolViolation(f"{self._url}: answered {found} nodes, asked were {asked}"))
+
+    async def _call(self, service: Awaitable[_Result]) -> _Result:
+        """The result of a request, or one of our errors; after all but DeviceRefused it is over."""
+        self.statistics.requests += 1
+        begun = time.monotonic_ns()
+        try:
+            result = await service
+        except UaStatusCodeError as error:
+            name, _ = get_name_and_doc(error.code)
+            if name.startswith(_GONE):
+                raise self._drop(ConnectionLost(f"{self._url}: {name}")) from None
+            self.statistics.errors += 1
+            raise DeviceRefused(name, self._url, _HINTS.get(name, "see the server's diagnosis")) from None
+        except TimeoutError:
+            raise self._drop(
+                ConnectionLost(f"{self._url} is silent for {self._timeout * 1e3:g} ms")
+            ) from None
+        except OSError as error:
+            raise self._drop(ConnectionLost(f"{self._url}: {error.strerror or error}")) from None
+        except asyncio.CancelledError:
+            self._drop(ConnectionLost("abandoned"))  # its answer must not meet the next request
+            raise
+        except Exception as error:
+            raise self._drop(ProtocolViolation(f"{self._url}: cannot read its answer: {error}")) from None
+        self.statistics.round_trip_ns = time.monotonic_ns() - begun
+        return result
+
+    def _drop(self, error: GatewayError) -> GatewayError:
+        """End the connection at once, however far it had come."""
+        self.statistics.errors += 1
+        self.lost.set()
+        if self._client is not None:
+            _abort(self._client)
+        return error
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.cancel()
+        if client is None:
+            return
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(self._timeout):
+                await client.disconnect()
+        _abort(client)
+        self.lost.set()
+
+
+def _abort(client: Client) -> None:
+    """Close the socket; the library's own way leaves it open when it believes itself disconnected."""
+    protocol: Any = client.uaclient.protocol
+    if protocol is not None and protocol.transport is not None:
+        protocol.transport.abort()
+
+
+def _node(tag: Tag) -> ua.NodeId:
+    assert isinstance(tag.address, OpcUaAddress), f"{tag.name} is no OPC UA tag"
+    try:
+        return ua.NodeId.from_string(tag.address.node)
+    except (UaError, ValueError) as error:
+        raise ValueError(f"{tag.name}: {tag.text!r} is not a node id ({error}); write ns=2;s=Name") from None
+
+
+def _refusal(tag: Tag, code: str) -> TagsRefused:
+    return TagsRefused(code, [tag], _HINTS.get(code, "see the server's diagnosis").format(tag.name))
+
+
+def _raise_any(tags: Iterable[Tag], refused: Mapping[str, TagsRefused]) -> None:
+    """One refusal that names all the refused tags of the first code, the others by their own."""
+    bad = [tag for tag in tags if tag.name in refused]
+    if bad:
+        first = refused[bad[0].name]
+        raise TagsRefused(first.code, bad, first.change)
+
+
+def _same(one: Value, other: Value) -> bool:
+    return one == other or (one != one and other != other)

@@ -1,0 +1,151 @@
+"""One TCP connection that carries one request at a time; what is late, torn or unasked ends it.
+
+The public clients of pymodbus and python-snap7 cannot do this: they skip an answer with a wrong number and
+wait on, keep a caller waiting when the peer has gone, or do not notice a peer that closes while nothing is
+in flight. Their encoders and decoders are used; this carries the frames.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+from gateway.errors import ConnectionLost, GatewayError, ProtocolViolation
+from gateway.field.drivers.base import Statistics
+
+Measure = Callable[[bytes | bytearray], int]
+"""The length of the frame that the bytes begin with, 0 while that is not known yet; ValueError says what
+is wrong with them."""
+
+
+class Stream(asyncio.Protocol):
+    """A connection to ``peer`` (host:port, for messages). ``lost`` is set when it has ended."""
+
+    def __init__(
+        self, peer: str, measure: Measure, timeout_ns: int, lost: asyncio.Event, statistics: Statistics
+    ) -> None:
+        self._peer, self._measure, self._timeout = peer, measure, timeout_ns / 1e9
+        self._lost, self._statistics = lost, statistics
+        self._loop = asyncio.get_running_loop()
+        self._turn = asyncio.Lock()
+        self._buffer = bytearray()
+        self._answer: asyncio.Future[bytes] | None = None
+        self._ended: GatewayError | None = None
+        self._transport: asyncio.Transport | None = None
+        self._gone = self._loop.create_future()
+
+    @classmethod
+    async def open(
+        cls,
+        endpoint: tuple[str, int],
+        measure: Measure,
+        timeout_ns: int,
+        lost: asyncio.Event,
+        statistics: Statistics,
+    ) -> Stream:
+        """Connect to ``endpoint`` (host, port); ConnectionLost when nobody is there in time."""
+        peer = f"{endpoint[0]}:{endpoint[1]}"
+        lost.clear()
+        try:
+            async with asyncio.timeout(timeout_ns / 1e9):
+                _, stream = await asyncio.get_running_loop().create_connection(
+                    lambda: cls(peer, measure, timeout_ns, lost, statistics), *endpoint
+                )
+        except TimeoutError:
+            raise ConnectionLost(f"{peer} does not answer within {timeout_ns / 1e6:g} ms") from None
+        except OSError as error:
+            raise ConnectionLost(f"{peer}: {error.strerror or error}") from None
+        return stream
+
+    async def request(self, frame: bytes) -> bytes:
+        """Send ``frame`` and return the one frame that answers.
+
+        ConnectionLost when the peer closes or is silent for the time-out, ProtocolViolation when what
+        comes is no frame; after either, and when cancelled, the connection is gone.
+        """
+        async with self._turn:
+            if self._ended is not None or self._transport is None:
+                raise ConnectionLost(str(self._ended or f"{self._peer} is not connected"))
+            self._answer = self._loop.create_future()
+            statistics = self._statistics
+            statistics.requests += 1
+            statistics.bytes_out += len(frame)
+            begun = time.monotonic_ns()
+            timer = self._loop.call_later(self._timeout, self._silent)
+            try:
+                self._transport.write(frame)
+                answer = await self._answer
+            except GatewayError:
+                statistics.errors += 1
+                raise
+            except asyncio.CancelledError:
+                self._end(ConnectionLost(f"{self._peer}: a request was abandoned"))
+                raise
+            finally:
+                timer.cancel()
+                self._answer = None
+            statistics.round_trip_ns = time.monotonic_ns() - begun
+            statistics.bytes_in += len(answer)
+            return answer
+
+    def violated(self, what: str) -> ProtocolViolation:
+        """End the connection over ``what`` the peer sent; the exception to raise."""
+        error = ProtocolViolation(f"{self._peer}: {what}")
+        self._statistics.errors += 1
+        self._end(error)
+        return error
+
+    async def close(self, farewell: bytes = b"") -> None:
+        """Send ``farewell`` and close; within the time-out, whatever the peer does."""
+        transport = self._transport
+        if transport is None:
+            return
+        if farewell and not transport.is_closing():
+            transport.write(farewell)
+        self._ended = self._ended or ConnectionLost(f"{self._peer}: closed")
+        transport.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                await asyncio.shield(self._gone)
+        transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if self._answer is None or self._answer.done():
+            self.violated(f"{len(data)} bytes that nobody asked for")
+            return
+        try:
+            length = self._measure(self._buffer)
+        except ValueError as error:
+            self.violated(str(error))
+            return
+        if length and len(self._buffer) > length:
+            self.violated(f"{len(self._buffer) - length} bytes more than one answer")
+        elif length == len(self._buffer):
+            answer = bytes(self._buffer)
+            self._buffer.clear()
+            self._answer.set_result(answer)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._end(ConnectionLost(f"{self._peer} closed the connection" + (f" ({error})" if error else "")))
+        if not self._gone.done():
+            self._gone.set_result(None)
+
+    def _silent(self) -> None:
+        self._end(ConnectionLost(f"{self._peer} is silent for {self._timeout * 1e3:g} ms"))
+
+    def _end(self, error: GatewayError) -> None:
+        """Drop the connection; the first reason is the one that is told."""
+        if self._ended is None:
+            self._ended = error
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(self._ended)
+        self._lost.set()
+        if self._transport is not None:
+            self._transport.abort()

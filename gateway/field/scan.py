@@ -1,0 +1,193 @@
+"""One device's scan and connection life: connects, backs off, never gives up; reads, writes, counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+from gateway.errors import ConnectionLost, DeviceRefused, GatewayError, ProtocolViolation
+from gateway.field.drivers.base import Identity, TagsRefused, open_driver
+from gateway.field.tags import Tag
+from gateway.field.types import Value
+
+LinkState = Literal["closed", "connecting", "ready", "backing off", "closing"]
+LinkEvent = Literal["open", "connected", "lost", "retry", "close", "ended"]
+
+TRANSITIONS: dict[tuple[LinkState, LinkEvent], LinkState] = {
+    ("closed", "open"): "connecting",
+    ("connecting", "connected"): "ready",
+    ("connecting", "lost"): "backing off",
+    ("connecting", "close"): "closing",
+    ("ready", "lost"): "backing off",
+    ("ready", "close"): "closing",
+    ("backing off", "retry"): "connecting",
+    ("backing off", "close"): "closing",
+    ("closing", "ended"): "closed",
+}
+"""Every pair that may happen; the slot at the device is free again before a back-off begins."""
+
+
+class Backoff:
+    """How long to wait before each further try: doubles from ``first`` to ``longest`` (ns), without end."""
+
+    def __init__(self, first: int = 100_000_000, longest: int = 2_000_000_000) -> None:
+        self._first, self._longest = first, longest
+        self._next = first
+
+    def wait(self) -> int:
+        """The next pause, ns."""
+        pause, self._next = self._next, min(self._next * 2, self._longest)
+        return pause
+
+    def reset(self) -> None:
+        """The device has answered a read: begin anew."""
+        self._next = self._first
+
+
+class LinkCounts(msgspec.Struct):
+    """Since the link was made."""
+
+    connects: int = 0
+    failures: int = 0
+    losses: int = 0
+    reads: int = 0
+    writes: int = 0
+    refusals: int = 0
+    violations: int = 0
+
+
+class DeviceLink:
+    """Owns a driver. ``run`` keeps it connected; ``read`` and ``write`` are called once a scan.
+
+    ``identity`` is what the device said at the last connection, ``problem`` why there is none ("" while
+    ready). ``changed(state)`` is called at each change of ``state``.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        tags: Mapping[str, Tag],
+        timeout_ns: int,
+        backoff: Backoff | None = None,
+        changed: Callable[[LinkState], None] | None = None,
+    ) -> None:
+        self.driver = open_driver(address, tags, timeout_ns)
+        self.state: LinkState = "closed"
+        self.counts = LinkCounts()
+        self.identity: Identity | None = None
+        self.problem = "not connected yet"
+        self._backoff = backoff or Backoff()
+        self._changed = changed
+        self._life: asyncio.Task[object] | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the device can be read and written now."""
+        return self.state == "ready" and not self.driver.lost.is_set()
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """The tags that the device does not serve at present, and what is to be done about each."""
+        return {name: str(error) for name, error in self.driver.refused.items()}
+
+    async def run(self) -> None:
+        """Connect, and connect again whenever the connection is lost, until cancelled or closed."""
+        assert self._life is None, "a link lives once at a time"
+        self._life = asyncio.current_task()
+        self._move("open")
+        try:
+            while True:
+                if await self._connect():
+                    await self.driver.lost.wait()
+                    self.counts.losses += 1
+                    self.problem = self.problem or "the device closed the connection"
+                await self.driver.close()
+                self._move("lost")
+                await asyncio.sleep(self._backoff.wait() / 1e9)
+                self._move("retry")
+        finally:
+            self._move("close")
+            await self.driver.close()
+            self._move("ended")
+            self.problem = "closed"
+            self._life = None
+
+    async def read(self) -> dict[str, Value]:
+        """The outputs that changed (engineering values); none when the connection is lost.
+
+        What the device newly refuses is in ``refused``, and hides nothing of the other tags.
+        """
+        changes: Mapping[str, Value] = {}
+        try:
+            changes = await self.driver.read()
+        except TagsRefused as refusal:
+            self.counts.refusals += 1
+            changes = refusal.values
+        except GatewayError as error:
+            self._failed(error)
+            return {}
+        self.counts.reads += 1
+        self._backoff.reset()
+        return dict(changes)
+
+    async def write(self, values: Mapping[str, Value]) -> dict[str, str] | None:
+        """Write inputs; by tag what the device refused, or None when the connection is lost.
+
+        After None it is not known which of ``values`` the device holds.
+        """
+        try:
+            await self.driver.write(values)
+        except TagsRefused as refusal:
+            self.counts.refusals += 1
+            self.counts.writes += 1
+            return {name: str(self.driver.refused.get(name, refusal)) for name in refusal.tags}
+        except DeviceRefused as refusal:
+            self.counts.refusals += 1
+            return dict.fromkeys(values, str(refusal))
+        except GatewayError as error:
+            self._failed(error)
+            return None
+        self.counts.writes += 1
+        return {}
+
+    async def read_back(self, names: Iterable[str]) -> dict[str, Value]:
+        """What the device holds at these tags; raises GatewayError, with the refused tags by name."""
+        if not self.ready:
+            raise ConnectionLost(self.problem or "the connection is lost")
+        try:
+            return await self.driver.read_back(names)
+        except GatewayError as error:
+            self._failed(error)
+            raise
+
+    async def close(self) -> None:
+        """End ``run`` and free the connection's slot at the device; bounded, and harmless twice."""
+        if self._life is not None:
+            self._life.cancel()
+            await asyncio.wait((self._life,))
+        await self.driver.close()
+
+    async def _connect(self) -> bool:
+        try:
+            self.identity = await self.driver.connect()
+        except GatewayError as error:
+            self.counts.failures += 1
+            self._failed(error)
+            return False
+        self.counts.connects += 1
+        self.problem = ""
+        self._move("connected")
+        return True
+
+    def _failed(self, error: GatewayError) -> None:
+        self.counts.refusals += isinstance(error, DeviceRefused)
+        self.counts.violations += isinstance(error, ProtocolViolation)
+        self.problem = str(error)
+
+    def _move(self, event: LinkEvent) -> None:
+        self.state = TRANSITIONS[self.state, event]
+        if self._changed is not None:
+            self._changed(self.state)
