@@ -98,6 +98,8 @@ class Progress:
     def running(self, step_id: str, title: str) -> None:
         """A step begins."""
         self._running = Text.assemble(one_line(title), "  ", (one_line(step_id), "dim"))
+        if self._live is not None:
+            self._live.refresh()  # at once, not a quarter of a second later: this step may be the last
 
     def ended(self, step: Step) -> None:
         """A step ended as ``step``."""

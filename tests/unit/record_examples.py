@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 from rig.record import (
@@ -36,8 +38,6 @@ PROTOCOLS = {
 
 def digest(seed: str) -> str:
     """A string that looks like a SHA-256 and differs for each seed."""
-    import hashlib
-
     return hashlib.sha256(seed.encode()).hexdigest()
 
 
@@ -274,6 +274,7 @@ def hostile() -> Record:
         HOSTILE,
         (Measurement(HOSTILE, HOSTILE, HOSTILE, note=HOSTILE, verdict="FAIL"),),
     )
+    texts = {field.name: HOSTILE for field in msgspec.structs.fields(StationIdentity) if field.type is str}
     return Record(
         id=HOSTILE,
         line=HOSTILE,
@@ -287,27 +288,7 @@ def hostile() -> Record:
         operator=HOSTILE,
         host={"name": HOSTILE},
         files=(FileHash(HOSTILE, HOSTILE, HOSTILE),),
-        stations=(
-            StationIdentity(
-                **dict.fromkeys(
-                    (
-                        "station",
-                        "title",
-                        "mode",
-                        "gateway",
-                        "gateway_version",
-                        "boot",
-                        "protocol",
-                        "address",
-                        "controller",
-                        "program",
-                        "program_sha256",
-                        "station_sha256",
-                    ),
-                    HOSTILE,
-                )
-            ),
-        ),
+        stations=(msgspec.convert(texts, StationIdentity),),
         steps=(step,),
         coverage=(Coverage(HOSTILE, 1, 0, 1, 1, (HOSTILE,)),),
         flow=Flow(1, 1, 0, 0, 0, (S,), (MS,), (StationFlow(HOSTILE, 1, 0.5),)),

@@ -15,8 +15,8 @@ import pytest
 import record_examples as examples
 
 from gateway.errors import BadInput
+from gateway.store.atomic import write_atomically
 from rig.record import Measurement, Record, Step, StepLog
-from rig.report import bundle
 from rig.report.bundle import rebuild, verify, write_evidence, write_head
 
 ROOT = Path(__file__).parents[2]
@@ -136,15 +136,15 @@ def test_a_file_name_that_is_no_text_is_covered_too(tmp_path: Path) -> None:
 def test_there_is_no_manifest_before_all_else_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, names = bundle.write_atomically, []
+    names: list[str] = []
 
     def full_at_the_report(path: Path, data: bytes) -> None:
         names.append(path.name)
         if path.name == "report.html":
             raise OSError(28, "No space left on device")
-        write(path, data)
+        write_atomically(path, data)
 
-    monkeypatch.setattr(bundle, "write_atomically", full_at_the_report)
+    monkeypatch.setattr("rig.report.bundle.write_atomically", full_at_the_report)
     with pytest.raises(OSError, match="No space"):
         write_evidence(examples.passed(), tmp_path)
     assert names == ["session.json", "junit.xml", "report.html"]

@@ -12,7 +12,7 @@ from rig.record import Record
 from rig.report.junit import render_junit
 
 # junit-10.xsd as facts: element -> (attributes, of which required; children).
-RESULT = ({"type", "message"}, set(), set())
+RESULT: tuple[set[str], set[str], set[str]] = ({"type", "message"}, set(), set())
 SCHEMA: dict[str, tuple[set[str], set[str], set[str]]] = {
     "testsuites": ({"name", "time", "tests", "failures", "errors"}, set(), {"testsuite"}),
     "testsuite": (
