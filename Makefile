@@ -1,0 +1,41 @@
+# Twinline. `make` lists the targets; what they make stays in this folder, in .venv, build and runs.
+
+BIN := .venv/bin
+READY := .venv/.installed
+.DEFAULT_GOAL := help
+.PHONY: help demo test check sim bench e2e clean system
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## Commission the starter line on this machine: no controller, no broker, no root needed
+	@$(BIN)/twinline demo
+
+test: $(READY) ## Run every test; where this is root on Debian it first installs what they use
+	$(BIN)/pytest
+
+check: $(READY) ## Lint, format, types, and the directions between the packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+sim: $(READY) ## Run the seeded simulations: SEEDS=1000 for how many, SEED=17 for one again
+	$(BIN)/pytest tests/sim $(if $(SEED),--seed $(SEED))
+
+bench: $(READY) ## Measure beside a peer in the same run; fails where a gate is missed (build/bench.json)
+	$(BIN)/python tests/bench/run.py
+
+e2e: $(READY) ## Run the end-to-end tests alone
+	$(BIN)/pytest tests/e2e
+
+clean: ## Remove what make made, except the evidence in runs
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The tests' system packages come before the environment: Debian's python3 may need one to make it.
+$(READY): constraints.txt pyproject.toml setup.py $(if $(filter test,$(MAKECMDGOALS)),| system)
+	@.ci/venv
+
+system:
+	@.ci/system
