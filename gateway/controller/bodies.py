@@ -29,7 +29,10 @@ class BodyLowering(Lowering):
             case tree.CallStatement():
                 return self.call_statement(node.call, line)
             case tree.If():
-                arms = [(self.try_condition(test, "IF"), self.body(body)) for test, body in node.arms]
+                arms = [
+                    (self.try_condition(test, "ELSIF" if n else "IF"), self.body(body))
+                    for n, (test, body) in enumerate(node.arms)
+                ]
                 return [ir.If(line, tuple(arms), self.body(node.other))]
             case tree.Case():
                 return [self.case(node, line)]
@@ -192,13 +195,14 @@ class BodyLowering(Lowering):
         """A call of a user's function in a statement of its own."""
         given = self.bind(node, unit)
         assert unit.result is not None
+        for slot in unit.section("in_out"):
+            if slot.key in given and slot.type:
+                self.variable(given[slot.key], slot.type)
         arguments = self.inputs(given, unit)
         targets = [self.exact(result, unit.result) if result else None]
         for slot in unit.section("output", "in_out"):
             assert slot.type is not None
             argument = given.get(slot.key)
-            if argument is not None and slot.section == "in_out":
-                self.variable(argument, slot.type)
             targets.append(self.exact(argument.value, slot.type) if argument else None)
         return ir.CallOut(line, unit.key, arguments, tuple(targets))
 

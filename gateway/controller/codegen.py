@@ -77,18 +77,25 @@ class Expressions:
                 return f"f_{expr.function}({', '.join(arguments)})", _ATOM
 
     def binary(self, expr: Binary) -> tuple[str, int]:
-        op, a, b = expr.op, expr.left, expr.right
-        if op in _LOGICAL:
-            sign, rank = (_LOGICAL if expr.type.kind == "bool" else _BITWISE)[op]
-        elif op in _SYMBOLS:
-            sign, rank = _SYMBOLS[op]
-        elif op == "div" and expr.type.real:
-            sign, rank = "/", _TERM
-        else:
+        found = self.sign(expr)
+        if found is None:
             return self.counted(expr)
-        # Comparisons must not chain; the others bind to the left in both languages.
-        left = self(a, rank + 1 if rank == _COMPARE else rank)
-        return f"{left} {sign} {self(b, rank + 1)}", rank
+        sign, rank = found
+        # Chains bind to the left in both languages, except that Python's comparisons must not chain. They
+        # are followed in a loop, because they may be long.
+        words, a = [sign, self(expr.right, rank + 1)], expr.left
+        while isinstance(a, Binary) and rank != _COMPARE and (inner := self.sign(a)) and inner[1] == rank:
+            words[:0] = [inner[0], self(a.right, rank + 1)]
+            a = a.left
+        return " ".join([self(a, rank + (rank == _COMPARE)), *words]), rank
+
+    def sign(self, expr: Binary) -> tuple[str, int] | None:
+        """Python's operator, where it has one, and its rank."""
+        if expr.op in _LOGICAL:
+            return (_LOGICAL if expr.type.kind == "bool" else _BITWISE)[expr.op]
+        if expr.op == "div" and expr.type.real:
+            return "/", _TERM
+        return _SYMBOLS.get(expr.op)
 
     def counted(self, expr: Binary) -> tuple[str, int]:
         """Division, remainder and shifts of integers, and powers: inline where a constant makes it easy."""

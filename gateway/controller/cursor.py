@@ -48,7 +48,7 @@ class Cursor:
     def expect(self, kind: str, where: str, hint: str = "") -> Token:
         if self.now.kind == kind:
             return self.take()
-        wanted = {"name": "a name"}.get(kind, f"`{kind}`")
+        wanted = {"name": "a name", "direct": "an address"}.get(kind, f"`{kind}`")
         raise self.fail(self.now.at, f"{wanted} expected {where}, found {self.shown()}", hint)
 
     def shown(self) -> str:

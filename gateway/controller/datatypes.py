@@ -132,6 +132,8 @@ def common(left: DataType, right: DataType) -> DataType | None:
     """The nearest type that both widen to, or None."""
     if left == right:
         return left
+    if left.kind == right.kind == "enum":
+        return None
     if left.kind == "enum" or right.kind == "enum":
         left, right = (INT if t.kind == "enum" else t for t in (left, right))
     shared = [t for t in _REACH.get(left, ()) if widens(right, t)]

@@ -114,6 +114,9 @@ def _real(name: Intrinsic) -> Build:
     """A function of reals; integers widen where they do so by themselves."""
 
     def build(arguments: list[Expr], want: DataType | None) -> Expr:
+        for one in arguments:
+            if not one.type.numeric:
+                raise Mistyped(f"{name.upper()} of {one.type}", "it takes REAL or LREAL")
         same = unify([*arguments, Const(ANY_REAL, 0.0)], name.upper())[:-1]
         same = [concrete(one, want if want and want.real else None) for one in same]
         result = Apply(same[0].type, name, tuple(same))

@@ -12,7 +12,7 @@ from gateway.controller.datatypes import TIME, TYPES
 _UNITS = {"D": 86_400_000_000_000, "H": 3_600_000_000_000, "M": 60_000_000_000, "S": 1_000_000_000,
           "MS": 1_000_000, "US": 1_000, "NS": 1}  # fmt: skip
 _PART = re.compile(r"([\d_]+(?:\.\d+)?) ?([A-Z]+)_?")
-_DIGITS = 40  # more than any 64-bit number needs
+_DIGITS = 80  # more than any 64-bit number needs, in base 2 too
 
 
 class BadLiteral(Exception):

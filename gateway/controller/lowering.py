@@ -17,6 +17,7 @@ from gateway.controller.typed import WORDS, Mistyped, binary, coerce, constant, 
 from gateway.errors import Problem
 
 Path = tuple[str, ...]
+_COMPARISONS = {"=", "<>", "<", "<=", ">", ">="}
 _SECTIONS = {"local": "VAR", "temp": "VAR_TEMP", "constant": "CONSTANT"}
 
 
@@ -105,22 +106,38 @@ class Lowering:
         return typed
 
     def infix(self, node: tree.Infix, want: DataType | None) -> Expr:
-        op = WORDS[node.op]
-        inner = None if op in ("eq", "ne", "lt", "le", "gt", "ge") else want
-        left, right = self.all([node.left, node.right], [inner, inner])
-        return binary(op, left, right, want)
+        """A chain of operators down its left sides, in a loop because it may be long."""
+        chain = list[tuple[tree.Infix, DataType | None, DataType | None]]()
+        first: tree.Expr = node
+        while isinstance(first, tree.Infix):
+            inner = None if first.op in _COMPARISONS else want
+            chain.append((first, want, inner))
+            first, want = first.left, inner
+        value = self.or_none(first, want)
+        for one, outer, inner in reversed(chain):
+            right = self.or_none(one.right, inner)
+            try:
+                value = binary(WORDS[one.op], value, right, outer) if value and right else None
+            except Mistyped as wrong:
+                self.fail(one.at, wrong.what, wrong.hint)
+                value = None
+        if value is None:
+            raise Unsound
+        return value
+
+    def or_none(self, node: tree.Expr, want: DataType | None) -> Expr | None:
+        try:
+            return self.expr(node, want)
+        except Unsound:
+            return None
 
     def all(self, nodes: list[tree.Expr], wants: list[DataType | None]) -> list[Expr]:
         """All expressions, so that the problems of all are reported."""
-        found = list[Expr]()
-        for node, want in zip(nodes, wants, strict=True):
-            try:
-                found.append(self.expr(node, want))
-            except Unsound:
-                continue
-        if len(found) < len(nodes):
+        found = [self.or_none(node, want) for node, want in zip(nodes, wants, strict=True)]
+        sound = [one for one in found if one is not None]
+        if len(sound) < len(nodes):
             raise Unsound
-        return found
+        return sound
 
     # --- names
 
@@ -155,8 +172,7 @@ class Lowering:
             raise self.fail(node.at, f"{node.path[0]} is a value of several types", f"write {hint}")
         if functions.lookup(first) or first in self.names.units:
             raise self.fail(node.at, f"{node.path[0]} is no variable", f"call it: {node.path[0]}(...)")
-        values = [value for values in self.names.values.values() for value in values]
-        hint = nearest(first, [*self.scope.variables(), *values]) or "declare it in a VAR section"
+        hint = nearest(first, [*self.scope.variables(), *self.names.spelled]) or "declare it in a VAR section"
         raise self.unknown(node.at, "variable", node.path[0], hint)
 
     def enum_value(self, at: int, kind: str, value: str) -> Const:
@@ -164,7 +180,7 @@ class Lowering:
         if values is None:
             raise self.unknown(at, "type", kind, nearest(kind, self.names.types()))
         if value.upper() not in values:
-            raise self.fail(at, f"{kind} has no value {value}", nearest(value, values))
+            raise self.fail(at, f"{kind} has no value {value}", nearest(value, [one for one in self.names.spelled if one.upper() in values]))
         return Const(self.names.enums[kind.upper()], values[value.upper()])
 
     def member(self, node: tree.Name, slot: ir.Slot) -> ir.Slot:

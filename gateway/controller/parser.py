@@ -115,9 +115,15 @@ class _Parser(StatementParser):
                 found.append(tree.Enumeration(name.at, name.text, tuple(values)))
             except Skip:
                 self.incomplete = True
+                if self.now.text.upper() == "STRUCT":
+                    self.skip_structure()
                 self.skip("END_TYPE")
         self.expect("END_TYPE", "after the types")
         self.accept(";")
+
+    def skip_structure(self) -> None:
+        while self.now.kind not in UNIT_STOPS and self.take().text.upper() != "END_STRUCT":
+            continue
 
     def enumerator(self) -> tuple[int, str, tree.Expr | None]:
         name = self.expect("name", "in the enumeration")

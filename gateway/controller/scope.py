@@ -26,6 +26,8 @@ class Names:
     enums: dict[str, DataType] = field(default_factory=dict)
     values: dict[str, dict[str, int]] = field(default_factory=dict)
     """Per enumerated type, its values by upper-case name, in order."""
+    spelled: list[str] = field(default_factory=list)
+    """The values of all enumerated types as written."""
     lost: set[str] = field(default_factory=set)
     """Names whose declarations are wrong: that they are unknown is no further problem."""
     incomplete: bool = False

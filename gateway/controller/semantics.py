@@ -88,6 +88,7 @@ class Analysis:
                 except Unsound:
                     continue
             values[name.upper()] = following
+            self.names.spelled.append(name)
             following += 1
         self.names.enums[key], self.names.values[key] = kind, values or {"": 0}
 

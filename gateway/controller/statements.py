@@ -101,7 +101,8 @@ class StatementParser(ExpressionParser):
             return
         # Where the next statement follows directly only the semicolon is missing: go on as if it stood.
         last = self.tokens[self.at - 1]
-        self.report(last.at + len(last.text), f"`;` is missing {where}")
+        hint = "ARRAY is not supported" if self.now.kind == "[" else ""
+        self.report(last.at + len(last.text), f"`;` is missing {where}", hint)
         if self.now.kind not in STOPS and self.now.kind not in _STARTS:
             raise Skip
 
@@ -187,8 +188,8 @@ class StatementParser(ExpressionParser):
                     labels.append(self.label())
                 self.expect(":", "after the CASE label")
             except Skip:
-                while self.now.kind not in STOPS and not self.label_ahead():
-                    self.take()
+                self.skip()
+                self.body(in_case=True)
                 continue
             arms.append((tuple(labels), self.body(in_case=True)))
         if self.accept("ELSE"):

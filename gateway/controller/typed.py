@@ -182,7 +182,7 @@ def _meeting(operands: list[Expr]) -> str:
         a, b = sorted(kinds, key=lambda kind: (kind.real, kind.bits))
         if "enum" not in (a.kind, b.kind):
             return f"convert one with {a}_TO_{b}(...)"
-    return "convert one of them"
+    return "use values of one type"
 
 
 def binary(op: Operator, left: Expr, right: Expr, want: DataType | None = None) -> Expr:
@@ -201,6 +201,10 @@ def binary(op: Operator, left: Expr, right: Expr, want: DataType | None = None) 
             if one.kind not in ("bool", "bits", "literal int"):
                 hint = f"convert it with {one}_TO_WORD(...)" if one.kind == "int" else "compare or convert"
                 raise Mistyped(f"{sign} of {one}", f"it takes BOOL or bit strings; {hint}")
+    if op in ("add", "sub", "mul", "div", "mod"):
+        for one in (left.type, right.type):
+            if one.kind == "enum":
+                raise Mistyped(f"{sign} of {one}", "enumerations are compared, not counted")
     a, b = unify([left, right], sign)
     kind = a.type
     if op in ("and", "or", "xor"):
@@ -216,7 +220,7 @@ def binary(op: Operator, left: Expr, right: Expr, want: DataType | None = None) 
         return _folded(Binary(BOOL, op, settle(a), settle(b)))
     if not kind.numeric:
         hint = f"convert it, for example with {kind}_TO_{'UINT' if kind.kind == 'bits' else 'INT'}(...)"
-        raise Mistyped(f"{sign} of {kind}", "give a number" if kind.kind == "enum" else hint)
+        raise Mistyped(f"{sign} of {kind}", hint)
     if op == "mod" and kind.real:
         raise Mistyped(f"MOD of {kind}", "it takes integers")
     if op == "div" and isinstance(b, Const) and not b.value:
