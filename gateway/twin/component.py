@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
 from gateway.field.types import Value
 from gateway.twin.kernel import Kernel
 from gateway.twin.workpiece import Happening, Kind, Workpiece
+
+Linked = TypeVar("Linked", bound="Component")
 
 
 class Param(msgspec.Struct, frozen=True):
@@ -129,6 +131,12 @@ class Component:
         """Cancel an own event that has not come yet; None is nothing to cancel."""
         if handle is not None:
             self.surroundings.kernel.cancel(handle)
+
+    def link(self, name: str, family: type[Linked]) -> Linked:
+        """The linked component ``name``; ``family`` is the one declared in ``LINKS``."""
+        other = self.links[name]
+        assert isinstance(other, family)
+        return other
 
     def tell(self, kind: Kind, workpiece: str, detail: str = "") -> None:
         """Say what happened to a workpiece here."""

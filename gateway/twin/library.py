@@ -11,10 +11,11 @@ from gateway.field.tags import Complain, Tag
 from gateway.twin.component import Component
 from gateway.twin.components.axes import ServoAxis
 from gateway.twin.components.dispensing import DispensingValve
-from gateway.twin.components.joining import Press, Screwdriver
+from gateway.twin.components.joining import Screwdriver
 from gateway.twin.components.pneumatics import AirSupply, Cylinder
 from gateway.twin.components.safety import Door
-from gateway.twin.components.transport import BeltConveyor, PhotoEye, RejectGate, Stopper
+from gateway.twin.components.stops import RejectGate, Stopper
+from gateway.twin.components.transport import BeltConveyor, PhotoEye
 from gateway.units import quantity
 from gateway.yamlfile import Id, Text
 
@@ -25,7 +26,6 @@ KINDS: dict[str, type[Component]] = {
     "dispensing-valve": DispensingValve,
     "door": Door,
     "photo-eye": PhotoEye,
-    "press": Press,
     "reject-gate": RejectGate,
     "screwdriver": Screwdriver,
     "servo-axis": ServoAxis,

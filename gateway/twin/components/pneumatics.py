@@ -1,0 +1,203 @@
+"""Compressed air and what it moves: the supply, the rod of all pneumatic parts, the cylinder; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from gateway.field.types import Value
+from gateway.twin.component import Component, Fault, Link, Param, Port
+from gateway.twin.components.transport import BeltConveyor
+from gateway.twin.motion import MILLISECOND, SECOND, Exponential, Path, Segment, ramp, still
+
+# Shares of the nominal pressure.
+SWITCH_OFF, SWITCH_ON = 0.6, 0.7  # hysteresis of the pressure switch
+FORCE = 0.5  # below it nothing moves that needs air
+
+
+class AirSupply(Component):
+    """Lost, the pressure decays exponentially; back, it rises with the same time constant."""
+
+    ABOUT = "compressed air supply"
+    PARAMS = (
+        Param("pressure", "bar", 0.1, 20, 6, "nominal"),
+        Param("decay", "ms", 1, 60_000, 150, "time constant"),
+    )
+    PORTS = (
+        Port("ok", "sensor", about="pressure switch", optional=True),
+        Port("pressure", "sensor", "real", "bar", optional=True),
+    )
+    FAULTS = (Fault("lost", "the supply is cut off and the pressure decays"),)
+    STATE = ("pressure", "ok", "strong", "pending")
+
+    def start(self) -> None:
+        self.pressure: Segment = still(self.now, self.params["pressure"])
+        self.ok = True
+        self.strong = True
+        self.pending: list[int] = []
+        self._consumers: list[Callable[[], None]] = []
+
+    def feeds(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` when ``strong`` changes."""
+        self._consumers.append(changed)
+
+    def fault_changed(self, fault: str, active: bool) -> None:
+        for handle in self.pending:
+            self.cancel(handle)
+        nominal = self.params["pressure"]
+        target = 0.0 if active else nominal
+        self.pressure = Exponential(
+            self.now, self.pressure.at(self.now), target, self.params["decay"] * MILLISECOND
+        )
+        edges = (("ok", SWITCH_OFF if active else SWITCH_ON), ("strong", FORCE))
+        self.pending = [
+            self.at(due, what, not active)
+            for what, share in edges
+            if (due := self.pressure.reaches(share * nominal, self.now)) is not None
+        ]
+
+    def on(self, kind: str, argument: Any) -> None:
+        if kind == "ok":
+            self.ok = argument
+        elif self.strong != argument:
+            self.strong = argument
+            for changed in self._consumers:
+                changed()
+
+    def sense(self, port: str) -> Value:
+        return self.ok if port == "ok" else self.pressure.at(self.now)
+
+
+class Rod(Component):
+    """A rod between its rest (0) and its driven end (1): the part that pneumatic components share.
+
+    Energised with air it goes to 1. Not energised it goes to 0: by its spring, or by air if it has none.
+    Without air a spring takes it to 0, and a rod without spring stays where it is.
+    """
+
+    STATE: ClassVar[tuple[str, ...]] = ("energised", "rod", "pending")
+    LEVELS: ClassVar[tuple[float, ...]] = ()  # where ``placed`` is to be called on the way, besides the ends
+    DRIVEN: ClassVar[str] = ""  # the sensor at 1
+    REST: ClassVar[str] = ""  # the sensor at 0
+
+    def start(self) -> None:
+        self.energised = False
+        self.rod = Path((still(self.now, 0.0),))
+        self.pending: list[int] = []
+        if "air" in self.links:
+            self.link("air", AirSupply).feeds(self.aim)
+        self.placed()
+
+    def drive(self, port: str, value: Value) -> None:
+        self.energised = bool(value)
+        self.aim()
+
+    def fault_changed(self, fault: str, active: bool) -> None:
+        self.aim()
+
+    def on(self, kind: str, argument: Any) -> None:
+        self.aim()
+
+    def sense(self, port: str) -> Value:
+        return self.rests(1.0 if port == self.DRIVEN else 0.0)
+
+    @property
+    def place(self) -> float:
+        """Where the rod is, 0 to 1."""
+        return round(self.rod.at(self.now), 9)
+
+    @property
+    def goal(self) -> float:
+        """Where the rod is going, or is."""
+        return self.rod.segments[-1].value
+
+    def rests(self, at: float) -> bool:
+        """Whether the rod is at ``at`` and does not leave it."""
+        return self.place == at == self.goal
+
+    def aim(self) -> None:
+        """Something changed: start towards where the rod must go now, from where it is."""
+        place, goal = self.place, self.target()
+        took = self.stroke(goal > place) * (3 if "slow" in self.faults else 1)
+        self.rod = ramp(self.now, place, goal, SECOND / took)
+        for handle in self.pending:
+            self.cancel(handle)
+        due = [self.rod.reaches(level, self.now) for level in {*self.LEVELS, goal} if level != place]
+        self.pending = [self.at(time, "reach") for time in due if time is not None]
+        self.placed()
+
+    def target(self) -> float:
+        """Where the rod must go."""
+        if "stuck" in self.faults:
+            return self.place
+        if "air" not in self.links or self.link("air", AirSupply).strong:
+            return 1.0 if self.energised else 0.0
+        return 0.0 if self.params.get("spring", 1.0) else self.place
+
+    def stroke(self, driven: bool) -> float:
+        """The time of the whole way to the driven end, or back, ns."""
+        return self.params["travel"] * MILLISECOND
+
+    def placed(self) -> None:
+        """The rod has set out, or has come to one of its levels or ends."""
+
+
+class Cylinder(Rod):
+    """A cylinder, which can hold workpieces: a lift or a clamp.
+
+    With ``holds``, the rod out of its rest grips the workpiece whose leading edge is within ``window`` of
+    ``at``; if there is none, it bars the way.
+    """
+
+    ABOUT = "pneumatic cylinder"
+    PARAMS = (
+        Param("extend", "ms", 1, 60_000, about="time of the stroke out"),
+        Param("retract", "ms", 1, 60_000, about="time of the stroke in"),
+        Param("spring", "1", 0, 1, 1, "1: a spring takes it back; 0: it stays where it is without air"),
+        Param("at", "mm", 0, 100_000, 0, "where it holds"),
+        Param("window", "mm", 0, 1_000, 50, "how far beside it a workpiece may stand and be held"),
+    )
+    PORTS = (
+        Port("extend", "actuator"),
+        Port("extended", "sensor", about="end switch", optional=True),
+        Port("retracted", "sensor", about="end switch", optional=True),
+    )
+    LINKS = (Link("air", AirSupply, optional=True), Link("holds", BeltConveyor, optional=True))
+    FAULTS = (
+        Fault("stuck", "the rod keeps its place"),
+        Fault("slow", "strokes take three times as long"),
+    )
+    STATE = (*Rod.STATE, "out", "extended")
+    DRIVEN, REST = "extended", "retracted"
+
+    def start(self) -> None:
+        self.out = False
+        self.extended = False
+        self._subscribers: list[Callable[[], None]] = []
+        super().start()
+
+    def subscribe(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` when ``extended`` changes."""
+        self._subscribers.append(callback)
+
+    def stroke(self, driven: bool) -> float:
+        return self.params["extend" if driven else "retract"] * MILLISECOND
+
+    def placed(self) -> None:
+        out = not self.rests(0.0)
+        if out != self.out:
+            self.out = out
+            if "holds" in self.links:
+                self._hold(self.link("holds", BeltConveyor))
+        extended = self.rests(1.0)
+        if extended != self.extended:
+            self.extended = extended
+            for callback in self._subscribers:
+                callback()
+
+    def _hold(self, belt: BeltConveyor) -> None:
+        if not self.out:
+            belt.let_go(self.name)
+            belt.unbar(self.name)
+        elif not belt.grip(self.name, self.params["at"], self.params["window"]):
+            belt.bar(self.name, self.params["at"])

@@ -1,0 +1,17 @@
+"""The safety door and its switch; pure."""
+
+from __future__ import annotations
+
+from gateway.field.types import Value
+from gateway.twin.component import Component, Fault, Port
+
+
+class Door(Component):
+    """Closed, until somebody opens it."""
+
+    ABOUT = "safety door"
+    PORTS = (Port("closed", "sensor", about="door switch"),)
+    FAULTS = (Fault("open", "somebody opens the door"),)
+
+    def sense(self, port: str) -> Value:
+        return "open" not in self.faults

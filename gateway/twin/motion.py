@@ -1,0 +1,176 @@
+"""How a quantity moves: closed-form segments, when they reach a level, and profiles made of them; pure.
+
+Times are ns, quantities in any unit, speeds per second. A segment is valid from its ``start`` on; a path
+is a row of segments, each valid until the next one starts. Nothing is integrated: a value is computed
+when it is read, and a crossing is computed when it is asked for, rounded up to the nanosecond.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+SECOND = 1_000_000_000
+MILLISECOND = 1_000_000
+
+
+class Polynomial(msgspec.Struct, frozen=True):
+    """Constant, linear or quadratic: ``value + speed t + acceleration t² / 2``."""
+
+    start: int
+    value: float
+    speed: float = 0.0
+    acceleration: float = 0.0
+
+    def at(self, now: int) -> float:
+        """The value at ``now``."""
+        t = (now - self.start) / SECOND
+        return self.value + (self.speed + self.acceleration * t / 2) * t
+
+    def speed_at(self, now: int) -> float:
+        """The speed at ``now``, per second."""
+        return self.speed + self.acceleration * (now - self.start) / SECOND
+
+    def reaches(self, level: float, since: int) -> int | None:
+        """The first instant from ``since`` on at which it has reached ``level``; None if it never does."""
+        away = level - self.at(since)
+        found = first_root(self.acceleration / 2, self.speed_at(since), -away)
+        return None if found is None else since + math.ceil(found * SECOND)
+
+
+class Exponential(msgspec.Struct, frozen=True):
+    """From ``value`` towards ``target``, by 63 % of what is left in every ``tau`` ns."""
+
+    start: int
+    value: float
+    target: float
+    tau: float
+
+    def at(self, now: int) -> float:
+        """The value at ``now``."""
+        return self.target + (self.value - self.target) * math.exp((self.start - now) / self.tau)
+
+    def speed_at(self, now: int) -> float:
+        """The speed at ``now``, per second."""
+        return (self.target - self.at(now)) * SECOND / self.tau
+
+    def reaches(self, level: float, since: int) -> int | None:
+        """The first instant from ``since`` on at which it has reached ``level``; None if it never does."""
+        here = self.at(since)
+        if here == level:
+            return since
+        if (level - here) * (self.target - level) <= 0:  # behind it, or the target itself, never reached
+            return None
+        return since + math.ceil(self.tau * math.log((self.target - here) / (self.target - level)))
+
+
+Segment = Polynomial | Exponential
+
+
+class Path(msgspec.Struct, frozen=True):
+    """``segments`` in order of their start; the last one holds for ever."""
+
+    segments: tuple[Segment, ...]
+
+    def segment(self, now: int) -> Segment:
+        """The one valid at ``now``."""
+        return next((each for each in reversed(self.segments) if each.start <= now), self.segments[0])
+
+    def at(self, now: int) -> float:
+        """The value at ``now``."""
+        return self.segment(now).at(now)
+
+    def speed_at(self, now: int) -> float:
+        """The speed at ``now``, per second."""
+        return self.segment(now).speed_at(now)
+
+    def reaches(self, level: float, since: int) -> int | None:
+        """The first instant from ``since`` on at which it has reached ``level``; None if it never does."""
+        ends = [each.start for each in self.segments[1:]]
+        for each, end in itertools.zip_longest(self.segments, ends):
+            if end is not None and end <= since:
+                continue
+            found = each.reaches(level, max(since, each.start))
+            if found is not None and (end is None or found <= end):
+                return found
+        return None
+
+    def travel(self, now: int) -> float:
+        """The way covered from the first segment's start to ``now``; no segment turns back midway."""
+        ends = [each.start for each in self.segments[1:]]
+        way = 0.0
+        for each, end in itertools.zip_longest(self.segments, ends):
+            until = now if end is None else min(end, now)
+            way += abs(each.at(until) - each.value) if until > each.start else 0.0
+        return way
+
+
+def still(now: int, value: float) -> Polynomial:
+    """It stays at ``value``."""
+    return Polynomial(now, value)
+
+
+def ramp(now: int, value: float, target: float, speed: float) -> Path:
+    """At constant ``speed`` (> 0) to ``target``, and rest there."""
+    if value == target:
+        return Path((still(now, target),))
+    end = now + math.ceil(abs(target - value) / speed * SECOND)
+    return Path((Polynomial(now, value, math.copysign(speed, target - value)), Polynomial(end, target)))
+
+
+def trapezoid(
+    now: int, value: float, moving: float, target: float, speed: float, acceleration: float
+) -> Path:
+    """To ``target`` and rest there, from ``value`` at ``moving`` per second (|moving| ≤ ``speed``).
+
+    Brakes first where it moves away from the target or could not stop before it.
+    """
+    legs: list[tuple[float, float]] = []  # (acceleration, seconds)
+    stops_at = value + moving * abs(moving) / (2 * acceleration)
+    if (moving and (target - stops_at) * moving < 0) or moving * (target - value) < 0:
+        legs.append((-math.copysign(acceleration, moving), abs(moving) / acceleration))
+        way, initial = target - stops_at, 0.0
+    else:
+        way, initial = target - value, abs(moving)
+    sense = math.copysign(1.0, way)
+    peak = min(speed, math.sqrt(max(acceleration * abs(way) + initial**2 / 2, 0.0)))
+    peak = max(peak, initial)
+    ramps = (peak**2 - initial**2 + peak**2) / (2 * acceleration)
+    legs.append((sense * acceleration, (peak - initial) / acceleration))
+    legs.append((0.0, max(abs(way) - ramps, 0.0) / peak if peak else 0.0))
+    legs.append((-sense * acceleration, peak / acceleration))
+    return _joined(now, value, moving, legs, target)
+
+
+def _joined(
+    now: int, value: float, moving: float, legs: Sequence[tuple[float, float]], target: float
+) -> Path:
+    """Segments for ``legs``, each taking over where the one before ends; then rest at ``target``."""
+    segments: list[Segment] = []
+    start, elapsed = now, 0.0
+    for acceleration, seconds in legs:
+        elapsed += seconds
+        end = now + math.ceil(elapsed * SECOND)
+        if end <= start:
+            continue
+        leg = Polynomial(start, value, moving, acceleration)
+        segments.append(leg)
+        value, moving, start = leg.at(end), leg.speed_at(end), end
+    return Path((*segments, Polynomial(start, target)))
+
+
+def first_root(a: float, b: float, c: float) -> float | None:
+    """The smallest t ≥ 0 with a t² + b t + c = 0, or None."""
+    if c == 0:
+        return 0.0
+    if a == 0:
+        return -c / b if b and -c / b > 0 else None
+    discriminant = b * b - 4 * a * c
+    if discriminant < 0:
+        return None
+    q = -(b + math.copysign(math.sqrt(discriminant), b)) / 2  # no cancellation
+    roots = [root for root in (q / a, c / q if q else math.inf) if 0 < root < math.inf]
+    return min(roots, default=None)
