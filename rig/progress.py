@@ -6,6 +6,7 @@ region below them that moves: bar, running step, counts, the steps that ended la
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -37,9 +38,9 @@ LISTED = 20  # failed steps at the end; the report has them all
 class Progress:
     """Shows one session; ``with`` it, since leaving restores the terminal whatever happened.
 
-    ``file`` is where to show it, the real standard output if None (give a duplicate of it where pytest
-    captures). ``clock`` gives monotonic ns. A file that breaks (a closed pipe, a lost terminal) mutes the
-    display and never ends the session.
+    ``file`` is where to show it, standard output if None; what it is now is what is written to, even where
+    pytest captures its descriptor later. ``clock`` gives monotonic ns. A file that breaks (a closed pipe, a
+    lost terminal) mutes the display and never ends the session.
     """
 
     def __init__(self, file: TextIO | None = None, clock: Callable[[], int] = time.monotonic_ns) -> None:
@@ -76,9 +77,10 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.stop()
+        self._sink.close()
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Stop the moving region and give the cursor back; again is harmless."""
         if self._live is not None:
             self._live.stop()
@@ -114,11 +116,11 @@ class Progress:
         self._line(Text.assemble((f"{self._elapsed():>7}", "dim"), "  ", one_line(text)))
 
     def finish(self, record: Record, folder: Path, status: int | None = None) -> None:
-        """Close, then the table of verdicts, the failures, where the report is, and what ``status`` means.
+        """Stop, then the table of verdicts, the failures, where the report is, and what ``status`` means.
 
         ``status`` is the exit status to come, by default that of the record's verdict.
         """
-        self.close()
+        self.stop()
         out = self._console
         out.print(verdict_table(record, out.width))
         self._failures([step for step in record.steps if step.verdict in ("FAIL", "ERROR")])
@@ -168,9 +170,14 @@ class _Sink:
     """A text file that never fails: what it cannot encode becomes ``?``, and once broken it is mute."""
 
     def __init__(self, file: TextIO) -> None:
-        self._file = file
         self._broken = False
         self.encoding = getattr(file, "encoding", None) or "utf-8"
+        try:
+            file.flush()
+            self._file: TextIO = os.fdopen(os.dup(file.fileno()), "w", encoding=self.encoding)
+            self._own = True
+        except (OSError, ValueError):  # it has no descriptor
+            self._file, self._own = file, False
 
     def write(self, text: str) -> int:
         self._try(lambda: self._file.write(text.encode(self.encoding, "replace").decode(self.encoding)))
@@ -178,6 +185,13 @@ class _Sink:
 
     def flush(self) -> None:
         self._try(self._file.flush)
+
+    def close(self) -> None:
+        """Close what was opened here, not the file that was given."""
+        self._try(self._file.flush)
+        if self._own:
+            with contextlib.suppress(OSError):  # it flushes what a broken pipe did not take
+                self._file.close()
 
     def isatty(self) -> bool:
         return self._file.isatty()

@@ -282,6 +282,18 @@ def test_what_the_file_cannot_encode_is_replaced() -> None:
     assert b"Exit     0: all passed\n" in raw.getvalue()
 
 
+def test_what_captures_the_descriptor_later_does_not_capture_the_progress(tmp_path: Path) -> None:
+    """As pytest does with standard output, for a session runs inside pytest."""
+    read, write = os.pipe()
+    with open(write, "w") as file, open(read) as seen, open(tmp_path / "captured", "w") as captured:
+        with Progress(file, Ticks()) as progress:
+            os.dup2(captured.fileno(), write)
+            progress.begin(1, "Starter line")
+            progress.phase("connect")
+        assert seen.read() == "Starter line\n   0:00  Connect and identify\n"
+    assert (tmp_path / "captured").read_text() == ""
+
+
 def test_standard_output_is_not_redirected(
     terminal: Callable[[int], tuple[TextIO, Callable[[], str]]],
 ) -> None:
