@@ -191,6 +191,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(f"--scan {chosen.scan!r} is too short; the shortest is 1 ms")
         program = compile_program(chosen.program.read_text("utf-8"), str(chosen.program))
         controller = VirtualController(program)
+    except UnicodeDecodeError as error:
+        where = f"{chosen.program}: byte {error.start} is not UTF-8"
+        return _refuse(f"{where}; save the program as UTF-8", EXIT_BAD_INPUT)
     except (ProgramErrors, ValueError) as error:
         return _refuse(str(error), EXIT_BAD_INPUT)
     except OSError as error:
@@ -211,7 +214,10 @@ async def _serve_until_told(
 ) -> None:
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        try:
+            loop.add_signal_handler(number, stopping.set)
+        except NotImplementedError:  # on Windows a handler runs between two bytecodes, and must wake the loop
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopping.set))
     if with_stdin:
 
         def ended() -> None:

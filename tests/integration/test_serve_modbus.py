@@ -254,7 +254,7 @@ run := TRUE;
 out := 10 / divisor;
 END_PROGRAM
 """
-    with start(tmp_path, text, "modbus", "/1") as process:
+    with start(tmp_path, text, "modbus", "/1", "--scan", "1 ms") as process:
         port = int(ready(process)["address"].rpartition("127.0.0.1:")[2].split("/")[0])
         with ModbusTcpClient("127.0.0.1", port=port, retries=0, timeout=WITHIN_S) as client:
             while client.read_holding_registers(0, count=1).registers != [10]:
@@ -262,8 +262,9 @@ END_PROGRAM
             client.write_register(1024, 0)
             while client.read_coils(32, count=1).bits[0]:
                 pass
-            assert client.read_holding_registers(0, count=1).registers == [0]
-            assert not client.write_register(1024, 1).isError()  # it still answers
+            for _ in range(300):  # many scans' time: it still answers, and stays off
+                assert not client.write_register(1024, 1).isError()
+                assert client.read_holding_registers(0, count=1).registers == [0]
         _, errors = process.communicate("", timeout=WITHIN_S)
     assert process.returncode == 0
     assert len(errors.splitlines()) == 1

@@ -135,6 +135,17 @@ def test_only_values_can_be_written(rig: Rig) -> None:
         rig.run(node.write_attribute(ua.AttributeIds.DisplayName, name))
 
 
+def test_part_of_a_value_cannot_be_written(rig: Rig) -> None:
+    write = ua.WriteValue(
+        ua.NodeId.from_string("ns=2;s=Still.m_int"),
+        ua.AttributeIds.Value,
+        "0:1",
+        ua.DataValue(ua.Variant(1, ua.VariantType.Int16)),
+    )
+    codes = rig.run(rig.client.uaclient.write(ua.WriteParameters([write])))
+    assert [code.name for code in codes] == ["BadNotWritable"]
+
+
 def test_each_item_of_a_request_is_refused_by_itself(rig: Rig) -> None:
     nodes = [rig.client.get_node(f"ns=2;s=Still.{name}") for name in ("m_int", "speed", "m_uint")]
     values = [ua.Variant(-7, ua.VariantType.Int16)] * 2 + [ua.Variant(8, ua.VariantType.UInt16)]

@@ -47,6 +47,7 @@ def test_ends_in_order_on_a_signal(tmp_path: Path, scheme: str, path: str, numbe
         assert json.loads(process.stdout.readline())["scans"] > 0
 
 
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux to wait for a grandchild")
 def test_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     program = tmp_path / "echo.st"
     program.write_text(ECHO)
@@ -120,3 +121,13 @@ def test_a_missing_program_is_named(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN_S, cwd=ROOT)
     assert done.returncode == 2
     assert done.stderr == f"{tmp_path / 'nowhere.st'}: No such file or directory\n"
+
+
+def test_a_program_in_another_encoding_is_named(tmp_path: Path) -> None:
+    program = tmp_path / "latin.st"
+    program.write_bytes("PROGRAM p (* Größe *) END_PROGRAM".encode("latin-1"))
+    command = [sys.executable, "-m", "gateway.controller.serve", str(program)]
+    command += ["--address", "modbus://127.0.0.1:0/1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN_S, cwd=ROOT)
+    assert done.returncode == 2
+    assert done.stderr == f"{program}: byte 15 is not UTF-8; save the program as UTF-8\n"

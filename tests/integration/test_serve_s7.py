@@ -214,6 +214,12 @@ def test_an_answer_that_does_not_fit_the_pdu_is_refused(echo: tuple[int, dict[st
         assert raw.job(b"\4\1" + item(2, 223, 1, 0x84, 0))[0] == b"\x85\0"
 
 
+def test_a_request_longer_than_agreed_is_hung_up_on(echo: tuple[int, dict[str, Any]]) -> None:
+    with Raw(echo[0]) as raw:
+        pdu = struct.pack(">BB2xHHH", 0x32, 1, 1, 2, 229) + bytes(231)
+        assert raw.ask(struct.pack(">BBH", 3, 0, len(pdu) + 7) + b"\x02\xf0\x80" + pdu) == b""
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
