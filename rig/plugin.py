@@ -85,6 +85,7 @@ class SessionPlugin:
         self.session: Session | None = None
         self.evidence: Evidence | None = None
         self.interrupted = False
+        self.phase = ""
         self.broken: list[str] = []
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
             config.args = [str(path) for path in self._files()]
@@ -161,7 +162,9 @@ class SessionPlugin:
         context = StepContext(self.session, _step_id(item), _phase(item), _title(item), station)
         item.stash[STEP] = context
         if self.progress is not None:
-            self.progress.phase(context.phase)
+            if context.phase != self.phase:
+                self.phase = context.phase
+                self.progress.phase(context.phase)
             self.progress.running(context.id, context.title)
         why = self.session.stopped or self.session.gone.get(station, "")
         if why:
@@ -226,7 +229,7 @@ class SessionPlugin:
         record = self.evidence.finish(self.session, self.interrupted)
         session.exitstatus = 130 if self.interrupted else exit_status(record.verdict)
         if self.progress is not None:
-            self.progress.finish(record, self.evidence.folder)
+            self.progress.finish(record, self.evidence.folder, session.exitstatus)
 
 
 def _judge(raised: BaseException | None) -> tuple[Verdict, str, tuple[str, ...]]:

@@ -50,7 +50,11 @@ def run_session(options: Options, select: str | None = None) -> int:
         "no:cacheprovider",
     ]
     arguments += ["-p", "rig.plugin"] + (["-k", select] if select else [])
-    with Progress(sys.stdout) as progress:
+    # pytest captures standard output while procedures run; the display has its own.
+    with (
+        open(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding) as shown,
+        Progress(shown) as progress,
+    ):
         hand = Hand(Given(options, line, progress))
         status = pytest.main(arguments, plugins=[hand])
     for text in hand.broken:

@@ -85,7 +85,8 @@ class StepContext:
         verdict: Verdict = "PASS" if inside else "FAIL"
         self.measurements.append(Measurement(name, value, unit, low, high, verdict, uncertainty, note))
         if not inside:
-            self.problems.append(f"{name}: {_number(value)} {unit} is outside {_limits(low, high)} {unit}")
+            shown = "" if unit == "1" else f" {unit}"
+            self.problems.append(f"{name}: {_number(value)}{shown}, limit {_limits(low, high)}{shown}")
         return inside
 
     def measure_time(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from gateway.net.messages import Identified
@@ -10,6 +12,7 @@ from rig.record import StationIdentity
 from rig.session import Failed, Session, StationHandle, StepContext, check_program
 
 pytestmark = pytest.mark.phase("connect")
+PATIENCE = 5.0  # s, for a gateway that has just started to reach its controller
 
 
 def test_gateway(session: Session, station: StationHandle, step: StepContext) -> None:
@@ -38,7 +41,12 @@ def test_controller(session: Session, station: StationHandle, step: StepContext)
     """The controller answers and runs the program that is to be commissioned."""
     if session.mode == "virtual":
         pytest.skip("virtual mode has no controller to connect to")
+    deadline = time.monotonic() + PATIENCE
     found, _ = session.backend.identify(station.id)
+    while found.link != "ready" and time.monotonic() < deadline:
+        time.sleep(0.1)  # the gateway goes on trying; nothing tells when it will succeed
+        found, _ = session.backend.identify(station.id)
+    _remember(session, station, found, None)
     device = station.spec.controller
     step.measure("protocol", found.protocol)
     step.measure("controller", _controller(found) or "unnamed")
@@ -66,7 +74,9 @@ def _controller(found: Identified) -> str:
 def _remember(
     session: Session, station: StationHandle, found: Identified | None, trip: RoundTrip | None
 ) -> None:
+    """Note who answered; the round trip of an earlier question stays, where this one brings none."""
     spec = station.spec
+    before = session.identities.get(station.id, StationIdentity(station.id))
     program = session.programs.get(station.id)
     session.identities[station.id] = StationIdentity(
         station=station.id,
@@ -81,7 +91,7 @@ def _remember(
         program=found.program if found else (program.name if program else ""),
         program_sha256=found.program_sha256 if found else (program.sha256 if program else ""),
         station_sha256=found.station_sha256 if found else spec.sha256,
-        clock_offset=trip.offset if trip else 0,
-        clock_uncertainty=trip.uncertainty if trip else 0,
-        round_trip=trip.took if trip else 0,
+        clock_offset=trip.offset if trip else before.clock_offset,
+        clock_uncertainty=trip.uncertainty if trip else before.clock_uncertainty,
+        round_trip=trip.took if trip else before.round_trip,
     )

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from typing import cast
 
 from gateway.errors import ConnectionLost, GatewayError, ProtocolViolation
 from gateway.field.drivers.base import Statistics
@@ -47,7 +48,6 @@ class Stream(asyncio.Protocol):
     ) -> Stream:
         """Connect to ``endpoint`` (host, port); ConnectionLost when nobody is there in time."""
         peer = f"{endpoint[0]}:{endpoint[1]}"
-        lost.clear()
         try:
             async with asyncio.timeout(timeout_ns / 1e9):
                 _, stream = await asyncio.get_running_loop().create_connection(
@@ -112,8 +112,8 @@ class Stream(asyncio.Protocol):
         transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, but no subclass
+        self._lost.clear()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
