@@ -1,6 +1,7 @@
 """The standard functions: their parameters and the intermediate form a call of each becomes.
 
-All arguments are evaluated. Where implementations disagree: MUX beyond its inputs gives the last one;
+All arguments are evaluated, except that SEL evaluates only the side it gives. Where implementations
+disagree: MUX beyond its inputs gives the last one;
 TRUNC gives a DINT unless another integer type is wanted; REAL_TO_INT and its like round half to even and
 then wrap; conversions between TIME and numbers count in milliseconds; a shift by the width or more gives
 0; a negative shift, a root of a negative number and a logarithm of 0 are controller faults.
