@@ -61,7 +61,7 @@ class Driver(Protocol):
     """
 
     lost: asyncio.Event
-    """Set when the connection ended for any reason, within 50 ms of the peer's closing it."""
+    """Set while there is no connection, and within 50 ms of the peer's closing it."""
     statistics: Statistics
 
     @property

@@ -6,7 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
-from gateway.errors import ConnectionLost, DeviceRefused
+from gateway.errors import ConnectionLost, DeviceRefused, ProtocolViolation
 from gateway.field.drivers.base import Identity, Statistics, TagsRefused, find_refused
 from gateway.field.drivers.blocks import GAP_BITS, Area, Block, Latch, plan
 from gateway.field.drivers.image import InputImage, Run
@@ -33,6 +33,7 @@ class MemoryDriver(ABC):
         gap_bits: int = GAP_BITS,
     ) -> None:
         self.lost = asyncio.Event()
+        self.lost.set()
         self.statistics = Statistics()
         self.refused: dict[str, DeviceRefused] = {}
         self.stream: Stream | None = None
@@ -127,6 +128,7 @@ class MemoryDriver(ABC):
                 self.refused.pop(tag.name, None)
 
     async def read(self) -> Mapping[str, Value]:
+        self._connection()
         changes: dict[str, Value] = {}
         refused: list[tuple[Tag, DeviceRefused]] = []
         blocks = list(self._latch.blocks)
@@ -254,9 +256,16 @@ class MemoryDriver(ABC):
 
     async def exchange(self, frame: bytes) -> bytes:
         """Send a frame and return its answer; ConnectionLost when not connected."""
+        return await self._connection().request(frame)
+
+    def _connection(self) -> Stream:
         if self.stream is None:
             raise ConnectionLost(f"{self._endpoint[0]}:{self._endpoint[1]} is not connected")
-        return await self.stream.request(frame)
+        return self.stream
+
+    def violated(self, what: str) -> ProtocolViolation:
+        """End the connection over ``what`` the device answered; the exception to raise."""
+        return self._connection().violated(what)
 
     async def close(self) -> None:
         stream, self.stream = self.stream, None

@@ -125,34 +125,31 @@ class ModbusDriver(MemoryDriver):
         """The data that answers ``pdu``, without its function code."""
         self._transaction = sent = self._transaction % 0xFFFF + 1
         answer = await self.exchange(_HEADER.pack(sent, 0, len(pdu) + 1, self._unit) + pdu)
-        assert self.stream is not None
         transaction, _, _, unit = _HEADER.unpack_from(answer)
         function = answer[7]
         if transaction != sent or unit != self._unit:
-            raise self.stream.violated(
+            raise self.violated(
                 f"answered transaction {transaction} of unit {unit}, asked was {sent} of {self._unit}"
             )
         if function == pdu[0] | 0x80 and len(answer) == 9:
             code, _ = _EXCEPTIONS.get(answer[8], (f"exception {answer[8]}", ""))
             raise DeviceRefused(code, f"function {pdu[0]}")
         if function != pdu[0]:
-            raise self.stream.violated(f"answered function {function}, asked was {pdu[0]}")
+            raise self.violated(f"answered function {function}, asked was {pdu[0]}")
         return answer[8:]
 
     async def fetch(self, area: Area, first: int, cells: int) -> bytes:
         answer = await self._ask(_read_pdu(area.kind, first, cells))
         size = (cells * area.cell_bits + 7) // 8
         if len(answer) != size + 1 or answer[0] != size:
-            assert self.stream is not None
-            raise self.stream.violated(f"answered {len(answer) - 1} bytes of data, asked were {size}")
+            raise self.violated(f"answered {len(answer) - 1} bytes of data, asked were {size}")
         return answer[1:]
 
     async def store(self, area: Area, first: int, cells: int, data: bytes) -> None:
         pdu = _write_pdu(area.kind, first, cells, data)
         answer = await self._ask(pdu)
         if answer != pdu[1:5]:
-            assert self.stream is not None
-            raise self.stream.violated(f"acknowledged {answer.hex(' ')}, written was {pdu[1:5].hex(' ')}")
+            raise self.violated(f"acknowledged {answer.hex(' ')}, written was {pdu[1:5].hex(' ')}")
 
     async def identify(self) -> Identity:
         objects: dict[int, str] = {}
@@ -178,11 +175,10 @@ class ModbusDriver(MemoryDriver):
             request = ReadDeviceInformationRequest(level, following)
             answer = ReadDeviceInformationResponse()
             data = await self._ask(bytes((request.function_code,)) + request.encode())
-            assert self.stream is not None
             try:
                 answer.decode(data)
             except (struct.error, IndexError):
-                raise self.stream.violated("torn device identification") from None
+                raise self.violated("torn device identification") from None
             for key, value in answer.information.items():
                 text = value if isinstance(value, bytes) else b"".join(value)
                 objects[key] = text.decode("utf-8", "replace").strip("\0 ")

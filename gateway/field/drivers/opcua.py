@@ -86,6 +86,7 @@ class OpcUaDriver:
 
     def __init__(self, url: str, tags: Mapping[str, Tag], timeout_ns: int) -> None:
         self.lost = asyncio.Event()
+        self.lost.set()
         self.statistics = Statistics()
         self.refused: dict[str, DeviceRefused] = {}
         self._url, self._timeout = url, timeout_ns / 1e9
@@ -99,7 +100,6 @@ class OpcUaDriver:
 
     async def connect(self) -> Identity:
         await self.close()
-        self.lost.clear()
         self._last.clear()
         self.refused.clear()
         # Health is what the scan sees: the library's own probe would only come between.
@@ -109,6 +109,7 @@ class OpcUaDriver:
                 await self._call(client.connect())
             assert client.uaclient.protocol is not None
             client.uaclient.protocol.timeout = self._timeout
+            self.lost.clear()
             self._watcher = asyncio.create_task(self._watch(client))
             return await self._identify()
         except TimeoutError:

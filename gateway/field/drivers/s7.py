@@ -11,7 +11,7 @@ from urllib.parse import SplitResult
 
 from snap7.datatypes import S7Area, S7WordLen
 from snap7.error import S7ProtocolError
-from snap7.s7protocol import S7Function, S7Protocol
+from snap7.s7protocol import S7Function, S7PDUType, S7Protocol
 from snap7.szl import parse_cpu_info_szl, parse_order_code_szl
 from snap7.type import S7SZL
 
@@ -115,11 +115,11 @@ class S7Driver(MemoryDriver):
         call = struct.pack(">BBHHB", 6 + len(parameters), 0xE0, 0, 1, 0) + parameters
         answer = await self.exchange(_framed(call))
         if answer[5] != _CONFIRM:
-            raise self._violated(f"refused the connection; check rack and slot ({answer[4:].hex(' ')})")
+            raise self.violated(f"refused the connection; check rack and slot ({answer[4:].hex(' ')})")
         setup = await self._ask(self._s7.build_setup_communication_request(1, 1, _PDU))
         granted = (setup["parameters"] or {}).get("pdu_length", 0)
         if not 64 <= granted <= _PDU:
-            raise self._violated(f"granted {granted} bytes a message, asked were {_PDU}")
+            raise self.violated(f"granted {granted} bytes a message, asked were {_PDU}")
         self._pdu = granted
 
     def read_limit(self, area: Area) -> int:
@@ -134,27 +134,25 @@ class S7Driver(MemoryDriver):
     def farewell(self) -> bytes:
         return _HANG_UP
 
-    def _violated(self, what: str) -> Exception:
-        assert self.stream is not None
-        return self.stream.violated(what)
-
     async def _ask(self, pdu: bytes) -> dict[str, Any]:
         """Send ``pdu`` under the next sequence number; the answer as python-snap7 parses it."""
         self._sequence = sent = self._sequence % 0xFFFF + 1
         frame = _framed(_DATA_HEADER + pdu[:4] + sent.to_bytes(2, "big") + pdu[6:])
         answer = await self.exchange(frame)
         if answer[4:7] != _DATA_HEADER or len(answer) < 17:
-            raise self._violated(f"no S7 data: {answer[:16].hex(' ')}")
+            raise self.violated(f"no S7 data: {answer[:16].hex(' ')}")
         if int.from_bytes(answer[11:13], "big") != sent:
-            raise self._violated(f"answered request {int.from_bytes(answer[11:13], 'big')}, asked was {sent}")
+            raise self.violated(f"answered request {int.from_bytes(answer[11:13], 'big')}, asked was {sent}")
         try:
             return self._s7.parse_response(answer[7:])
         except S7ProtocolError as error:
             if error.error_code:
                 raise _refusal(error.error_code) from None
-            raise self._violated(str(error)) from None
+            if answer[8] == S7PDUType.USERDATA:  # a question about itself that the CPU does not answer
+                raise DeviceRefused(str(error), "request") from None
+            raise self.violated(str(error)) from None
         except (struct.error, IndexError):
-            raise self._violated("torn S7 answer") from None
+            raise self.violated("torn S7 answer") from None
 
     async def fetch(self, area: Area, first: int, cells: int) -> bytes:
         answer = await self._ask(_read_pdu(area.kind, area.number, first, cells))
@@ -164,7 +162,7 @@ class S7Driver(MemoryDriver):
             raise _refusal(item.get("return_code", 0))
         data = item.get("data", b"")
         if len(data) != cells:
-            raise self._violated(f"answered {len(data)} bytes of data, asked were {cells}")
+            raise self.violated(f"answered {len(data)} bytes of data, asked were {cells}")
         return bytes(data)
 
     async def store(self, area: Area, first: int, cells: int, data: bytes) -> None:
@@ -173,14 +171,14 @@ class S7Driver(MemoryDriver):
         self._check_function(answer, S7Function.WRITE_AREA)
         codes = answer.get("raw_data", b"")
         if len(codes) != 1:
-            raise self._violated(f"acknowledged {len(codes)} writes, asked was 1")
+            raise self.violated(f"acknowledged {len(codes)} writes, asked was 1")
         if codes[0] != 0xFF:
             raise _refusal(codes[0])
 
     def _check_function(self, answer: Mapping[str, Any], function: S7Function) -> None:
         parameters = answer["parameters"] or {}
         if parameters.get("function_code") != function or parameters.get("item_count") != 1:
-            raise self._violated(f"answered {parameters}, asked was function {int(function)}")
+            raise self.violated(f"answered {parameters}, asked was function {int(function)}")
 
     async def identify(self) -> Identity:
         details = {"pdu": str(self._pdu)}
