@@ -119,7 +119,7 @@ class Agent:
         self.bus.start()
         tasks = [
             asyncio.create_task(job(), name=job.__name__)
-            for job in (self._scan, self._send, self._beat, self._show, self.link.run)
+            for job in (self._scan, self._send, self._beat, self._show, self._announce, self.link.run)
         ]
         ended = asyncio.create_task(self.ending.wait())
         await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
@@ -136,6 +136,14 @@ class Agent:
         for task in broken:
             if not task.cancelled() and task.exception() is not None:
                 raise task.exception()  # type: ignore[misc]  # it is not None
+
+    async def _announce(self) -> None:
+        """Say on standard output when commands are heard; the scan does not wait for that."""
+        loop = asyncio.get_running_loop()
+        while not await loop.run_in_executor(None, self.bus.wait_ready, 0.5):
+            pass
+        print(json.dumps({"ready": True, "station": self.station.id, "pid": os.getpid()}), flush=True)
+        await self.ending.wait()
 
     async def _make_safe(self, scanning: asyncio.Task[None]) -> None:
         """The lease ends with the agent: scan on until the controller has taken the safe values."""
@@ -302,7 +310,6 @@ async def _main(config: AgentConfig, with_stdin: bool) -> None:
         loop.add_signal_handler(number, agent.ending.set)
     if with_stdin:
         end_with_stdin(lambda: loop.call_soon_threadsafe(agent.ending.set))
-    print(json.dumps({"ready": True, "station": station.id, "pid": os.getpid()}), flush=True)
     await agent.run()
 
 
