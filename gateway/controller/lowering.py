@@ -180,7 +180,8 @@ class Lowering:
         if values is None:
             raise self.unknown(at, "type", kind, nearest(kind, self.names.types()))
         if value.upper() not in values:
-            raise self.fail(at, f"{kind} has no value {value}", nearest(value, [one for one in self.names.spelled if one.upper() in values]))
+            written = [one for one in self.names.spelled if one.upper() in values]
+            raise self.fail(at, f"{kind} has no value {value}", nearest(value, written))
         return Const(self.names.enums[kind.upper()], values[value.upper()])
 
     def member(self, node: tree.Name, slot: ir.Slot) -> ir.Slot:

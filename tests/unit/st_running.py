@@ -28,10 +28,10 @@ def after(body: str, variables: str = "", before: str = "", **values: bool | int
 
 
 def result(
-    expression: str, kind: str, variables: str = "", **values: bool | int | float
+    expression: str, kind: str, variables: str = "", before: str = "", **values: bool | int | float
 ) -> bool | int | float:
     """The value of an expression stored in a variable of a type."""
-    return after(f"r := {expression};", f"r : {kind}; {variables}", **values).get("r")
+    return after(f"r := {expression};", f"r : {kind}; {variables}", before, **values).get("r")
 
 
 def problems(text: str) -> list[str]:

@@ -172,7 +172,7 @@ def test_every_conversion_gives_a_value_of_its_type(source: str, target: str) ->
 )
 def test_faults_name_their_line(expression: str, kind: str, values: dict[str, float]) -> None:
     with pytest.raises(RuntimeFault) as caught:
-        result(f"\n{expression}", kind, "x : INT; f : REAL; w : WORD;", **values)
+        result(f"\n{expression}", kind, "x : INT; f : REAL; w : WORD;", "", **values)
     assert caught.value.line == 3
     assert caught.value.what
 

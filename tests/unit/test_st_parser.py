@@ -144,6 +144,17 @@ def test_long_chains_need_little_stack() -> None:
         sys.setrecursionlimit(limit)
 
 
+def test_statements_nest_as_deep_as_allowed() -> None:
+    opening = ["IF b THEN ", "CASE x OF 1: ", "CASE x OF 2: ; ELSE "]
+    closing = ["END_IF; ", "END_CASE; ", "END_CASE; "]
+    order = [n % 3 for n in range(24)]
+    loops = "".join("REPEAT " for _ in range(16)), "UNTIL TRUE END_REPEAT; " * 16
+    body = "".join(opening[n] for n in order) + loops[0] + "y := y + 1; " + loops[1]
+    assert (
+        problems(program(body + "".join(closing[n] for n in reversed(order)), "x, y : INT; b : BOOL;")) == []
+    )
+
+
 def test_loops_nest_as_deep_as_allowed() -> None:
     body = "".join(f"FOR i{n} := 1 TO 1 DO " for n in range(16)) + "x := x + 1; " + "END_FOR;" * 16
     names = ", ".join(f"i{n}" for n in range(16))
