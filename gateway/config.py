@@ -11,13 +11,14 @@ from gateway.errors import BadInput, Problem
 def find_config(name: str, explicit: Path | None = None) -> Path:
     """The file or folder ``name`` of the configuration, e.g. ``lines/starter.yaml``.
 
-    A person's own ``./config`` shadows, file by file, what the wheel or the checkout brings. With
+    ``config/lines/starter.yaml``, as one writes it in the checkout, means the same. A person's own ``./config`` shadows, file by file, what the wheel or the checkout brings. With
     ``explicit`` that path is the one, and nothing else is tried. BadInput names every place looked at.
     """
     if explicit is not None:
         if explicit.exists():
             return explicit
         raise BadInput([Problem(str(explicit), 0, 0, "is not there", "check the path")])
+    name = Path(name).as_posix().removeprefix("config/")
     places = (Path("config"), shipped())
     for place in places:
         if (place / name).exists():

@@ -56,6 +56,11 @@ def test_an_own_file_shadows_the_shipped_one_and_only_that(own: Path, package: P
     assert find_config("stations/press.yaml") == theirs
 
 
+def test_a_name_as_written_in_the_checkout_is_found_from_anywhere(own: Path, package: Path) -> None:
+    expected = put(package / "_config")
+    assert find_config(f"config/{NAME}") == expected
+
+
 def test_a_folder_is_found_too(own: Path, package: Path) -> None:
     put(package / "_config")
     assert find_config("lines") == package / "_config" / "lines"
