@@ -25,13 +25,11 @@ from gateway.controller.datatypes import (
 from gateway.controller.ir import (
     Apply,
     Binary,
-    Call,
     Choose,
     Const,
     Convert,
     Expr,
     Fit,
-    Load,
     Operator,
     Unary,
 )  # fmt: skip
@@ -287,8 +285,3 @@ def convert(expr: Expr, target: DataType) -> Expr:
 def _need_numeric(expr: Expr, what: str) -> None:
     if not expr.type.numeric:
         raise Mistyped(f"{what} of {expr.type}", "it takes numbers")
-
-
-def loads(expr: Expr) -> bool:
-    """Whether the expression's value depends on state."""
-    return any(isinstance(one, Load | Call) for one in within(expr))

@@ -91,17 +91,6 @@ def expressions(statement: Statement) -> tuple[Expr, ...]:
             return ()
 
 
-def written(statement: Statement) -> tuple[tuple[str, ...], ...]:
-    """The places a statement itself writes; what an invoked block does inside is its own."""
-    match statement:
-        case Store() | For():
-            return (statement.path,)
-        case CallOut():
-            return tuple(path for path in statement.targets if path is not None)
-        case _:
-            return ()
-
-
 Interval = tuple[int, int]
 _UNBOUNDED = (-(1 << 1100), 1 << 1100)  # beyond what an LREAL reaches
 
