@@ -11,8 +11,9 @@ from gateway.errors import BadInput, Problem
 def find_config(name: str, explicit: Path | None = None) -> Path:
     """The file or folder ``name`` of the configuration, e.g. ``lines/starter.yaml``.
 
-    ``config/lines/starter.yaml``, as one writes it in the checkout, means the same. A person's own ``./config`` shadows, file by file, what the wheel or the checkout brings. With
-    ``explicit`` that path is the one, and nothing else is tried. BadInput names every place looked at.
+    ``config/lines/starter.yaml``, as one writes it in the checkout, means the same. A person's own
+    ``./config`` shadows, file by file, what the wheel or the checkout brings. With ``explicit`` that
+    path is the one, and nothing else is tried. BadInput names every place looked at.
     """
     if explicit is not None:
         if explicit.exists():
