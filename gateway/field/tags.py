@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Literal, NamedTuple
 
@@ -24,13 +25,15 @@ class Range(NamedTuple):
 
 def read_range(text: str) -> Range:
     """Read ``low..high``; ValueError says what was wrong and what would be right."""
-    low, dots, high = text.partition("..")
+    low, _, high = text.partition("..")
     try:
         found = Range(float(low), float(high))
     except ValueError:
         raise ValueError(f"{text!r} is not a range; write for example 0..400") from None
-    if not dots or not found.low < found.high:
-        raise ValueError(f"{text!r}: the first number must be the smaller; write {high}..{low}")
+    if not (math.isfinite(found.low) and math.isfinite(found.high)):
+        raise ValueError(f"{text!r} has no end; write for example 0..400")
+    if not found.low < found.high:
+        raise ValueError(f"{text!r}: the first number must be the smaller; write for example 0..400")
     return found
 
 
@@ -58,7 +61,7 @@ class TagRef(NamedTuple):
 def read_ref(text: str) -> TagRef:
     """Read ``tag`` or ``tag.bit``."""
     tag, dot, bit = text.partition(".")
-    if dot and not (bit.isdecimal() and int(bit) < 32):
+    if not tag or (dot and not (bit.isascii() and bit.isdecimal() and len(bit) < 3 and int(bit) < 32)):
         raise ValueError(f"{text!r} does not name a tag or its bit; write for example seen.3")
     return TagRef(tag, int(bit) if dot else -1)
 
@@ -189,6 +192,11 @@ def _compile(entry: TagEntry, protocols: Mapping[str, Protocol], complain: Compl
             f"{entry.address} cannot be written, and an input is written",
             "use a coil or holding register that the program reads",
         )
+    if entry.direction == "input" and isinstance(address, S7Address) and address.area in ("I", "Q"):
+        bad(
+            f"{entry.address} is overwritten by the controller at each scan, and an input is written",
+            "use a data block or %M that the program reads",
+        )
     return Tag(
         entry.name, device, entry.direction, kind, address, entry.address, within, entry.raw, entry.unit,
         safe, entry.observer, entry.jog, entry.title, entry.line,
@@ -202,7 +210,7 @@ def _safe(entry: TagEntry, kind: DataType, within: Range, bad: Callable[[str, st
         bad("an input needs a safe value", "add safe: the value it takes when nobody holds the lease")
         return False if kind.kind == "bool" else 0
     try:
-        value: Value = float(entry.safe) if entry.raw is not None else kind.parse(entry.safe)
+        value: Value = (TYPES["LREAL"] if entry.raw is not None else kind).parse(entry.safe)
     except ValueError as error:
         what, _, hint = str(error).partition("; ")
         bad(f"safe: {what}", hint)
@@ -272,6 +280,7 @@ def _check_overlaps(tags: Iterable[Tag], complain: Complain) -> None:
 def _check_shared_bytes(tags: list[Tag], complain: Complain) -> None:
     """S7 writes whole bytes (and Modbus whole registers): an input there must not sit beside an output."""
     owner: dict[tuple[object, ...], Tag] = {}
+    told: set[str] = set()
     for tag in tags:
         area, first, bits = _span(tag)
         cell = 8 if isinstance(tag.address, S7Address) else 16
@@ -279,8 +288,9 @@ def _check_shared_bytes(tags: list[Tag], complain: Complain) -> None:
             continue
         for index in range(first // cell, (first + bits - 1) // cell + 1):
             other = owner.setdefault((area, index), tag)
-            if other.direction != tag.direction:
-                late = max(tag, other, key=lambda each: each.line)
+            late = max(tag, other, key=lambda each: each.line)
+            if other.direction != tag.direction and late.name not in told:
+                told.add(late.name)
                 early = tag if late is other else other
                 complain(
                     late.line,
@@ -288,7 +298,6 @@ def _check_shared_bytes(tags: list[Tag], complain: Complain) -> None:
                     f"{early.direction} {early.name} at {early.text} (line {early.line})",
                     "writing one would overwrite the other: move it to another address",
                 )
-                return
 
 
 def check_ref(
@@ -299,7 +308,10 @@ def check_ref(
     if tag is None:
         complain(line, f"{what} {ref} is not a tag of this station", _known(ref.tag, tags))
         return None
-    if ref.bit >= 0 and (tag.type.kind not in ("bits", "int") or ref.bit >= tag.type.bits):
+    # The sign bit of a signed number is no bit that one can set alone.
+    if ref.bit >= 0 and (
+        tag.type.kind not in ("bits", "int") or tag.type.low < 0 or ref.bit >= tag.type.bits
+    ):
         complain(line, f"{what} {ref}: {tag.type.name} has no bit {ref.bit}", "name a bit of a WORD")
         return None
     if boolean and ref.bit < 0 and tag.type.kind != "bool":

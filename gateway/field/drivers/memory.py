@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,6 +14,9 @@ from gateway.field.drivers.image import InputImage, Run
 from gateway.field.drivers.stream import Measure, Stream
 from gateway.field.tags import Tag
 from gateway.field.types import Value
+
+ASK_AGAIN = 8
+"""A device that went away when asked who it is, is asked again after so many connections."""
 
 RETRY_EVERY = 256
 """One refused output is tried again every so many reads, for a program may have been loaded since."""
@@ -44,7 +48,7 @@ class MemoryDriver(ABC):
         self._latch = Latch([])
         self._strange: list[Run] = []  # cells that are shared with bits not yet known
         self._reads = 0
-        self._asks = True
+        self._unasked = 0  # connections still to be made without asking who is there
 
     @abstractmethod
     async def shake_hands(self) -> None:
@@ -100,19 +104,18 @@ class MemoryDriver(ABC):
         await self.shake_hands()
 
     async def _introduce(self) -> Identity:
-        """Who is there. A device that goes away over the question is asked no more, but must answer."""
-        if self._asks:
+        """Who is there. Some devices fall silent or close over the question: they get rest from it."""
+        if self._unasked == 0:
             try:
                 return await self.identify()
             except ConnectionLost:
+                self._unasked = ASK_AGAIN
                 await self.close()
                 await self._open()
-        try:
-            for block in plan(self._tags.values(), self.read_limit, gap_bits=0)[:1]:
+        self._unasked -= 1
+        for block in plan(self._tags.values(), self.read_limit, gap_bits=0)[:1]:
+            with contextlib.suppress(DeviceRefused):  # that is an answer, too
                 await self.fetch(block.area, block.first, block.cells)
-        except DeviceRefused:
-            pass  # an answer
-        self._asks = False
         return Identity(self.protocol)
 
     async def _adopt_one(self) -> None:
@@ -168,7 +171,7 @@ class MemoryDriver(ABC):
     ) -> tuple[list[Block], list[Tag], DeviceRefused]:
         """What to read instead of a refused block, and its tags that are at fault.
 
-        No tag is at fault when the device refuses a gap, or the length: then the halves are read.
+        No tag is at fault when the device refuses a gap, or the length: then halves are read.
         """
         if len(block.tags) == 1:
             return [], list(block.tags), refusal
@@ -178,15 +181,10 @@ class MemoryDriver(ABC):
                 await self.fetch(part.area, part.first, part.cells)
 
         bad, last = await find_refused(block.tags, attempt)
-        good = [tag for tag in block.tags if tag not in bad]
-        if bad:
-            return plan(good, self.read_limit, gap_bits=0), bad, last or refusal
-        half = len(good) // 2
-        return (
-            (plan(good[:half], self.read_limit, gap_bits=0) + plan(good[half:], self.read_limit, gap_bits=0)),
-            [],
-            refusal,
-        )
+        half = len(block.tags) // 2
+        stretches = _between(block.tags, bad) if bad else [block.tags[:half], block.tags[half:]]
+        parts = [part for tags in stretches for part in plan(tags, self.read_limit, self._gap)]
+        return parts, bad, last or refusal
 
     async def write(self, values: Mapping[str, Value]) -> None:
         if self._strange:
@@ -271,3 +269,14 @@ class MemoryDriver(ABC):
         stream, self.stream = self.stream, None
         if stream is not None:
             await stream.close(self.farewell())
+
+
+def _between(tags: Sequence[Tag], bad: Sequence[Tag]) -> list[list[Tag]]:
+    """The stretches of ``tags`` that ``bad`` ones leave."""
+    stretches: list[list[Tag]] = [[]]
+    for tag in tags:
+        if tag in bad:
+            stretches.append([])
+        else:
+            stretches[-1].append(tag)
+    return stretches
