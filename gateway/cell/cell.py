@@ -6,32 +6,25 @@ journal, then writes, replies and coupling messages. Nothing here knows a clock,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import msgspec
 
+from gateway.cell.check import refuses
 from gateway.cell.couplings import Couplings, Neighbours, Stored, load
 from gateway.cell.gate import Gate
 from gateway.cell.lease import Lease
+from gateway.cell.scan import Asked, Change, Inputs, Outputs
 from gateway.cell.script import Script
 from gateway.field.tags import TagRef
 from gateway.field.types import Value
 from gateway.net.messages import (
-    MAX_ACTIONS,
     Abort,
     Acquire,
-    Action,
-    Await,
-    Command,
-    Coupling,
     Done,
-    Feed,
     Force,
-    Free,
-    Inject,
     Leased,
-    Place,
     Refused,
     Release,
     Renew,
@@ -41,56 +34,8 @@ from gateway.net.messages import (
     StationEvent,
 )
 from gateway.station import Station
-from gateway.twin.component import Carrier
-from gateway.twin.twin import Twin, check_fault
+from gateway.twin.twin import Twin
 from gateway.twin.workpiece import Happening, Kind, Workpiece
-
-MAX_FEEDING = 1_000
-
-
-class Change(NamedTuple):
-    """A journal entry to write, or to delete (``data`` None)."""
-
-    table: str
-    key: str
-    data: bytes | None
-
-
-class Asked(NamedTuple):
-    """A command with who asked and the number of the request."""
-
-    operator: str
-    request: int
-    command: Command
-
-
-class Inputs(NamedTuple):
-    """What the agent saw since the last step. ``image`` are the outputs that changed, ``late`` is how late
-    this scan is (ns; 0 within a scan), ``persisted`` the last journal ticket on the disk, ``refused`` what
-    the device refuses at present, by tag."""
-
-    image: Mapping[str, Value] = {}
-    link: bool = True
-    late: int = 0
-    utc: int = 0
-    persisted: int = 0
-    asked: tuple[Asked, ...] = ()
-    coupled: tuple[tuple[str, Coupling], ...] = ()
-    refused: Mapping[str, str] = {}
-
-
-class Outputs:
-    """What the agent is to do: journal first (then report ``ticket`` as persisted), then the rest."""
-
-    __slots__ = ("couple", "events", "journal", "replies", "ticket", "writes")
-
-    def __init__(self) -> None:
-        self.journal: list[Change] = []
-        self.ticket = 0
-        self.writes: dict[str, Value] = {}
-        self.replies: list[tuple[str, int, ReplyBody]] = []
-        self.couple: list[tuple[str, Coupling]] = []
-        self.events: list[StationEvent] = []
 
 
 class Cell:
@@ -115,6 +60,9 @@ class Cell:
         self.overruns = 0
         self.link = False
         self._waiting: tuple[Asked, int] | None = None  # a command until its ticket is persisted
+        self._kept: set[TagRef] = set()  # forces whose old value is journalled
+        self._driven_safe = False  # to be told
+        self._ended = False
         self._ticket = 0
         self._out = Outputs()
         self._now = now
@@ -124,21 +72,21 @@ class Cell:
         self._restore(stored)
 
     def _restore(self, stored: Stored) -> None:
-        """After a kill: inputs go to their safe values; workpieces reappear at the re-entry point."""
+        """After a kill: inputs go to their safe values; workpieces reappear at the re-entry point.
+
+        That the gate was open stays journalled until the safe values are driven: a second kill before
+        that changes nothing.
+        """
         if ("gate", "open") in stored:
             self.gate.make_safe()
             forces = sorted(key for table, key in stored if table == "force")
             self._event(
                 "safe", "restarted while driving: safe state; forces ended: " + (", ".join(forces) or "none")
             )
-            self._journal("gate", "open", None)
             for key in forces:
                 self._journal("force", key, None)
-        for (table, _), data in sorted(stored.items()):
-            if table == "workpiece" and self.station.reentry is not None:
-                workpiece = msgspec.msgpack.decode(data, type=Workpiece)
-                self.couplings.feeding.append((self.station.reentry, workpiece))
-                self._event("workpiece", f"{workpiece.id} reappears at {self.station.reentry}")
+        for text in self.couplings.recover(stored):
+            self._event("workpiece", text)
 
     # --- one scan ----------------------------------------------------------------------------------
 
@@ -154,7 +102,7 @@ class Cell:
             if passed is not None and self.script is not None:
                 self.script.coupled(now, *passed)
         for asked in seen.asked:
-            self._take(asked)
+            self._take(asked, seen.utc)
         self._admit_waiting(seen.persisted, seen.utc)
         self.couplings.move(now)
         wanted = self._wanted()
@@ -166,6 +114,7 @@ class Cell:
         self._show(wanted)
         self._tell_happenings()
         self._finish_script()
+        self._forget_forces()
         out, self._out = self._out, Outputs()
         if self.link:
             out.writes = self.gate.writes(wanted)
@@ -178,11 +127,13 @@ class Cell:
         before = self.gate.state
         self.gate.took(writes)
         if before == "safing" and self.gate.state == "closed":
-            self._event("safe", "the safe state is driven")
-            self._journal("gate", "open", None)
+            self._driven_safe = True
+            if self.lease.holder is None:  # else a new lease waits for the disk, and keeps the entry
+                self._journal("gate", "open", None)
 
     def shut(self) -> None:
-        """The gateway ends: as if the lease had."""
+        """The gateway ends: as if the lease had, and nobody gets another."""
+        self._ended = True
         if self.lease.holder is not None:
             self._end_lease("the gateway ends")
 
@@ -196,7 +147,7 @@ class Cell:
             forces=tuple(str(ref) for ref in self.gate.forces),
             faults=tuple(self.twin.active_faults()),
             overruns=self.overruns,
-            problem=problem,
+            problem=problem or self.couplings.problem,
         )
 
     def _see(self, seen: Inputs) -> None:
@@ -208,6 +159,11 @@ class Cell:
         elif seen.link and not self.link:
             self._event("link", "the controller is connected")
         self.link = seen.link
+        if self._driven_safe:
+            self._driven_safe = False
+            missing = sorted(set(seen.refused) & set(self.gate.inputs))
+            but = f", but for what the controller refuses: {', '.join(missing)}" if missing else ""
+            self._event("safe", f"the safe state is driven{but}")
         if seen.late:
             self.overruns += 1
             if self.script is not None:
@@ -216,10 +172,13 @@ class Cell:
             self.script.refused.update(seen.refused)
         for tag, value in seen.image.items():
             self._change(tag, value)
-            self.twin.drive(tag, value)
+            if math.isfinite(value):  # a controller's NaN is shown, but moves nothing
+                self.twin.drive(tag, value)
 
     def _change(self, tag: str, value: Value) -> None:
-        if tag not in self.values or self.values[tag] != value:
+        old = self.values.get(tag)
+        both_nan = old != old and value != value  # NaN is no change from NaN, though it never equals it
+        if old is None or (old != value and not both_nan):
             self.values[tag] = value
             if self.script is not None:
                 self.script.sampled(self._now, tag, value)
@@ -239,15 +198,17 @@ class Cell:
 
     # --- commands ----------------------------------------------------------------------------------
 
-    def _take(self, asked: Asked) -> None:
+    def _take(self, asked: Asked, utc: int) -> None:
         operator, command = asked.operator, asked.command
         match command:
             case Acquire(ttl=ttl):
-                granted = self.lease.acquire(self._now, operator, ttl)
+                held = self.lease.holder is not None
+                granted = "the gateway ends" if self._ended else self.lease.acquire(self._now, operator, ttl)
                 if isinstance(granted, str):
                     self._answer(asked, Refused(granted))
                     return
-                self._end_script("a new lease was granted")
+                if held:
+                    self._let_go("a new lease was granted", "a new lease was granted")
                 self._journal("lease", "token", msgspec.msgpack.encode(granted))
                 self._journal("gate", "open", msgspec.msgpack.encode(granted))
                 self._wait(asked)
@@ -268,49 +229,25 @@ class Cell:
                     if isinstance(action, Force):
                         old = self.values.get(action.ref.tag, False)
                         self._journal("force", str(action.ref), msgspec.msgpack.encode(old))
+                        self._kept.add(action.ref)
                 self._wait(asked)
             case Abort(token=token):
                 why = self.lease.refuses(operator, token)
                 if not why:
-                    self._end_script("aborted")
+                    self._abort(utc)
                 self._answer(asked, Refused(why) if why else Done())
 
     def _refuses(self, run: Run) -> str:
-        """Why ``run`` cannot be done here; empty if it can."""
-        if self.script is not None or self._waiting is not None:
+        """Why ``run`` cannot be done here now; empty if it can."""
+        if self._waiting is not None:
+            return "a command is being journalled; wait for its answer first"
+        if self.script is not None:
             return "a script is running; abort it first"
-        if len(run.actions) > MAX_ACTIONS:
-            return f"{len(run.actions)} actions are too many; {MAX_ACTIONS} at most"
-        for tag in run.watch:
-            if tag not in self.station.tags:
-                return f"{tag} is no tag of {self.station.id}"
-        for action in run.actions:
-            why = self._refuses_action(action)
-            if why:
-                return why
-        return ""
-
-    def _refuses_action(self, action: Action) -> str:
-        match action:
-            case Force(ref=ref) | Free(ref=ref):
-                if ref.tag not in self.gate.inputs:
-                    return f"{ref} is no input of {self.station.id}; only inputs can be forced"
-            case Await(ref=ref):
-                if ref.tag not in self.station.tags:
-                    return f"{ref} is no tag of {self.station.id}"
-            case Inject(fault=fault):
-                return check_fault(fault, self.station.twin, self.station.tags)
-            case Place(carrier=carrier, workpieces=workpieces) | Feed(carrier=carrier, workpieces=workpieces):
-                if not isinstance(self.twin.components.get(carrier), Carrier):
-                    return f"{carrier} is no carrier of {self.station.id}"
-                if len(workpieces) + len(self.couplings.feeding) > MAX_FEEDING:
-                    return f"{len(workpieces)} workpieces are too many; {MAX_FEEDING} at most"
-            case _:
-                pass
-        return ""
+        return refuses(run, self.station, {each.id for each in self.couplings.contents()})
 
     def _wait(self, asked: Asked) -> None:
         """Go on with ``asked`` once what was journalled for it is on the disk."""
+        assert self._waiting is None, f"{self._waiting} waits already"
         self._waiting = (asked, self._ticket)
 
     def _admit_waiting(self, persisted: int, utc: int) -> None:
@@ -318,27 +255,40 @@ class Cell:
             return
         asked, _ = self._waiting
         self._waiting = None
-        command = asked.command
-        why = "" if self.lease.holder == asked.operator else "the lease ran out"
-        if why:
-            self._answer(asked, Refused(why))
-        elif isinstance(command, Acquire):
+        if isinstance(asked.command, Acquire):
             self.gate.open()
-            self.gate.forget()
             self._event("lease", f"{asked.operator} holds the lease, token {self.lease.token}")
             self._answer(asked, Leased(self.lease.token, self.lease.ttl))
-        elif isinstance(command, Run):
-            self.script = Script(asked.operator, asked.request, command, self._now, utc, self.values)
-            if not self.link:
-                self.script.ended = "link"
+        elif isinstance(asked.command, Run):
+            self._begin(asked, asked.command, utc)
+
+    def _begin(self, asked: Asked, run: Run, utc: int) -> None:
+        self.script = Script(asked.operator, asked.request, run, self._now, utc, self.values)
+        if not self.link:
+            self.script.ended = "link"
+
+    def _abort(self, utc: int) -> None:
+        """End the script that runs, or that waits for the disk: it gets its trace either way."""
+        asked = self._waiting[0] if self._waiting is not None else None
+        if asked is not None and isinstance(asked.command, Run):
+            self._waiting = None
+            self._begin(asked, asked.command, utc)
+        self._end_script("aborted")
 
     def _answer(self, asked: Asked, body: ReplyBody) -> None:
         self._out.replies.append((asked.operator, asked.request, body))
 
     def _end_lease(self, why: str) -> None:
-        self._event("lease", why)
-        self._end_script("lease")
+        self._let_go(why, "lease")
         self.lease.release()
+
+    def _let_go(self, why: str, ended: str) -> None:
+        """Whatever the lease's holder did here ends, and the safe state is driven."""
+        self._event("lease", why)
+        if self._waiting is not None:
+            self._answer(self._waiting[0], Refused(why))
+            self._waiting = None
+        self._end_script(ended)
         for fault in self.twin.active_faults():
             self.twin.inject(fault, False)
         self._free_all()
@@ -346,6 +296,8 @@ class Cell:
         self.couplings.feeding.clear()
         if self.gate.state == "open":
             self.gate.make_safe()
+        elif self.gate.state == "closed":
+            self._journal("gate", "open", None)  # it never opened
         for name, value in self.gate.safe.items():
             self._change(name, value)
 
@@ -360,8 +312,7 @@ class Cell:
             return
         self.script = None
         script.undo(self)
-        contents = tuple(workpiece for _, workpiece in self.twin.contents())
-        trace = script.trace(self._now, contents)
+        trace = script.trace(self._now, self.couplings.contents())
         self._out.replies.append((script.operator, script.request, trace))
 
     # --- what a script does to the station (script.Station) ------------------------------------------
@@ -374,12 +325,11 @@ class Cell:
     def free(self, ref: TagRef) -> None:
         """End a force."""
         if self.gate.forces.pop(ref, None) is not None:
-            self._journal("force", str(ref), None)
             self._event("force", f"{ref} freed")
 
-    def forced(self) -> set[TagRef]:
-        """What is forced now."""
-        return set(self.gate.forces)
+    def forced(self) -> Mapping[TagRef, Value]:
+        """What is forced now, and to what."""
+        return self.gate.forces
 
     def inject(self, fault: str, active: bool) -> None:
         """Begin or end a fault in the twin."""
@@ -410,6 +360,20 @@ class Cell:
         for ref in list(self.gate.forces):
             self.free(ref)
 
+    def _forget_forces(self) -> None:
+        """The old values of forces that are over, or never came about, need not be kept."""
+        if not self._kept:
+            return
+        running = self.script.run if self.script is not None else None
+        waiting = self._waiting[0].command if self._waiting is not None else None
+        needed = set(self.gate.forces)
+        for run in (running, waiting):
+            if isinstance(run, Run):
+                needed |= {action.ref for action in run.actions if isinstance(action, Force)}
+        for ref in sorted(self._kept - needed):
+            self._journal("force", str(ref), None)
+        self._kept &= needed
+
     # --- records -------------------------------------------------------------------------------------
 
     def _journal(self, table: str, key: str, data: bytes | None) -> None:
@@ -431,3 +395,6 @@ class Cell:
 
     def _event(self, kind: str, text: str) -> None:
         self._out.events.append(StationEvent(kind, text))
+
+
+__all__ = ["Asked", "Cell", "Change", "Inputs", "Outputs"]

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from gateway.cell.check import refuses_workpiece
 from gateway.cell.handover import Received, Receiver, Sender, Transfer
 from gateway.field.types import Value
 from gateway.net.messages import Accept, Coupling, Offer, Signals
@@ -56,8 +57,11 @@ class Couplings:
     ) -> None:
         self.station, self.neighbours, self.twin = station, neighbours, twin
         self.isolated = False
-        self.feeding: list[tuple[str, Workpiece]] = []
+        self.feeding: list[tuple[str, Workpiece]] = []  # by a script: not ours before there is room
+        self.returning: list[Workpiece] = []  # ours since before a restart, until there is room
+        self.problem = ""
         self._journal, self._happened = journal, happened
+        self._known = {*neighbours.upstream, neighbours.downstream, *neighbours.listen, *neighbours.tell}
         self._heard: dict[str, int] = {}
         self._signals: dict[str, Value] = {}
         self._told: dict[str, tuple[int, dict[str, Value]]] = {}
@@ -66,6 +70,35 @@ class Couplings:
         self._receivers = {
             name: Receiver(load(stored, "received", name, Received("", 0))) for name in neighbours.upstream
         }
+
+    def recover(self, stored: Stored) -> list[str]:
+        """After a kill: our workpieces reappear at the re-entry point; says what becomes of each.
+
+        One that is on offer stands between the stations until the neighbour answers: on a carrier it
+        would come to the outlet a second time.
+        """
+        told: list[str] = []
+        pending, reentry = self._sender.pending, self.station.reentry
+        for (table, key), data in sorted(stored.items()):
+            if table != "workpiece" or (pending is not None and pending.id == key):
+                continue
+            if reentry is None:
+                self._journal("workpiece", key, None)
+                told.append(f"{key} is taken off: the station has no re-entry point")
+                continue
+            self.returning.append(msgspec.msgpack.decode(data, type=Workpiece))
+            told.append(f"{key} reappears at {reentry}")
+        if pending is not None:
+            told.append(f"{pending.id} is on offer to {self.neighbours.downstream}")
+        return told
+
+    def contents(self) -> tuple[Workpiece, ...]:
+        """Every workpiece that is this station's, also one that stands on no carrier at present."""
+        standing = [workpiece for _, workpiece in self.twin.contents()] + self.returning
+        pending = self._sender.pending
+        if pending is not None and all(each.id != pending.id for each in standing):
+            standing.append(pending)
+        return tuple(standing)
 
     def hears(self, neighbour: str, now: int) -> bool:
         """Whether ``neighbour`` was heard of within the last second."""
@@ -84,7 +117,7 @@ class Couplings:
     def hear(self, now: int, sender: str, message: Coupling) -> tuple[str, int] | None:
         """A neighbour's message; gives (neighbour, offer to accept in ns) when a workpiece has passed."""
         match message:
-            case Signals(values=values):
+            case Signals(values=values) if sender in self._known:
                 self._heard[sender] = now
                 for theirs, mine in self.neighbours.listen.get(sender, {}).items():
                     if theirs in values:
@@ -101,23 +134,19 @@ class Couplings:
                 if passed is not None:
                     self._journal("send", "transfer", msgspec.msgpack.encode(self._sender.transfer))
                     self._leave(passed[0], "left", sender)
-                    return sender, passed[1]
+                    return None if passed[1] is None else (sender, passed[1])
+            case _:
+                pass
         return None
 
     def move(self, now: int) -> None:
         """Feed the inlet, take what neighbours offer, offer what stands at the outlet."""
+        reentry = self.station.reentry
+        while self.returning and reentry is not None and self.twin.carrier(reentry).admits(self.returning[0]):
+            self._enter(reentry, self.returning.pop(0), "")
         while self.feeding and self.twin.carrier(self.feeding[0][0]).admits(self.feeding[0][1]):
             self._enter(*self.feeding.pop(0), "")
-        inlet = self.station.inlet
-        for name, receiver in self._receivers.items():
-            offer = receiver.open_offer(now)
-            if offer is None or inlet is None or self.isolated:
-                continue
-            if self.twin.carrier(inlet).admits(offer.workpiece):
-                received, accept, workpiece = receiver.take()
-                self._journal("received", name, msgspec.msgpack.encode(received))
-                self._enter(inlet, workpiece, name)
-                self._answers.append((name, accept))
+        self._take_offers(now)
         outlet = self.station.outlet
         waiting = self.twin.carrier(outlet).waiting() if outlet is not None else None
         if waiting is None or self._sender.pending is not None:
@@ -127,6 +156,24 @@ class Couplings:
         elif self.hears(self.neighbours.downstream, now):
             transfer = self._sender.begin(now, waiting)
             self._journal("send", "transfer", msgspec.msgpack.encode(transfer))
+
+    def _take_offers(self, now: int) -> None:
+        inlet = self.station.inlet
+        self.problem = ""
+        for name, receiver in self._receivers.items():
+            if inlet is None or self.isolated:
+                receiver.waiting = None  # not to be taken later: by then it may be withdrawn
+            offer = receiver.open_offer(now)
+            if offer is None or inlet is None:
+                continue
+            why = refuses_workpiece(offer.workpiece, {each.id for each in self.contents()})
+            if why:
+                self.problem = f"{name} offers what cannot be taken: {why}"
+            elif self.twin.carrier(inlet).admits(offer.workpiece):
+                received, accept, workpiece = receiver.take()
+                self._journal("received", name, msgspec.msgpack.encode(received))
+                self._enter(inlet, workpiece, name)
+                self._answers.append((name, accept))
 
     def tell(self, now: int, values: Mapping[str, Value] | None) -> list[tuple[str, Coupling]]:
         """What to send: answers, signals on change and as a heartbeat, the workpiece on offer.
@@ -150,11 +197,14 @@ class Couplings:
 
     def reset(self) -> None:
         """Take every workpiece off by hand; an offer that is under way means nothing any more."""
+        gone = self.contents()
         self.feeding.clear()
+        self.returning.clear()
+        self.twin.reset()
         if self._sender.pending is not None:
             self._sender.withdraw()
             self._journal("send", "transfer", msgspec.msgpack.encode(self._sender.transfer))
-        for workpiece in self.twin.reset():
+        for workpiece in gone:
             self._journal("workpiece", workpiece.id, None)
         for receiver in self._receivers.values():
             receiver.waiting = None
@@ -165,14 +215,13 @@ class Couplings:
         self._happened("entered", carrier, workpiece.id, source)
 
     def _leave(self, workpiece: Workpiece, kind: Kind, detail: str) -> None:
-        """``workpiece`` is here no longer, wherever it stood: after a restart it may not be at the outlet."""
-        outlet = self.station.outlet
-        waiting = self.twin.carrier(outlet).waiting() if outlet is not None else None
-        if outlet is not None and waiting is not None and waiting.id == workpiece.id:
-            self.twin.carrier(outlet).release(workpiece.id)
-        self.feeding = [each for each in self.feeding if each[1].id != workpiece.id]
+        """``workpiece`` is here no longer, wherever it stood: since it was offered a clamp may hold it, or a
+        restart have taken it off its carrier."""
+        for carrier, each in self.twin.contents():
+            if each.id == workpiece.id:
+                self.twin.carrier(carrier).remove(workpiece.id)
         self._journal("workpiece", workpiece.id, None)
-        self._happened(kind, outlet or "", workpiece.id, detail)
+        self._happened(kind, self.station.outlet or "", workpiece.id, detail)
 
 
 def load(stored: Stored, table: str, key: str, default: T) -> T:

@@ -6,7 +6,7 @@ lease is lost it drives the safe values until the device has taken them, then cl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 from gateway.field.tags import Tag, TagRef
@@ -30,8 +30,9 @@ class Gate:
         return {name: tag.safe for name, tag in self.inputs.items()}
 
     def open(self) -> None:
-        """A lease is held, and that is journalled."""
+        """A lease is held, and that is journalled. Everything is written anew."""
         self.state = "open"
+        self.written.clear()
 
     def make_safe(self) -> None:
         """The lease is gone: forces end, the safe values are driven."""
@@ -59,14 +60,11 @@ class Gate:
     def took(self, values: Mapping[str, Value]) -> None:
         """The device has taken ``values``."""
         self.written.update(values)
-        if self.state == "safing" and len(self.written) == len(self.inputs):
+        # What was under way when the lease went may come in here after the safe values were wanted.
+        if self.state == "safing" and not self.writes(self.safe):
             self.state = "closed"
             self.written.clear()
 
-    def forget(self, names: Iterable[str] | None = None) -> None:
-        """What the device holds is not known any more (all: the connection was lost)."""
-        if names is None:
-            self.written.clear()
-            return
-        for name in names:
-            self.written.pop(name, None)
+    def forget(self) -> None:
+        """What the device holds is not known any more: the connection was lost."""
+        self.written.clear()

@@ -4,6 +4,10 @@ The sender owns the workpiece until it knows that the receiver has journalled it
 the sender journals (number, workpiece) and offers it, again and again; the receiver journals the
 workpiece with the number before it accepts; an offer it has accepted before is accepted again, so a lost
 answer costs a repetition and nothing else. Numbers belong to the sender's journal (its *epoch*).
+
+All of this holds while both journals are kept. A receiver whose journal is thrown away no longer knows
+what it accepted: if that answer is still under way, the workpiece is taken a second time. So who replaces
+a gateway's journal resets the line.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ class Sender:
     def __init__(self, epoch: str, transfer: Transfer) -> None:
         self.epoch = epoch
         self.transfer = transfer
-        self._offered = 0
+        self._offered: int | None = None  # when this gateway first offered it
         self._next = 0
 
     @property
@@ -41,7 +45,7 @@ class Sender:
         """Offer ``workpiece``; gives what to journal before anything is sent."""
         assert self.pending is None, f"{self.pending} is on offer already"
         self.transfer = Transfer(self.transfer.number + 1, workpiece)
-        self._offered = self._next = now
+        self._offered, self._next = None, now
         return self.transfer
 
     def due(self, now: int) -> Offer | None:
@@ -49,15 +53,18 @@ class Sender:
         if self.transfer.workpiece is None or now < self._next:
             return None
         self._next = now + REPEAT
+        if self._offered is None:
+            self._offered = now
         return Offer(self.epoch, self.transfer.number, self.transfer.workpiece)
 
-    def accepted(self, now: int, message: Accept) -> tuple[Workpiece, int] | None:
-        """The workpiece that is the neighbour's now, with offer to accept in ns; None for an old answer."""
+    def accepted(self, now: int, message: Accept) -> tuple[Workpiece, int | None] | None:
+        """The workpiece that is the neighbour's now, with offer to accept in ns (None: not known, it was
+        offered before this gateway started); None for an old answer."""
         workpiece = self.transfer.workpiece
         if workpiece is None or (message.epoch, message.number) != (self.epoch, self.transfer.number):
             return None
         self.transfer = Transfer(self.transfer.number, None)
-        return workpiece, now - self._offered
+        return workpiece, None if self._offered is None else now - self._offered
 
     def withdraw(self) -> None:
         """The workpiece is taken off by hand; an answer that comes later means nothing."""
@@ -85,6 +92,9 @@ class Receiver:
             if offer.number == self.last.number:
                 return Accept(offer.epoch, offer.number)
             return None
+        waiting = self.waiting
+        if waiting is not None and waiting.epoch == offer.epoch and waiting.number > offer.number:
+            return None  # overtaken on the way: it was withdrawn, or the later one would not have been sent
         self.waiting, self._heard = offer, now
         return None
 

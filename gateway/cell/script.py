@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from gateway.field.tags import TagRef
@@ -38,7 +38,7 @@ class Station(Protocol):
     def feeding(self) -> bool: ...
     def reset(self) -> None: ...
     def isolate(self, on: bool) -> None: ...
-    def forced(self) -> set[TagRef]: ...
+    def forced(self) -> Mapping[TagRef, Value]: ...
     def faults(self) -> list[str]: ...
 
 
@@ -63,27 +63,39 @@ class Script:
         self._action_began = now
         self._begun = False
         self._tail_until: int | None = None
-        self._undo: list[Callable[[Station], None]] = []
+        self._forced: dict[TagRef, Value | None] = {}  # what was forced before, to give back at the end
+        self._injected: list[str] = []
 
     def sampled(self, now: int, tag: str, value: Value) -> None:
         """``tag`` changed."""
-        if tag in self.watched and len(self.samples) < MAX_SAMPLES:
+        if tag in self.watched and self._has_room():
             self.samples.append(Sample(now - self.started, tag, value))
 
     def happened(self, happening: Happening) -> None:
         """Something happened to a workpiece."""
         at = max(0, happening.time - self.started)
-        self.happenings.append(
-            Happening(at, happening.kind, happening.component, happening.workpiece, happening.detail)
-        )
+        if self._has_room():
+            self.happenings.append(
+                Happening(at, happening.kind, happening.component, happening.workpiece, happening.detail)
+            )
 
     def coupled(self, now: int, neighbour: str, latency: int) -> None:
         """A workpiece passed to ``neighbour``."""
-        self.couplings.append((now - self.started, neighbour, latency))
+        if self._has_room():
+            self.couplings.append((now - self.started, neighbour, latency))
 
     def overrun(self, now: int, late: int) -> None:
         """This scan came ``late`` ns after its time."""
-        self.overruns.append((now - self.started, late))
+        if self._has_room():
+            self.overruns.append((now - self.started, late))
+
+    def _has_room(self) -> bool:
+        """Whether one more entry fits; a trace that is full ends the script, so that nothing is missing
+        from what it shows."""
+        size = len(self.samples) + len(self.happenings) + len(self.couplings) + len(self.overruns)
+        if size >= MAX_SAMPLES:
+            self.ended = self.ended or "full"
+        return size < MAX_SAMPLES
 
     def progress(self, now: int, values: Mapping[str, Value], station: Station) -> bool:
         """Do all that can be done at this scan; whether the script did anything to the station."""
@@ -112,14 +124,13 @@ class Script:
         """Start ``action``; whether that changed the station."""
         match action:
             case Force(ref=ref, value=value):
-                if ref not in station.forced():
-                    self._undo.append(lambda cell, ref=ref: cell.free(ref))  # type: ignore[misc]
+                self._forced.setdefault(ref, station.forced().get(ref))
                 station.force(ref, value)
             case Free(ref=ref):
                 station.free(ref)
             case Inject(fault=fault):
                 if fault not in station.faults():
-                    self._undo.append(lambda cell, fault=fault: cell.inject(fault, False))  # type: ignore[misc]
+                    self._injected.append(fault)
                 station.inject(fault, True)
             case Clear(fault=fault):
                 station.inject(fault, False)
@@ -127,6 +138,8 @@ class Script:
                 station.feed(carrier, workpieces)
             case Reset():
                 station.reset()
+                self._forced.clear()
+                self._injected.clear()
             case Isolate(on=on):
                 station.isolate(on)
             case _:
@@ -148,9 +161,15 @@ class Script:
 
     def undo(self, station: Station) -> None:
         """Take back what the script forced and injected, last first, unless it is to be kept."""
-        if not self.run.keep:
-            for step in reversed(self._undo):
-                step(station)
+        if self.run.keep:
+            return
+        for fault in reversed(self._injected):
+            station.inject(fault, False)
+        for ref, before in reversed(self._forced.items()):
+            if before is None:
+                station.free(ref)
+            else:
+                station.force(ref, before)
 
     def trace(self, now: int, contents: tuple[Workpiece, ...]) -> Trace:
         """What was seen."""

@@ -171,6 +171,10 @@ class Carrier(Component):
         """The workpiece waiting at the outlet passes on and is gone from here."""
         raise NotImplementedError
 
+    def remove(self, workpiece: str) -> Workpiece:
+        """Take ``workpiece``, which stands here, off from wherever it stands."""
+        raise NotImplementedError
+
     def clear(self) -> tuple[Workpiece, ...]:
         """Take everything off by hand; gives what was there."""
         raise NotImplementedError

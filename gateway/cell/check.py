@@ -1,0 +1,108 @@
+"""Why a script cannot be done on a station: said before anything of it is done, never by a crash; pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+from gateway.field.tags import TagRef, check_ref
+from gateway.field.types import Value
+from gateway.net.messages import (
+    MAX_ACTIONS,
+    Action,
+    Await,
+    Clear,
+    Feed,
+    Force,
+    Free,
+    Inject,
+    Place,
+    Reset,
+    Run,
+)
+from gateway.scenario import carries, show
+from gateway.station import Station
+from gateway.twin.twin import check_fault
+from gateway.twin.workpiece import Workpiece
+
+MAX_FEEDING = 1_000
+MAX_ID = 128
+MAX_LENGTH = 100_000.0
+
+
+def refuses(run: Run, station: Station, here: Collection[str]) -> str:
+    """Why ``run`` cannot be done on ``station``, which holds the workpieces ``here``; empty if it can."""
+    if len(run.actions) > MAX_ACTIONS:
+        return f"{len(run.actions)} actions are too many; {MAX_ACTIONS} at most"
+    for tag in run.watch:
+        if tag not in station.tags:
+            return f"{tag} is no tag of {station.id}"
+    known = set(here)
+    for action in run.actions:
+        why = _refuses_action(action, station)
+        if why:
+            return why
+        if isinstance(action, Reset):
+            known.clear()
+        elif isinstance(action, Place | Feed):
+            for workpiece in action.workpieces:
+                why = refuses_workpiece(workpiece, known)
+                if why:
+                    return why
+                known.add(workpiece.id)
+                if len(known) > MAX_FEEDING:
+                    return f"more than {MAX_FEEDING} workpieces in one station are too many"
+    return ""
+
+
+def refuses_workpiece(workpiece: Workpiece, here: Collection[str]) -> str:
+    """Why ``workpiece`` cannot come into a station that holds ``here``; empty if it can."""
+    if not 0 < len(workpiece.id) <= MAX_ID or not workpiece.id.isprintable():
+        return f"{workpiece.id[:MAX_ID]!r} is no workpiece's id; use 1 to {MAX_ID} printable characters"
+    if not 0 < workpiece.length <= MAX_LENGTH:
+        return f"{workpiece.id} is {workpiece.length:g} mm long; 0 to {MAX_LENGTH:g} mm is possible"
+    if workpiece.id in here:
+        return f"{workpiece.id} is here already; an id is unique in the line"
+    return ""
+
+
+def _refuses_action(action: Action, station: Station) -> str:
+    match action:
+        case Force(ref=ref, value=value):
+            return _refuses_input(ref, station) or _refuses_value(ref, value, station)
+        case Free(ref=ref):
+            return _refuses_input(ref, station)
+        case Await(ref=ref):
+            return _refuses_ref(ref, station)
+        case Inject(fault=fault) | Clear(fault=fault):
+            return check_fault(fault, station.twin, station.tags)
+        case Place(carrier=carrier) | Feed(carrier=carrier) if not carries(carrier, station.twin):
+            return f"{carrier} is no carrier of {station.id}"
+        case _:
+            return ""
+
+
+def _refuses_ref(ref: TagRef, station: Station) -> str:
+    wrong: list[str] = []
+    check_ref(ref, station.tags, 0, "", lambda _, what, hint: wrong.append(f"{what.strip()}; {hint}"))
+    return wrong[0] if wrong else ""
+
+
+def _refuses_input(ref: TagRef, station: Station) -> str:
+    if ref.tag in station.tags and station.tags[ref.tag].direction != "input":
+        return f"{ref} is no input of {station.id}; only inputs can be forced"
+    return _refuses_ref(ref, station)
+
+
+def _refuses_value(ref: TagRef, value: Value, station: Station) -> str:
+    """A force holds exactly what was asked: nothing is clipped or rounded in silence."""
+    tag = station.tags[ref.tag]
+    if ref.bit >= 0 or tag.type.kind == "bool":
+        return "" if isinstance(value, bool) else f"{ref} is one bit; force it to true or false"
+    if isinstance(value, bool) or not math.isfinite(value):
+        return f"{ref} is a number; {value} is none"
+    if not tag.range.low <= value <= tag.range.high:
+        return f"{show(value)} is outside the range of {ref}, {tag.range.low:g}..{tag.range.high:g}"
+    if tag.raw is None and tag.type.kind != "real" and value != round(value):
+        return f"{ref} holds whole numbers, not {show(value)}"
+    return ""

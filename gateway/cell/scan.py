@@ -1,0 +1,54 @@
+"""What goes into a cell and what comes out of it at one scan; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from gateway.field.types import Value
+from gateway.net.messages import Command, Coupling, ReplyBody, StationEvent
+
+
+class Change(NamedTuple):
+    """A journal entry to write, or to delete (``data`` None)."""
+
+    table: str
+    key: str
+    data: bytes | None
+
+
+class Asked(NamedTuple):
+    """A command with who asked and the number of the request."""
+
+    operator: str
+    request: int
+    command: Command
+
+
+class Inputs(NamedTuple):
+    """What the agent saw since the last step. ``image`` are the outputs that changed, ``late`` is how late
+    this scan is (ns; 0 within a scan), ``persisted`` the last journal ticket on the disk, ``refused`` what
+    the device refuses at present, by tag."""
+
+    image: Mapping[str, Value] = {}
+    link: bool = True
+    late: int = 0
+    utc: int = 0
+    persisted: int = 0
+    asked: tuple[Asked, ...] = ()
+    coupled: tuple[tuple[str, Coupling], ...] = ()
+    refused: Mapping[str, str] = {}
+
+
+class Outputs:
+    """What the agent is to do: journal first (then report ``ticket`` as persisted), then the rest."""
+
+    __slots__ = ("couple", "events", "journal", "replies", "ticket", "writes")
+
+    def __init__(self) -> None:
+        self.journal: list[Change] = []
+        self.ticket = 0
+        self.writes: dict[str, Value] = {}
+        self.replies: list[tuple[str, int, ReplyBody]] = []
+        self.couple: list[tuple[str, Coupling]] = []
+        self.events: list[StationEvent] = []
