@@ -7,8 +7,8 @@ from typing import Annotated
 
 import msgspec
 
-from gateway.field.tags import Complain, Ref, Tag, TagRef, check_ref
-from gateway.field.types import Value
+from gateway.field.tags import Complain, Ref, Tag, TagRef, check_ref, read_ref
+from gateway.field.types import TYPES, Value
 from gateway.twin.component import Carrier
 from gateway.twin.library import ComponentSpec
 from gateway.twin.twin import check_fault
@@ -107,6 +107,8 @@ class Checker:
         where = entry.name
         if interlock and not (entry.inject and entry.expect):
             self.complain(entry.line, f"{where}: an interlock needs inject and expect", "add what is missing")
+        if not interlock and not entry.steps:
+            self.complain(entry.line, f"{where}: a sequence needs steps", "say what becomes what, in order")
         if not interlock and (entry.inject or entry.expect):
             self.complain(entry.line, f"{where}: a sequence injects nothing", "put it under interlocks")
         if entry.place is not None and not carries(entry.place, self.twin):
@@ -119,12 +121,13 @@ class Checker:
                 self.complain(entry.line, f"{where}: inject {what}", hint)
         held: list[tuple[TagRef, Value]] = []
         for name, text in entry.set.items():
-            dotted, dot, bit = name.partition(".")
-            ref = TagRef(dotted, int(bit) if dot and bit.isdecimal() else -1)
-            value = self.value(ref, text, f"{where}: set")
-            if ref.tag in self.tags and self.tags[ref.tag].direction != "input":
-                self.complain(text.line, f"{where}: set {ref} is an output", "only inputs can be held")
-            held.append((ref, value))
+            try:
+                ref = read_ref(name)
+            except ValueError as error:
+                what, _, hint = str(error).partition("; ")
+                self.complain(text.line, f"{where}: set {what}", hint)
+                continue
+            held.append((ref, self.held(ref, text, f"{where}: set")))
         return Scenario(
             entry.name, entry.title, tuple(held), entry.place,
             tuple(self.expect(each, where) for each in entry.steps), tuple(entry.inject),
@@ -133,11 +136,29 @@ class Checker:
             entry.line,
         )  # fmt: skip
 
+    def held(self, ref: TagRef, text: Text, where: str) -> Value:
+        """A value that an input is to be held at."""
+        value = self.value(ref, text, where)
+        tag = self.tags.get(ref.tag)
+        if tag is None:
+            return value
+        if tag.direction != "input":
+            self.complain(text.line, f"{where} {ref} is an output", "only inputs can be held")
+        elif ref.bit < 0 and tag.type.kind != "bool" and not tag.range.low <= value <= tag.range.high:
+            self.complain(
+                text.line,
+                f"{where} {ref}: {text.text} is outside its range",
+                f"give {tag.range.low:g}..{tag.range.high:g}",
+            )
+        return value
+
     def expect(self, entry: ExpectEntry, where: str) -> Expect:
         value = self.value(entry.tag, entry.becomes, where)
         if entry.after > entry.within:
             self.complain(entry.line, f"{where}: {entry.tag}: after is later than within", "swap them")
         tolerance = entry.tolerance
+        if tolerance is not None and tolerance < 0:
+            self.complain(entry.line, f"{where}: {entry.tag}: tolerance {tolerance:g}", "give 0 or more")
         if tolerance is None:
             tag = self.tags.get(entry.tag.tag)
             tolerance = tag.resolution if tag is not None and not isinstance(value, bool) else 0.0
@@ -150,7 +171,7 @@ class Checker:
         try:
             if ref.bit >= 0:
                 return boolean(text.text)
-            return float(text.text) if tag.raw is not None else tag.type.parse(text.text)
+            return (TYPES["LREAL"] if tag.raw is not None else tag.type).parse(text.text)
         except ValueError as error:
             what, _, hint = str(error).partition("; ")
             self.complain(text.line, f"{where}: {ref}: {what}", hint)

@@ -15,20 +15,22 @@ from gateway.field.addresses import Protocol
 from gateway.field.tags import Ref, Tag, TagEntry, TagRef, check_ref, compile_tags
 from gateway.scenario import Checker, Duration, Scenario, ScenarioEntry, carries
 from gateway.twin.library import ComponentEntry, ComponentSpec, compile_components
+from gateway.units import format_duration
 from gateway.yamlfile import Id, Text, parse, read_text
 
 FORMAT = "station 1"
+SHORTEST, LONGEST = 1_000_000, 1_000_000_000  # of a scan, ns
 SCHEMES: dict[str, Protocol] = {"modbus": "modbus", "opc.tcp": "opcua", "s7": "s7"}
 DEFAULT_PORTS: dict[Protocol, int] = {"modbus": 502, "opcua": 4840, "s7": 102}
 
 
 def _address(text: str) -> str:
-    parts = urlsplit(text)
     try:
-        port = parts.port
+        parts = urlsplit(text)
+        good = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        port = -1
-    if parts.scheme not in SCHEMES or not parts.hostname or (port is not None and not 0 < port < 65536):
+        good = False
+    if not good:
         raise ValueError(
             f"{text!r} is not a device's address; "
             "write modbus://host:port/unit, opc.tcp://host:port or s7://host:port/rack/slot"
@@ -65,7 +67,8 @@ class Device(msgspec.Struct, frozen=True, rename="kebab"):
     def at_port(self, port: int) -> Device:
         """The same device at another port."""
         parts = urlsplit(self.address)
-        moved = parts._replace(netloc=f"{parts.hostname}:{port}").geturl()
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        moved = parts._replace(netloc=f"{host}:{port}").geturl()
         return msgspec.structs.replace(self, address=moved)
 
 
@@ -163,6 +166,11 @@ def load_station(path: Path) -> Station:
         complain(1, f"twinline: {entry.twinline!r} is no station format", f"write twinline: {FORMAT}")
     if len([d for d in entry.devices.values() if d.role == "controller"]) != 1:
         complain(1, "devices: a station has one controller", "declare one device")
+    if not SHORTEST <= entry.scan <= LONGEST:
+        complain(_line_of(text, "scan"), f"scan: {format_duration(entry.scan)}", "give 1 ms to 1 s")
+    for device in entry.devices.values():
+        if device.timeout == 0:
+            complain(device.line, f"{device.name}: timeout is 0", "give for example 200 ms")
     protocols = {name: device.protocol for name, device in entry.devices.items()}
     tags = compile_tags(entry.tags.values(), protocols, complain)
     twin = compile_components(entry.twin, tags, complain)

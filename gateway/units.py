@@ -6,6 +6,7 @@ converted, and a unit of another kind is an error that names both.
 
 from __future__ import annotations
 
+import math
 import re
 
 # unit -> (kind, factor to the kind's base unit). Celsius is kept apart: it has an offset.
@@ -51,6 +52,8 @@ UNITS: dict[str, tuple[str, float]] = {
     "kW": ("power", 1e3),
     "Cel": ("temperature", 1.0),
 }
+LONGEST = 1_000_000  # s
+_BARE = re.compile(r"\s*[-+\d._eE]+\s*\Z")
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*\Z")
 
 
@@ -60,6 +63,8 @@ def quantity(text: str, unit: str) -> float:
     if match is None:
         raise ValueError(f"{text!r} is not a number with a unit; write for example {_example(unit)!r}")
     number, written = float(match[1].replace("_", "")), match[2] or unit
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is too large; write for example {_example(unit)!r}")
     if written == unit:
         return number
     if written not in UNITS:
@@ -73,10 +78,14 @@ def quantity(text: str, unit: str) -> float:
 
 
 def duration(text: str) -> int:
-    """Read a time such as ``10 ms`` or ``1.5 s`` as integer nanoseconds; a bare number is refused."""
-    if re.fullmatch(r"\s*[-+\d._eE]+\s*", text) and text.strip() != "0":
+    """Read a time such as ``10 ms`` or ``1.5 s`` as integer nanoseconds, 0 to ``LONGEST``; a bare number
+    other than 0 is refused."""
+    if _BARE.match(text) and text.strip() != "0":
         raise ValueError(f"{text!r} has no unit; write for example '{text.strip()} ms'")
-    return round(quantity(text, "s") * 1_000_000_000)
+    seconds = quantity(text, "s")
+    if not 0 <= seconds <= LONGEST:
+        raise ValueError(f"{text!r} is no time that can be waited for; write 0 to {LONGEST} s")
+    return round(seconds * 1_000_000_000)
 
 
 def format_duration(ns: int) -> str:

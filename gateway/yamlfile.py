@@ -24,6 +24,7 @@ from gateway.errors import BadInput, Problem
 T = TypeVar("T", bound=msgspec.Struct)
 FROM_PLACE = ("line", "name")
 MAX_BYTES = 8 * 1024 * 1024
+MAX_VALUES = 500_000  # aliases make a small file large
 _ID = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
 _FAILED = object()
 
@@ -60,7 +61,8 @@ def load(path: Path, shape: type[T]) -> tuple[T, list[Problem]]:
 def read_text(path: Path) -> str:
     """The file's text; BadInput if it is not there, not UTF-8, or larger than 8 MiB."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise BadInput([Problem(str(path), 0, 0, "no such file", _nearest_file(path))]) from None
     except OSError as error:
@@ -84,14 +86,31 @@ def parse(text: str, file: str, shape: type[T], problems: list[Problem]) -> T | 
         what = " ".join(part for part in (error.context, error.problem) if part)
         problems.append(Problem(file, line, column, f"is not YAML: {what}"))
         return None
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        problems.append(
+            Problem(file, line, 0, f"is not YAML: character {error.character:#x} has no place here")
+        )
+        return None
+    except yaml.YAMLError as error:
         problems.append(Problem(file, 0, 0, f"is not YAML: {error}"))
+        return None
+    except RecursionError:
+        problems.append(Problem(file, 0, 0, "is nested too deeply to be read"))
         return None
     if node is None:
         problems.append(Problem(file, 1, 0, "is empty"))
         return None
-    value = _Converter(file, problems).struct(node, shape, None)
+    try:
+        value = _Converter(file, problems).struct(node, shape, "the file")
+    except _TooMuch:
+        problems.append(Problem(file, 0, 0, f"has more than {MAX_VALUES} values", "use fewer aliases"))
+        return None
     return None if value is _FAILED else value
+
+
+class _TooMuch(Exception):
+    """More values than any real file has."""
 
 
 class _Converter:
@@ -99,11 +118,17 @@ class _Converter:
 
     def __init__(self, file: str, problems: list[Problem]) -> None:
         self.file, self.problems = file, problems
+        self.values = 0
 
     def bad(self, node: yaml.Node, what: str, hint: str = "") -> Any:
         mark = node.start_mark
         self.problems.append(Problem(self.file, mark.line + 1, mark.column + 1, what, hint))
         return _FAILED
+
+    def count(self, node: yaml.CollectionNode) -> None:
+        self.values += len(node.value)
+        if self.values > MAX_VALUES:
+            raise _TooMuch
 
     def convert(self, node: yaml.Node, wanted: Any, key: str) -> Any:
         origin, args = get_origin(wanted), get_args(wanted)
@@ -128,7 +153,7 @@ class _Converter:
         if wanted is Text:
             return self.scalar(node, lambda text: Text(text, node.start_mark.line + 1), key)
         if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
-            return self.struct(node, wanted, None)
+            return self.struct(node, wanted, key)
         return self.scalar(node, _READERS[wanted], key)
 
     def union(self, node: yaml.Node, some: list[Any], key: str) -> Any:
@@ -161,10 +186,12 @@ class _Converter:
     def sequence(self, node: yaml.Node, item: Any, key: str, origin: Any) -> Any:
         if not isinstance(node, yaml.SequenceNode):
             return self.bad(node, f"{key}: a list is wanted here, not a {_kind(node)}")
+        self.count(node)
         values = [self.convert(child, item, f"{key}[{index}]") for index, child in enumerate(node.value)]
         return _FAILED if any(value is _FAILED for value in values) else origin(values)
 
     def pairs(self, node: yaml.MappingNode, key: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        self.count(node)
         found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for name, value in node.value:
             if not isinstance(name, yaml.ScalarNode):
@@ -183,7 +210,7 @@ class _Converter:
         for name, (name_node, child) in self.pairs(node, key).items():
             checked = self.convert(name_node, key_type, key)
             if isinstance(item, type) and issubclass(item, msgspec.Struct):
-                value = self.struct(child, item, (name, name_node))
+                value = self.struct(child, item, name, name_node)
             else:
                 value = self.convert(child, item, f"{key}.{name}")
             if checked is not _FAILED and value is not _FAILED:
@@ -191,30 +218,32 @@ class _Converter:
         return values
 
     def struct(
-        self, node: yaml.Node, shape: type[msgspec.Struct], named: tuple[str, yaml.Node] | None
+        self, node: yaml.Node, shape: type[msgspec.Struct], where: str, name: yaml.Node | None = None
     ) -> Any:
-        where = named[0] if named else shape.__name__.lower()
+        """``where`` begins the messages; ``name`` is the key in a mapping, which names the struct."""
         if not isinstance(node, yaml.MappingNode):
             return self.bad(node, f"{where}: keys with values are wanted here, not a {_kind(node)}")
         hints = get_type_hints(shape, include_extras=True)
         fields = {f.encode_name: f for f in msgspec.structs.fields(shape) if f.name not in FROM_PLACE}
         values: dict[str, Any] = {}
         if "line" in hints:
-            values["line"] = (named[1] if named else node).start_mark.line + 1
-        if "name" in hints and named:
-            values["name"] = named[0]
+            values["line"] = (name or node).start_mark.line + 1
+        if "name" in hints and name is not None:
+            values["name"] = where
         failed = False
         found = self.pairs(node, where)
         for key, (key_node, child) in found.items():
             if key not in fields:
                 self.bad(key_node, f"{where}: key {key!r} is not known", _one_of(key, tuple(fields)))
                 continue
-            value = self.convert(child, hints[fields[key].name], f"{where}.{key}" if named else key)
+            value = self.convert(
+                child, hints[fields[key].name], key if where == "the file" else f"{where}.{key}"
+            )
             failed = failed or value is _FAILED
             values[fields[key].name] = value
         for key, field in fields.items():
             if field.required and key not in found:
-                self.bad(named[1] if named else node, f"{where}: key {key!r} is missing")
+                self.bad(name or node, f"{where}: key {key!r} is missing")
                 failed = True
         return _FAILED if failed else shape(**values)
 

@@ -308,10 +308,8 @@ def check_ref(
     if tag is None:
         complain(line, f"{what} {ref} is not a tag of this station", _known(ref.tag, tags))
         return None
-    # The sign bit of a signed number is no bit that one can set alone.
-    if ref.bit >= 0 and (
-        tag.type.kind not in ("bits", "int") or tag.type.low < 0 or ref.bit >= tag.type.bits
-    ):
+    unsigned = tag.type.kind in ("bits", "int") and tag.type.low == 0  # a sign is no bit to set alone
+    if ref.bit >= 0 and not (unsigned and ref.bit < tag.type.bits):
         complain(line, f"{what} {ref}: {tag.type.name} has no bit {ref.bit}", "name a bit of a WORD")
         return None
     if boolean and ref.bit < 0 and tag.type.kind != "bool":
