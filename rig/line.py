@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
+from gateway.cell.check import MAX_FEEDING, MAX_LENGTH
 from gateway.cell.couplings import Neighbours
 from gateway.errors import BadInput, Problem
 from gateway.field.tags import Complain
@@ -28,6 +29,9 @@ class SignalEnd(NamedTuple):
     station: str
     tag: str
 
+    def __str__(self) -> str:
+        return f"{self.station}.{self.tag}"
+
 
 def read_end(text: str) -> SignalEnd:
     """Read ``station.tag``."""
@@ -41,7 +45,10 @@ End = Annotated[SignalEnd, read_end]
 
 
 def _millimetres(text: str) -> float:
-    return quantity(text, "mm")
+    length = quantity(text, "mm")
+    if not 0 < length <= MAX_LENGTH:
+        raise ValueError(f"{text!r} is no length of a workpiece; write more than 0 to {MAX_LENGTH:g} mm")
+    return length
 
 
 class Product(msgspec.Struct, frozen=True, rename="kebab"):
@@ -185,6 +192,7 @@ def _neighbours(
     downstream: dict[str, str] = {}
     listen: dict[str, dict[str, dict[str, str]]] = {name: {} for name in stations}
     tell: dict[str, dict[str, list[str]]] = {name: {} for name in stations}
+    driven: dict[SignalEnd, SignalEnd] = {}
     for coupling in entry.couplings:
         ends = (coupling.from_, coupling.to)
         unknown = [end for end in ends if end not in stations]
@@ -212,26 +220,25 @@ def _neighbours(
                 complain(
                     coupling.line, f"coupling: {name} has no {side}", f"name it in {stations[name].file}"
                 )
+        if coupling.from_ == coupling.to:
+            complain(coupling.line, f"coupling: {coupling.from_} leads to itself", "name its neighbour")
+            continue
         for source, target in coupling.signals.items():
             if {source.station, target.station} != set(ends):
                 complain(
                     coupling.line,
-                    f"coupling: {source.station}.{source.tag} to {target.station}.{target.tag} "
-                    f"is not between {ends[0]} and {ends[1]}",
+                    f"coupling: {source} to {target} is not between {ends[0]} and {ends[1]}",
                     "put it under its own coupling",
                 )
                 continue
-            good = True
-            for end, direction in ((source, "output"), (target, "input")):
-                tag = stations[end.station].tags.get(end.tag)
-                if tag is None or tag.direction != direction:
-                    complain(
-                        coupling.line,
-                        f"coupling: {end.station}.{end.tag} is no {direction} of {end.station}",
-                        f"name an {direction}",
-                    )
-                    good = False
-            if good:
+            wrong = _wrong_signal(source, target, stations)
+            if not wrong and target in driven:
+                wrong = [f"{target} is driven by {driven[target]} already"]
+            driven[target] = source
+            for what in wrong:
+                hint = "a signal leads from one output to one free input of its kind"
+                complain(coupling.line, f"coupling: {what}", hint)
+            if not wrong:
                 listen[target.station].setdefault(source.station, {})[source.tag] = target.tag
                 tell[source.station].setdefault(target.station, []).append(source.tag)
         # A neighbour that is told no signal still hears that we are there.
@@ -246,6 +253,25 @@ def _neighbours(
         )
         for name in stations
     }
+
+
+def _wrong_signal(source: SignalEnd, target: SignalEnd, stations: Mapping[str, Station]) -> list[str]:
+    """Why ``source`` cannot drive ``target``; empty if it can."""
+    one, other = (stations[end.station].tags.get(end.tag) for end in (source, target))
+    if one is None or one.direction != "output" or other is None or other.direction != "input":
+        return [
+            f"{end} is no {direction} of {end.station}"
+            for end, tag, direction in ((source, one, "output"), (target, other, "input"))
+            if tag is None or tag.direction != direction
+        ]
+    if (one.type.kind == "bool") != (other.type.kind == "bool") or one.unit != other.unit:
+        return [f"{source} is {one.type.name} in {one.unit}, {target} is {other.type.name} in {other.unit}"]
+    return [
+        f"{target} is driven by {spec.name} of its own twin"
+        for spec in stations[target.station].twin.values()
+        for port in spec.family.PORTS
+        if port.direction == "sensor" and spec.ports.get(port.name) == target.tag
+    ]
 
 
 def _check_program(
@@ -287,7 +313,20 @@ def _check_flow(entry: LineFile, stations: dict[str, LineStation], complain: Com
                 f"flow: {key} {name!r} is no station of this line",
                 "use " + ", ".join(stations),
             )
-    if not 1 <= entry.flow.workpieces <= 1000:
-        complain(entry.flow.line, f"flow: {entry.flow.workpieces} workpieces", "give 1 to 1000")
+    if not 1 <= entry.flow.workpieces <= MAX_FEEDING:
+        complain(entry.flow.line, f"flow: {entry.flow.workpieces} workpieces", f"give 1 to {MAX_FEEDING}")
+    for key, window in (("takt", entry.flow.takt), ("coupling", entry.flow.coupling)):
+        if window is not None and window.after > window.within:
+            complain(entry.flow.line, f"flow: {key}: after is later than within", "swap them")
+    if entry.flow.source in stations and entry.flow.sink in stations:
+        passed = [entry.flow.source]
+        while (follower := stations[passed[-1]].neighbours.downstream) not in (None, *passed):
+            passed.append(str(follower))
+        if entry.flow.sink not in passed:
+            complain(
+                entry.flow.line,
+                f"flow: no workpiece comes from {entry.flow.source} to {entry.flow.sink}",
+                f"the couplings lead {' -> '.join(passed)}",
+            )
     if entry.flow.source in stations and stations[entry.flow.source].station.inlet is None:
         complain(entry.flow.line, f"flow: {entry.flow.source} has no inlet", "name a station with an inlet")

@@ -10,6 +10,8 @@ from gateway.field.types import Value
 from gateway.net.messages import Trace
 from gateway.scenario import Expect
 
+BEFORE = -1  # what was so when the trace began was so before it
+
 
 class Reading:
     """Questions to a ``Trace``; all times are ns since its start."""
@@ -17,7 +19,7 @@ class Reading:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self._changes: dict[str, list[tuple[int, Value]]] = {
-            tag: [(0, value)] for tag, value in trace.initial.items()
+            tag: [(BEFORE, value)] for tag, value in trace.initial.items()
         }
         for sample in trace.samples:
             self._changes.setdefault(sample.tag, []).append((sample.t, sample.value))
