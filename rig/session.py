@@ -97,7 +97,9 @@ class StepContext:
         def milliseconds(ns: int | None) -> float | None:
             return None if ns is None else round(ns / 1e6, 3)
 
-        return self.measure(name, took / 1e6, "ms", milliseconds(low), milliseconds(high), late / 1e6)
+        return self.measure(
+            name, round(took / 1e6, 3), "ms", milliseconds(low), milliseconds(high), late / 1e6
+        )
 
     def fail(self, message: str, *tags: str) -> None:
         """The station is at fault; the step goes on to collect more."""

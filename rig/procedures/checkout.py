@@ -22,7 +22,10 @@ def test_output(output: tuple[StationHandle, Tag], step: StepContext) -> None:
     step.about(tag.name)
     if tag.jog is None:
         pytest.skip("no jog command is declared for it: it cannot be moved alone")
-    _follows(step, station, tag, tag.jog, TagRef(tag.name), both_ends(tag), tolerance(tag))
+    jog = station.spec.tags[tag.jog.tag]
+    ends = both_ends(tag if tag.jog.bit >= 0 else jog)
+    _same_range(step, tag, jog)
+    _follows(step, station, tag, tag.jog, TagRef(tag.name), ends, tolerance(tag))
 
 
 def test_input(input: tuple[StationHandle, Tag], step: StepContext) -> None:
@@ -35,9 +38,19 @@ def test_input(input: tuple[StationHandle, Tag], step: StepContext) -> None:
     if tag.type.kind == "bits":
         _bits_follow(step, station, tag, tag.observer)
         return
+    _same_range(step, tag, observer)
     _follows(
         step, station, tag, TagRef(tag.name), tag.observer, both_ends(tag), tolerance(tag, observer)
     )  # fmt: skip
+
+
+def _same_range(step: StepContext, tag: Tag, other: Tag) -> None:
+    """A number and what drives or shows it span the same range: else one of the two is declared wrongly."""
+    if "bool" in (tag.type.kind, other.type.kind) or "bits" in (tag.type.kind, other.type.kind):
+        return
+    if (tag.range, tag.unit) != (other.range, other.unit):
+        shown = [f"{each.name} {each.range.low:g}..{each.range.high:g} {each.unit}" for each in (tag, other)]
+        step.fail(f"ranges differ: {shown[0]}, {shown[1]}", tag.name, other.name)
 
 
 def _bits_follow(step: StepContext, station: StationHandle, tag: Tag, observer: TagRef) -> None:
