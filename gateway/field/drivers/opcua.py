@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import SplitResult
 
@@ -105,16 +105,12 @@ class OpcUaDriver:
         # Health is what the scan sees: the library's own probe would only come between.
         self._client = client = Client(self._url, CONNECT_STEPS * self._timeout, watchdog_intervall=86_400)
         try:
-            async with asyncio.timeout(CONNECT_STEPS * self._timeout):
-                await self._call(client.connect())
+            await self._call(_apart(client.connect(), CONNECT_STEPS * self._timeout))
             assert client.uaclient.protocol is not None
             client.uaclient.protocol.timeout = self._timeout
             self.lost.clear()
             self._watcher = asyncio.create_task(self._watch(client))
             return await self._identify()
-        except TimeoutError:
-            await self.close()
-            raise ConnectionLost(f"{self._url} does not answer") from None
         except BaseException:
             await self.close()
             raise
@@ -272,11 +268,29 @@ class OpcUaDriver:
             watcher.cancel()
         if client is None:
             return
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(self._timeout):
-                await client.disconnect()
-        _abort(client)
-        self.lost.set()
+        try:
+            with contextlib.suppress(Exception):
+                await _apart(client.disconnect(), self._timeout)
+        finally:
+            _abort(client)
+            self.lost.set()
+
+
+async def _apart(work: Coroutine[Any, Any, _Result], seconds: float) -> _Result:
+    """Do ``work`` in a task of its own; TimeoutError past the bound.
+
+    The library swallows cancellations in places: one that is meant for us must not go that way.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait((task,), timeout=seconds)
+        if not task.done():
+            raise TimeoutError
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
 
 def _abort(client: Client) -> None:
