@@ -1,1 +1,1 @@
-"""Images and flashing of gateways: not built yet; the package exists so that its import direction is checked."""
+"""Images and flashing of gateways: not built yet. It is here so that its import direction is checked."""

@@ -159,7 +159,7 @@ class SessionPlugin:
         """Open the step; skip it where its station, or everything, is gone."""
         assert self.session is not None
         station = _station(item)
-        context = StepContext(self.session, _step_id(item), _phase(item), _title(item), station)
+        context = StepContext(self.session, _step_id(item), _phase(item), _title(item, self.line), station)
         item.stash[STEP] = context
         if self.progress is not None:
             if context.phase != self.phase:
@@ -265,11 +265,18 @@ def _step_id(item: pytest.Item) -> str:
     return f"{phase}/{item.path.stem}/{name}" if phase == "procedures" else f"{phase}/{name}"
 
 
-def _title(item: pytest.Item) -> str:
+def _title(item: pytest.Item, line: Line) -> str:
+    """What the step proves: a scenario's own title, else the first line of the procedure's docstring."""
     function = getattr(item, "obj", None)
     first = (inspect.getdoc(function) or item.name).splitlines()[0].rstrip(".")
     callspec = getattr(item, "callspec", None)
-    return f"{callspec.id}: {first}" if callspec is not None else first
+    if callspec is None:
+        return first
+    for about in ("sequence", "interlock"):
+        if about in callspec.params:
+            name, scenario = callspec.params[about]
+            first = getattr(line.stations[name].station, f"{about}s")[scenario].title
+    return f"{callspec.id}: {first}"
 
 
 # --- fixtures ----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from rig.session import StationHandle, StepContext, check_refusals
 from rig.trace import Reading
 
 pytestmark = pytest.mark.phase("checkout")
-HOLD = 60_000_000  # how long a value is held to see what else moves
+HOLD = 40_000_000  # how long a value is held to see what else moves
 
 
 def test_output(output: tuple[StationHandle, Tag], step: StepContext) -> None:

@@ -12,7 +12,8 @@ from gateway.station import Station
 from rig.session import StationHandle, StepContext
 from rig.trace import Reading
 
-SETTLE = 100_000_000
+RECOVER = 200_000_000  # for the plant after a fault (air comes back, cylinders return), ns
+SETTLE = 60_000_000  # for outputs to fall to what their jogs say, ns
 ANSWER = 500_000_000  # how long a controller may take to react to a command, ns
 
 
@@ -31,9 +32,10 @@ def in_automatic(spec: Station, isolated: bool) -> list[Action]:
     actions = in_manual(spec)
     if not isolated:
         actions[0] = Isolate(False)
+    actions.append(Pause(RECOVER))
     if spec.manual is not None:
         actions.append(Free(spec.manual))
-    return [*actions, Pause(SETTLE // 2)]
+    return [*actions, Pause(SETTLE)]
 
 
 def awaiting(expect: Expect) -> Await:

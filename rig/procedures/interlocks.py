@@ -16,7 +16,6 @@ pytestmark = pytest.mark.phase("interlocks")
 def test_interlock(interlock: tuple[StationHandle, Scenario], step: StepContext) -> None:
     """The fault has its declared reaction within its time."""
     station, scenario = interlock
-    step.title = f"{station.id}.{scenario.name}: {scenario.title}"
     actions, before = scenario_actions(station, scenario)
     injected = len(actions)
     actions += [Inject(fault) for fault in scenario.inject]

@@ -26,7 +26,6 @@ def scenario_actions(station: StationHandle, scenario: Scenario) -> tuple[list[A
 def test_sequence(sequence: tuple[StationHandle, Scenario], step: StepContext) -> None:
     """The station does its cycle in order and in time."""
     station, scenario = sequence
-    step.title = f"{station.id}.{scenario.name}: {scenario.title}"
     actions, before = scenario_actions(station, scenario)
     reading = station.run(*actions, tail=50_000_000)
     assert len(reading.trace.marks) >= before, "the station took no workpiece at its inlet"

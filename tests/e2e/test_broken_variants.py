@@ -148,7 +148,7 @@ def test_named_in_virtual_mode(variant: Variant, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "select"),
     [
-        ("addresses of two outputs swapped", "screw"),
+        ("addresses of two outputs swapped", "connect or screw.clamp-close"),
         ("settling timer doubled", "connect or infeed.separation"),
         ("wrong type of a variable", "connect or glue.glue-pressure"),
     ],
