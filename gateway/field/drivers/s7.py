@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import SplitResult
 
 from snap7.datatypes import S7Area, S7WordLen
-from snap7.error import S7ProtocolError
+from snap7.error import S7ProtocolError, get_protocol_error_message
 from snap7.s7protocol import S7Function, S7PDUType, S7Protocol
 from snap7.szl import parse_cpu_info_szl, parse_order_code_szl
 from snap7.type import S7SZL
@@ -49,6 +49,9 @@ _CODES = {
     0x07: ("data type inconsistent", _ADDRESS),
     0x0A: ("object does not exist", _ADDRESS),
     0x8104: ("function not available", _ACCESS),
+    0x8404: ("function cannot be performed", _ADDRESS),
+    0x8701: ("addressing error", _ADDRESS),
+    0x8703: ("access to object refused", _ACCESS),
     0xD602: ("access not allowed", _ACCESS),
 }
 _HINTS = dict(_CODES.values())
@@ -158,8 +161,10 @@ class S7Driver(MemoryDriver):
         answer = await self._ask(_read_pdu(area.kind, area.number, first, cells))
         self._check_function(answer, S7Function.READ_AREA)
         item = answer["data"] or {}
-        if item.get("return_code") != 0xFF:
-            raise _refusal(item.get("return_code", 0))
+        if "return_code" not in item:
+            raise self.violated("answered a read without data")
+        if item["return_code"] != 0xFF:
+            raise _refusal(item["return_code"])
         data = item.get("data", b"")
         if len(data) != cells:
             raise self.violated(f"answered {len(data)} bytes of data, asked were {cells}")
@@ -236,8 +241,8 @@ class S7Driver(MemoryDriver):
 
 
 def _refusal(code: int) -> DeviceRefused:
-    name, _ = _CODES.get(code, (f"code {code:#06x}" if code > 0xFF else f"code {code:#04x}", ""))
-    return DeviceRefused(name, "request")
+    unnamed = get_protocol_error_message(code) if code > 0xFF else f"code {code:#04x}"
+    return DeviceRefused(_CODES.get(code, (unnamed,))[0], "request")
 
 
 def _text(raw: bytes) -> str:
