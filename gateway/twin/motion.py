@@ -148,18 +148,24 @@ def trapezoid(
 def _joined(
     now: int, value: float, moving: float, legs: Sequence[tuple[float, float]], target: float
 ) -> Path:
-    """Segments for ``legs``, each taking over where the one before ends; then rest at ``target``."""
+    """Segments for ``legs``, each taking over where the one before ends; then rest at ``target``.
+
+    A leg begins where exact time would have it and is then moved on to the next whole nanosecond, so
+    that rounding does not add up.
+    """
     segments: list[Segment] = []
-    start, elapsed = now, 0.0
+    elapsed, rounded = 0.0, 0
     for acceleration, seconds in legs:
+        late = rounded / SECOND - elapsed
         elapsed += seconds
-        end = now + math.ceil(elapsed * SECOND)
-        if end <= start:
-            continue
-        leg = Polynomial(start, value, moving, acceleration)
-        segments.append(leg)
-        value, moving, start = leg.at(end), leg.speed_at(end), end
-    return Path((*segments, Polynomial(start, target)))
+        end = math.ceil(elapsed * SECOND)
+        if end > rounded:
+            begin = value + (moving + acceleration * late / 2) * late
+            segments.append(Polynomial(now + rounded, begin, moving + acceleration * late, acceleration))
+            rounded = end
+        value += (moving + acceleration * seconds / 2) * seconds
+        moving += acceleration * seconds
+    return Path((*segments, Polynomial(now + rounded, target)))
 
 
 def first_root(a: float, b: float, c: float) -> float | None:

@@ -110,7 +110,7 @@ def rows() -> list[dict[str, Any]]:
                     "unit": "events/s",
                     "peer": peer,
                     "ratio": round(ratio, 3),
-                    "gate": "" if gate is None else f">= {gate}",
+                    "gate": "none" if gate is None else f">= {gate}",
                     "met": gate is None or ratio >= gate,
                 }
             )
