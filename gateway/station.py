@@ -156,16 +156,20 @@ def load_station(path: Path) -> Station:
     text = read_text(path)
     problems: list[Problem] = []
     entry = parse(text, str(path), StationEntry, problems)
-    if entry is None:
-        raise BadInput(problems)
+    if entry is None or (problems and not entry.devices):
+        raise BadInput(problems)  # without a device, every tag would be said to name none
 
     def complain(line: int, what: str, hint: str = "") -> None:
         problems.append(Problem(str(path), line, 0, what, hint))
 
     if entry.twinline != FORMAT:
-        complain(1, f"twinline: {entry.twinline!r} is no station format", f"write twinline: {FORMAT}")
+        complain(
+            _line_of(text, "twinline"),
+            f"twinline: {entry.twinline!r} is no station format",
+            f"write twinline: {FORMAT}",
+        )
     if len([d for d in entry.devices.values() if d.role == "controller"]) != 1:
-        complain(1, "devices: a station has one controller", "declare one device")
+        complain(_line_of(text, "devices"), "devices: a station has one controller", "declare one device")
     if not SHORTEST <= entry.scan <= LONGEST:
         complain(_line_of(text, "scan"), f"scan: {format_duration(entry.scan)}", "give 1 ms to 1 s")
     for device in entry.devices.values():
