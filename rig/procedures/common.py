@@ -12,7 +12,7 @@ from gateway.station import Station
 from rig.session import StationHandle, StepContext
 from rig.trace import Reading
 
-RECOVER = 200_000_000  # for the plant after a fault (air comes back, cylinders return), ns
+RECOVER = 120_000_000  # for the plant after a fault (air comes back, cylinders return), ns
 SETTLE = 60_000_000  # for outputs to fall to what their jogs say, ns
 ANSWER = 500_000_000  # how long a controller may take to react to a command, ns
 
