@@ -7,11 +7,12 @@ import contextlib
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
+import uvloop
 
 from gateway.field.addresses import Protocol
 from gateway.field.drivers.base import Driver
@@ -25,14 +26,15 @@ BRISK_NS = 200_000_000  # the time-out that is waited for, where silence is the 
 _Result = TypeVar("_Result")
 
 
-def run(work: Awaitable[_Result]) -> _Result:
-    """Run ``work`` on a loop of its own; a hang is a failure."""
+def run(work: Coroutine[Any, Any, _Result], uv: bool = False) -> _Result:
+    """Run ``work`` on a loop of its own (``uv``: the one that a gateway runs on); a hang is a failure."""
 
     async def guarded() -> _Result:
         async with asyncio.timeout(GUARD_S):
             return await work
 
-    return asyncio.run(guarded())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop if uv else None) as runner:
+        return runner.run(guarded())
 
 
 def tags_for(

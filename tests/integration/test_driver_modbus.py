@@ -227,6 +227,7 @@ def test_a_broken_answer_is_an_error_and_never_a_value(manner: str) -> None:
             with pytest.raises(kind):
                 await driver.read()
             assert driver.lost.is_set()
+            assert driver.statistics.errors == 1
             with pytest.raises(ConnectionLost):
                 await driver.read()
             await driver.connect()
@@ -305,11 +306,10 @@ def test_a_late_answer_meets_a_closed_connection() -> None:
 
 
 def test_bytes_that_nobody_asked_for_end_the_connection() -> None:
-    async def chatty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await device(lambda n, pdu: reply(n, GOOD) + b"" if pdu[0] == 3 else None)(reader, writer)
+    chatty = device(on_read(lambda n: reply(n, GOOD)))
 
     async def pushing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving = asyncio.create_task(chatty(reader, writer))  # type: ignore[arg-type]
+        serving = asyncio.ensure_future(chatty(reader, writer))
         await asked.wait()
         writer.write(reply(77, GOOD))
         await serving

@@ -181,6 +181,7 @@ def test_a_broken_answer_is_an_error_and_never_a_value(manner: str) -> None:
             with pytest.raises(kind):
                 await driver.read()
             assert driver.lost.is_set()
+            assert driver.statistics.errors == 1
             await driver.connect()
             assert await driver.read() == {"level": 7}
             await driver.close()

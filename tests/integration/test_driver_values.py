@@ -146,7 +146,7 @@ def test_every_type_both_ways(served: tuple[Rig, int]) -> None:
             assert driver.refused == {}
             assert driver.statistics.errors == 0
 
-    run(work())
+    run(work(), uv=True)
 
 
 def test_a_bit_is_written_without_its_neighbour(served: tuple[Rig, int]) -> None:
@@ -172,7 +172,7 @@ def test_a_bit_is_written_without_its_neighbour(served: tuple[Rig, int]) -> None
         found = await driver.read_back(["q_bool", "q_other"])
         return found["q_bool"], found["q_other"]
 
-    run(work())
+    run(work(), uv=True)
 
 
 def test_identity_names_the_program_and_its_hash(served: tuple[Rig, int]) -> None:
@@ -189,7 +189,7 @@ def test_identity_names_the_program_and_its_hash(served: tuple[Rig, int]) -> Non
             assert identity.product
             assert identity.version
 
-    run(work())
+    run(work(), uv=True)
 
 
 def test_a_refused_output_is_named_once_and_hides_no_other(served: tuple[Rig, int]) -> None:
@@ -213,7 +213,7 @@ def test_a_refused_output_is_named_once_and_hides_no_other(served: tuple[Rig, in
                 await driver.read_back(["ghost", "q_int"])
             assert again.value.tags == ("ghost",)
 
-    run(work())
+    run(work(), uv=True)
 
 
 def test_a_refused_input_is_named_and_the_others_are_written(served: tuple[Rig, int]) -> None:
@@ -234,7 +234,7 @@ def test_a_refused_input_is_named_and_the_others_are_written(served: tuple[Rig, 
                 await read_until(driver, image, {"q_int": value, "q_bool": value == 11})
                 assert driver.refused.keys() == {"ghost"}
 
-    run(work())
+    run(work(), uv=True)
 
 
 # --- connection life -----------------------------------------------------------------------------------
@@ -315,7 +315,7 @@ def test_a_killed_controller_is_noticed_and_found_again(rig: Rig, in_flight: boo
                 finally:
                     await loop.run_in_executor(None, again.__exit__, None, None, None)
 
-    run(work())
+    run(work(), uv=True)
 
 
 @pytest.mark.parametrize("rig", RIGS, ids=lambda rig: rig.protocol)
@@ -333,7 +333,7 @@ def test_who_does_not_answer_is_no_device_and_is_tried_again(rig: Rig, manner: o
                 await seen.next("connecting")
                 assert not link.ready
 
-    run(work())
+    run(work(), uv=True)
 
 
 @pytest.mark.parametrize("rig", RIGS, ids=lambda rig: rig.protocol)
@@ -349,7 +349,7 @@ def test_nobody_there(rig: Rig) -> None:
         await driver.close()
         await driver.close()
 
-    run(work())
+    run(work(), uv=True)
 
 
 def test_a_cancelled_request_ends_its_connection(served: tuple[Rig, int]) -> None:
@@ -370,4 +370,4 @@ def test_a_cancelled_request_ends_its_connection(served: tuple[Rig, int]) -> Non
             with pytest.raises(ConnectionLost):
                 await driver.read()
 
-    run(work())
+    run(work(), uv=True)

@@ -123,10 +123,11 @@ class Stream(asyncio.Protocol):
         try:
             length = self._measure(self._buffer)
         except ValueError as error:
-            self.violated(str(error))
+            self._end(ProtocolViolation(f"{self._peer}: {error}"))
             return
         if length and len(self._buffer) > length:
-            self.violated(f"{len(self._buffer) - length} bytes more than one answer")
+            surplus = len(self._buffer) - length
+            self._end(ProtocolViolation(f"{self._peer}: {surplus} bytes more than one answer"))
         elif length == len(self._buffer):
             answer = bytes(self._buffer)
             self._buffer.clear()
