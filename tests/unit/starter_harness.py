@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.controller.compile import compile_program
+from gateway.controller.compile import Program, compile_program
 from gateway.net.messages import Action
-from rig.line import load_line
+from gateway.scenario import Scenario
+from rig.line import Line, load_line
+from rig.procedures.checkout import test_input as check_input
+from rig.procedures.checkout import test_output as check_output
+from rig.procedures.interlocks import test_interlock as check_interlock
+from rig.procedures.sequence import test_sequence as check_sequence
 from rig.session import Failed, Session, StationHandle, StepContext
 from rig.trace import Reading
 from rig.virtual import VirtualBackend
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
-LINE = CONFIG / "lines" / "starter.yaml"
-STATIONS = ("infeed", "glue", "screw")
 
 
 class Result(NamedTuple):
-    """What a procedure came to: its problems (none: passed) and its measurements."""
+    """What a procedure came to: its problems (empty: passed) and what it measured."""
 
     problems: str
     step: StepContext
@@ -30,21 +34,30 @@ def source(station: str) -> str:
     return (CONFIG / "programs" / f"{station}.st").read_text()
 
 
+@cache
+def line() -> Line:
+    """The starter line."""
+    return load_line(CONFIG / "lines" / "starter.yaml")
+
+
+@cache
+def compiled(text: str) -> Program:
+    """``text`` compiled."""
+    return compile_program(text)
+
+
 def open_session(**changed: str) -> Session:
-    """A session over the starter line; ``changed`` are programs to run in place of its own."""
-    line = load_line(LINE)
-    programs = {
-        name: compile_program(changed.get(name, source(name)), f"{name}.st") for name in line.stations
-    }
-    backend = VirtualBackend(line, programs)
-    for name in line.stations:
+    """A session over the starter line; ``changed`` are program texts to run in place of its own."""
+    programs = {name: compiled(changed.get(name, source(name))) for name in line().stations}
+    backend = VirtualBackend(line(), programs)
+    for name in programs:
         backend.hold(name)
-    return Session(line, backend, programs)
+    return Session(line(), backend, programs)
 
 
-def procedure(session: Session, call: Callable[[StepContext], None], name: str = "step") -> Result:
-    """Run one built-in procedure as a step of ``session``."""
-    step = StepContext(session, name, "test", name, "")
+def procedure(session: Session, call: Callable[[StepContext], None]) -> Result:
+    """Run one procedure as a step of ``session``."""
+    step = StepContext(session, "step", "test", "step", "")
     try:
         call(step)
         step.close()
@@ -53,8 +66,31 @@ def procedure(session: Session, call: Callable[[StepContext], None], name: str =
     return Result("", step)
 
 
+def scenarios(station: StationHandle) -> list[Scenario]:
+    """A station's sequences and interlocks."""
+    return [*station.spec.sequences.values(), *station.spec.interlocks.values()]
+
+
+def hold(station: StationHandle, scenario: Scenario) -> Result:
+    """Hold the station against one of its scenarios."""
+    check = check_interlock if scenario.inject else check_sequence
+    return procedure(station.session, lambda step: check((station, scenario), step))
+
+
+def checkout(station: StationHandle) -> Iterator[tuple[str, Result]]:
+    """Every input with an observer and every output with a jog, by name."""
+    for tag in station.spec.inputs:
+        yield tag.name, procedure(station.session, lambda step, tag=tag: check_input((station, tag), step))  # type: ignore[misc]
+    for tag in station.spec.outputs:
+        if tag.jog is not None:
+            yield tag.name, procedure(
+                station.session, lambda step, tag=tag: check_output((station, tag), step)  # type: ignore[misc]
+            )  # fmt: skip
+
+
 def run(station: StationHandle, *actions: Action, tail: int = 0) -> Reading:
     """Run ``actions``, each of which must come about."""
     reading = station.run(*actions, tail=tail)
-    assert len(reading.trace.marks) == len(actions), f"stopped at {actions[len(reading.trace.marks)]}"
+    done = len(reading.trace.marks)
+    assert done == len(actions), f"{station.id} stopped at {actions[done]}"
     return reading
