@@ -25,7 +25,9 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from gateway.errors import ConnectionLost, GatewayError, ProtocolViolation
 from gateway.field.drivers.base import TagsRefused, open_driver
+from gateway.field.drivers.memory import RETRY_EVERY
 from gateway.field.tags import Tag
+from gateway.field.types import Value
 
 # --- devices that we did not write -----------------------------------------------------------------------
 
@@ -357,6 +359,38 @@ def test_a_device_that_falls_silent_at_the_question_who_it_is_is_asked_once() ->
                 assert (await driver.connect()).vendor == ""
                 assert await driver.read() == {"level": 7}
             assert asked.count(43) == 1
+            await driver.close()
+
+    run(work())
+
+
+def test_a_refused_output_is_tried_again_now_and_then_and_comes_back() -> None:
+    """A program loaded meanwhile may serve it; until then nobody is told twice."""
+    tags = tags_for("modbus", {}, {"level": ("UINT", "hr:0"), "late": ("UINT", "hr:1")})
+    loaded = False
+
+    def answer(transaction: int, pdu: bytes) -> bytes | None:
+        first, count = struct.unpack(">HH", pdu[1:5]) if pdu[0] == 3 else (0, 0)
+        refused = not loaded and first <= 1 < first + count
+        return reply(transaction, b"\x83\x02") if refused else None
+
+    async def work() -> None:
+        nonlocal loaded
+        async with listening(device(answer)) as port:
+            driver = open_driver(f"modbus://127.0.0.1:{port}/1", tags, PATIENT_NS)
+            await driver.connect()
+            with pytest.raises(TagsRefused):
+                await driver.read()
+            before = driver.statistics.requests
+            for _ in range(2 * RETRY_EVERY):
+                assert await driver.read() == {}
+            assert driver.statistics.requests - before == 2 * RETRY_EVERY + 2
+            loaded = True
+            seen: dict[str, Value] = {}
+            for _ in range(RETRY_EVERY):
+                seen |= await driver.read()
+            assert seen == {"late": 7}
+            assert driver.refused == {}
             await driver.close()
 
     run(work())

@@ -245,11 +245,11 @@ def test_a_write_changes_what_it_names_and_nothing_else(
     for run in image.shared():
         assert run.cells == 1
         image.adopt(run, memory.read(run.area, run.first, run.cells))
-    for run in image.stage(initial, bounded(cells)):
-        memory.write(run.area, run.first, run.cells, run.data)
-    held = dict(initial)
-    for _ in range(3):
-        names = data.draw(st.sets(st.sampled_from(sorted(tags)))) if tags else set()
+    held: dict[str, Value] = {}
+    for turn in range(4):
+        names = set(tags)
+        if turn and tags:
+            names = data.draw(st.sets(st.sampled_from(sorted(tags))))
         given_now = {name: value_for(tags[name], random) for name in names}
         before = memory.known()
         runs = image.stage(given_now, bounded(cells))
