@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from gateway.config import find_config
-
 from gateway.controller.compile import Program, ProgramErrors, compile_program
 from gateway.errors import BadInput, Problem
 from gateway.yamlfile import identifier, read_text
-from rig.backend import Backend, RigFault
+from rig.backend import Backend
+from rig.broker import choose
 from rig.line import Line, Mode, load_line
 
 Ports = Literal["file", "auto"]
@@ -105,6 +105,11 @@ def prepare(options: Options) -> Line:
                     "add program: path.st",
                 )
             )
+    if mode == "hil" and line.broker is None:
+        try:
+            choose(options.broker)
+        except BadInput as bad:
+            problems += bad.problems
     _, found = compile_all(line)
     problems += found
     if problems:
@@ -137,11 +142,11 @@ def _short(path: Path) -> str:
 
 
 class Opened(NamedTuple):
-    """A line that is open; ``problem`` says why it is not (then the backend reaches nobody)."""
+    """A line about to be used: ``start`` brings up what the backend reaches, or raises RigFault."""
 
     backend: Backend
     programs: dict[str, Program]
-    problem: str = ""
+    start: Callable[[], None]
 
 
 @contextmanager
@@ -151,16 +156,12 @@ def open_backend(line: Line, options: Options, folder: Path) -> Iterator[Opened]
     if options.mode_of(line) == "virtual":
         from rig.virtual import VirtualBackend
 
-        yield Opened(VirtualBackend(line, programs), programs)
+        yield Opened(VirtualBackend(line, programs), programs, lambda: None)
         return
     from rig.local import LocalLine
 
     local = LocalLine(line, options, folder)
     try:
-        try:
-            backend, problem = local.start(), ""
-        except RigFault as fault:
-            backend, problem = local.unreachable(), str(fault)
-        yield Opened(backend, programs, problem)
+        yield Opened(local.backend, programs, local.start)
     finally:
         local.stop()
