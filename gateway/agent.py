@@ -213,7 +213,6 @@ class Agent:
                     await loop.run_in_executor(None, self.journal.apply, kept)
                 except JournalFailed as failed:
                     self._problem = str(failed)
-                    log.error("%s", failed)
                     raise
                 self._persisted = max(self._persisted, out.ticket)
             for operator, request, body in out.replies:
@@ -309,7 +308,12 @@ async def _main(config: AgentConfig, with_stdin: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.ending.set)
     if with_stdin:
-        end_with_stdin(lambda: loop.call_soon_threadsafe(agent.ending.set))
+
+        def ended() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed already
+                loop.call_soon_threadsafe(agent.ending.set)
+
+        end_with_stdin(ended)
     await agent.run()
 
 
@@ -335,6 +339,9 @@ def main() -> int:
     except BadInput as bad:
         print(bad, file=sys.stderr)
         return 2
+    except JournalFailed as failed:
+        print(failed, file=sys.stderr)
+        return 3
     return 0
 
 

@@ -24,6 +24,14 @@ class GatewayGone(RigFault):
         super().__init__(f"gateway {station}: {why}")
 
 
+class LeaseLost(RigFault):
+    """A station's lease ran out or went to another operator; the gateway has driven the safe state."""
+
+    def __init__(self, station: str, why: str) -> None:
+        self.station = station
+        super().__init__(f"{station}: the lease is lost: {why}")
+
+
 class BrokerGone(RigFault):
     """No broker is connected."""
 

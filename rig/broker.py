@@ -46,7 +46,7 @@ class Broker:
     """
 
     def __init__(self, directory: Path, port: int | None = None, kind: str | None = None) -> None:
-        self.kind: Kind = _choose(kind)
+        self.kind: Kind = choose(kind)
         self.port = port if port is not None else _free_port()
         self.log = directory / "broker.log"
         self._directory = directory
@@ -157,7 +157,8 @@ def _runs(process: subprocess.Popen[bytes] | None) -> bool:
     return process is not None and process.poll() is None
 
 
-def _choose(kind: str | None) -> Kind:
+def choose(kind: str | None) -> Kind:
+    """``kind``, else ``TWINLINE_BROKER``, else what is installed; BadInput if it is not to be had."""
     wanted = kind or os.environ.get(VARIABLE) or ("mosquitto" if _mosquitto() else "embedded")
     if wanted == "embedded":
         return "embedded"

@@ -6,6 +6,8 @@ import importlib.metadata
 import os
 import platform
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,39 +23,47 @@ from rig.session import Session
 VERSION = importlib.metadata.version("twinline")
 
 
+class EvidenceFailed(Exception):
+    """The disk did not take it: which file or folder, and why."""
+
+
 class Evidence:
-    """The run folder ``runs/20260102T030405Z-starter/``, made new."""
+    """The run folder ``runs/20260102T030405Z-starter/``, made new. All raise EvidenceFailed."""
 
     def __init__(self, line: Line, options: Options) -> None:
         self.line, self.options = line, options
         self.started = time.time_ns()
-        self.folder = _new_folder(options.runs, line.id, self.started)
-        self._log = StepLog(self.folder / STEPS)
+        with _writing(options.runs):
+            self.folder = _new_folder(options.runs, line.id, self.started)
+            self._log = StepLog(self.folder / STEPS)
         self._files: tuple[FileHash, ...] = ()
 
     def begin(self, session: Session) -> None:
         """Write what is known before the first step."""
         self._files = file_hashes(self.line, dict(session.programs))
-        write_head(self._record(session, complete=False), self.folder)
+        with _writing(self.folder):
+            write_head(self._record(session, complete=False), self.folder)
 
     def append(self, step: Step) -> None:
         """``step`` is on the disk when this returns."""
-        self._log.append(step)
+        with _writing(self.folder):
+            self._log.append(step)
 
-    def finish(self, session: Session, interrupted: bool) -> Record:
+    def finish(self, session: Session, complete: bool, interrupted: bool, note: str) -> Record:
         """Write all evidence; the record it shows."""
-        self._log.close()
         record = msgspec.structs.replace(
-            self._record(session, complete=not interrupted and not session.stopped),
+            self._record(session, complete),
             ended=time.time_ns(),
             verdict=session.verdict(interrupted),
             stations=tuple(session.identities.values()),
             steps=tuple(session.steps),
             coverage=tuple(session.coverage()),
             flow=session.flow,
-            note="Interrupted by the operator." if interrupted else session.stopped,
+            note=note,
         )
-        write_evidence(record, self.folder)
+        with _writing(self.folder):
+            self._log.close()
+            write_evidence(record, self.folder)
         return record
 
     def _record(self, session: Session, complete: bool) -> Record:
@@ -77,6 +87,15 @@ class Evidence:
             },
             files=self._files,
         )
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        name = error.filename or place
+        raise EvidenceFailed(f"{name}: the evidence cannot be written: {error.strerror or error}") from error
 
 
 def file_hashes(line: Line, programs: dict[str, Program]) -> tuple[FileHash, ...]:

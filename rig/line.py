@@ -13,6 +13,7 @@ from gateway.cell.check import MAX_FEEDING, MAX_LENGTH
 from gateway.cell.couplings import Neighbours
 from gateway.errors import BadInput, Problem
 from gateway.field.tags import Complain
+from gateway.net.link import broker_address
 from gateway.scenario import Duration
 from gateway.station import Station, load_station
 from gateway.twin.workpiece import Workpiece
@@ -49,6 +50,11 @@ def _millimetres(text: str) -> float:
     if not 0 < length <= MAX_LENGTH:
         raise ValueError(f"{text!r} is no length of a workpiece; write more than 0 to {MAX_LENGTH:g} mm")
     return length
+
+
+def _broker(text: str) -> str:
+    broker_address(text)
+    return text
 
 
 class Product(msgspec.Struct, frozen=True, rename="kebab"):
@@ -104,7 +110,7 @@ class LineFile(msgspec.Struct, frozen=True, rename="kebab"):
     stations: list[StationLine]
     product: Product
     title: str = ""
-    broker: str | None = None
+    broker: Annotated[str, _broker] | None = None
     couplings: list[CouplingLine] = []
     flow: FlowLine | None = None
 

@@ -6,6 +6,7 @@ Every child watches its standard input, which only this process holds open: howe
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -20,7 +21,6 @@ from pathlib import Path
 import msgspec
 
 from gateway.agent import AgentConfig
-from gateway.errors import BadInput
 from gateway.net.identity import Identity, Trust
 from gateway.station import Device
 from gateway.units import format_duration
@@ -55,10 +55,10 @@ class Child:
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
-        self._line = self.process.stdout.readline()
-        self._said.set()
-        with contextlib.suppress(OSError, ValueError):
-            while self.process.stdout.read(4096):
+        with self.process.stdout as words:
+            self._line = words.readline()
+            self._said.set()
+            while words.read(4096):
                 pass
 
     def wait_ready(self, deadline: float) -> None:
@@ -87,6 +87,7 @@ class Child:
     def kill(self) -> None:
         """End it as a crash would."""
         self.process.kill()
+        self.ask_to_end()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(END)
 
@@ -97,35 +98,36 @@ class LocalLine:
     def __init__(self, line: Line, options: Options, folder: Path) -> None:
         self.line, self.options = line, options
         self.logs = folder / "logs"
-        self.logs.mkdir(exist_ok=True)
         self._scratch = Path(tempfile.mkdtemp(prefix="twinline-"))  # keys and journals: never evidence
-        self._broker: Broker | None = None
+        self._broker = Broker(self._scratch / "broker", kind=options.broker) if line.broker is None else None
+        self._brokers = [self._broker.url if self._broker is not None else str(line.broker)]
         self._children: list[Child] = []
-        self._backend: BusBackend | None = None
         self._ports: dict[str, int] = {}
-        self._identities: dict[str, Identity] = {}
+        self._operator, self._trust = Identity.create(options.operator), Trust()
+        self._trust.add(self._operator.node, self._operator.public_bytes)
+        self.backend = BusBackend(line.id, list(line.stations), self._brokers, self._operator, self._trust)
 
-    def start(self) -> BusBackend:
+    def start(self) -> None:
         """Everything up and answering; RigFault says what is not."""
+        self.logs.mkdir(exist_ok=True)
         if self.options.ports == "auto":
             served = [name for name, each in self.line.stations.items() if each.serve]
             self._ports = dict(zip(served, free_ports(len(served)), strict=True))
         self._check_ports()
-        brokers = [self._start_broker()]
+        self._make_keys()
+        if self._broker is not None:
+            try:
+                self._broker.start()
+            except BrokerFailed as failed:
+                raise RigFault(str(failed)) from None
         deadline = time.monotonic() + READY
         controllers = [self._serve(name, each) for name, each in self.line.stations.items() if each.serve]
-        backend = self._connect(brokers)
+        self.backend.start()
         for child in controllers:
             child.wait_ready(deadline)
-        agents = [self._start_agent(name, each, brokers) for name, each in self.line.stations.items()]
+        agents = [self._start_agent(name, each) for name, each in self.line.stations.items()]
         for child in agents:
             child.wait_ready(deadline)
-        return backend
-
-    def unreachable(self) -> BusBackend:
-        """A backend that reaches nobody, for a line that did not start."""
-        identity = Identity.create(self.options.operator)
-        return self._backend or BusBackend(self.line.id, [], [], identity, Trust())
 
     def stop(self) -> None:
         """Gateways first (they make their controllers safe), then controllers, then the broker."""
@@ -143,30 +145,25 @@ class LocalLine:
     # --- parts ---------------------------------------------------------------------------------------
 
     def _check_ports(self) -> None:
-        taken = []
+        wrong = []
         for name, each in self.line.stations.items():
-            if each.serve:
-                host, port = self._device(name, each).endpoint
-                if not _is_free(host, port):
-                    taken.append(
-                        f"port {port} on {host} is in use, and {name}'s controller is to serve there"
-                    )
-        if taken:
-            raise RigFault("; ".join(taken) + "; end what uses it, or choose --ports auto")
+            if each.serve and (why := _taken(*self._device(name, each).endpoint)):
+                wrong.append(
+                    f"{name}'s controller cannot be served at {self._device(name, each).address}: {why}"
+                )
+        if wrong:
+            raise RigFault("; ".join(wrong) + "; end what uses it, or choose --ports auto")
+
+    def _make_keys(self) -> None:
+        for name in self.line.stations:
+            identity = Identity.create(name)
+            self._trust.add(name, identity.public_bytes)
+            identity.save(self._scratch / f"{name}.pem")
+        self._trust.save(self._scratch / "trust.yaml")
 
     def _device(self, name: str, each: LineStation) -> Device:
         device = each.station.controller
         return device.at_port(self._ports[name]) if name in self._ports else device
-
-    def _start_broker(self) -> str:
-        if self.line.broker is not None:
-            return self.line.broker
-        try:
-            self._broker = Broker(self._scratch / "broker", kind=self.options.broker)
-            self._broker.start()
-        except (BrokerFailed, BadInput) as failed:
-            raise RigFault(str(failed)) from None
-        return self._broker.url
 
     def _child(self, name: str, command: list[str]) -> Child:
         child = Child(name, command, self.logs / f"{name.replace(' ', '-')}.log")
@@ -184,25 +181,13 @@ class LocalLine:
             ],
         )  # fmt: skip
 
-    def _connect(self, brokers: list[str]) -> BusBackend:
-        trust = Trust()
-        self._identities = {name: Identity.create(name) for name in self.line.stations}
-        operator = Identity.create(self.options.operator)
-        for identity in (*self._identities.values(), operator):
-            trust.add(identity.node, identity.public_bytes)
-            identity.save(self._scratch / f"{identity.node}.pem")
-        trust.save(self._scratch / "trust.yaml")
-        self._backend = BusBackend(self.line.id, list(self.line.stations), brokers, operator, trust)
-        self._backend.start()
-        return self._backend
-
-    def _start_agent(self, name: str, each: LineStation, brokers: list[str]) -> Child:
+    def _start_agent(self, name: str, each: LineStation) -> Child:
         state = self._scratch / name
         state.mkdir()
         config = AgentConfig(
             line=self.line.id,
             station=str(Path(each.station.file).resolve()),
-            brokers=tuple(brokers),
+            brokers=tuple(self._brokers),
             key=str(self._scratch / f"{name}.pem"),
             trust=str(self._scratch / "trust.yaml"),
             state=str(state),
@@ -221,9 +206,12 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _is_free(host: str, port: int) -> bool:
+def _taken(host: str, port: int) -> str:
+    """Why nothing can be served there; empty if it can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host, port)).close()
-    except OSError:
-        return False
-    return True
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        in_use = error.errno == errno.EADDRINUSE
+        return f"port {port} is in use" if in_use else error.strerror or str(error)
+    return ""

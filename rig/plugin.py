@@ -9,23 +9,30 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import pytest
 
 from gateway.errors import BadInput
-from rig.evidence import Evidence
+from rig.backend import RigFault
+from rig.evidence import Evidence, EvidenceFailed
+from rig.interrupt import Interrupt
+from rig.items import ABOUT, SESSION, STEP, judge, phase_of, station_of, step_id, things, title_of, unreadable
 from rig.line import Line
 from rig.open import Options, open_backend, prepare
-from rig.record import PHASES, Step, Verdict, exit_status
+from rig.record import PHASES, Step, exit_status
+from rig.report.bundle import REPORT
 from rig.session import ATTEMPTS, Disturbed, Failed, Session, StepContext
 
 if TYPE_CHECKING:
     from rig.progress import Progress
 
-BUILT_IN = ("connect", "checkout", "sequence", "interlocks", "flow")
+pytest_plugins = ["rig.fixtures"]
+FIRST, *OTHERS = ("connect", "checkout", "sequence", "interlocks", "flow")
+BUILT_IN = Path(__file__).parent / "procedures"
 NAME = "twinline-session"
 
 
@@ -38,9 +45,7 @@ class Given(NamedTuple):
 
 
 GIVEN = pytest.StashKey[Given]()
-STEP = pytest.StashKey[StepContext]()
 BROKEN = pytest.StashKey[list[str]]()
-ABOUT = ("station", "output", "input", "sequence", "interlock")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -84,15 +89,22 @@ class SessionPlugin:
         self.options, self.line, self.progress = given
         self.session: Session | None = None
         self.evidence: Evidence | None = None
+        self.interrupt = Interrupt(self._stop_after_this)
         self.interrupted = False
-        self.phase = ""
-        self.broken: list[str] = []
-        if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        self.running: StepContext | None = None
+        self.broken: list[str] = []  # what ended the run, and is no step's verdict
+        self.status = 2  # where something is broken
+        self.ended = 0  # items
+        self.outcome = ""
+        self._pytest: pytest.Session | None = None
+        if config.args_source is pytest.Config.ArgsSource.ARGS:
+            # Nothing else may run before the station file is compared and the lease is held.
+            config.args = [str(BUILT_IN / f"{FIRST}.py"), *config.args]
+        else:
             config.args = [str(path) for path in self._files()]
 
     def _files(self) -> Iterator[Path]:
-        here = Path(__file__).parent / "procedures"
-        yield from (here / f"{name}.py" for name in BUILT_IN)
+        yield from (BUILT_IN / f"{name}.py" for name in (FIRST, *OTHERS))
         folders = [Path(folder) for folder in self.options.procedures]
         folders = folders or [Path(self.line.file).parent / "procedures", Path("procedures")]
         seen: set[Path] = set()
@@ -105,33 +117,38 @@ class SessionPlugin:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """One item for each thing of the line that a procedure is about."""
-        line = self.line
         wanted = [name for name in ABOUT if name in metafunc.fixturenames]
-        if not wanted:
-            return
-        assert len(wanted) == 1, f"{metafunc.function.__name__}: ask for one of {', '.join(ABOUT)}"
-        about, pairs = wanted[0], []
-        for name, lined in line.stations.items():
-            spec = lined.station
-            things: list[str] = {
-                "station": [""],
-                "output": [tag.name for tag in spec.outputs if tag.name not in spec.echoes],
-                "input": [tag.name for tag in spec.inputs],
-                "sequence": list(spec.sequences),
-                "interlock": list(spec.interlocks),
-            }[about]
-            pairs += [(name, thing) for thing in things]
-        ids = [f"{name}.{thing}" if thing else name for name, thing in pairs]
-        metafunc.parametrize(about, pairs, indirect=True, ids=ids)
+        if len(wanted) > 1:
+            name = metafunc.function.__name__
+            raise pytest.Collector.CollectError(
+                f"{name} asks for {' and '.join(wanted)}; ask for one of them"
+            )
+        for about in wanted:
+            pairs = things(self.line, about)
+            ids = [f"{name}.{thing}" if thing else name for name, thing in pairs]
+            metafunc.parametrize(about, pairs, indirect=True, ids=ids)
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Phases in their order; within a phase, station by station."""
-        items.sort(key=lambda item: PHASES.index(_phase(item)))
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         """A procedure file that cannot be read is a person's error."""
-        if report.failed:
-            self.broken.append(f"{report.nodeid}: {report.longreprtext}")
+        report = yield
+        call: pytest.CallInfo[Any] | None = getattr(report, "call", None)
+        if report.failed and call is not None and call.excinfo is not None:
+            problem = str(unreadable(call.excinfo.value, collector.path))
+            self.broken.append(problem)
+            report.longrepr = problem
+        return report
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
+        """Phases in their order. Whatever is selected, its stations are connected first."""
+        connecting = [item for item in items if phase_of(item) == FIRST]
+        yield
+        if any(item not in connecting for item in items):
+            items += [item for item in connecting if item not in items]
+        items.sort(key=lambda item: PHASES.index(phase_of(item)))
 
     # --- running -------------------------------------------------------------------------------------
 
@@ -140,32 +157,66 @@ class SessionPlugin:
         """Open the line, run everything, close it; nothing is left running whatever happens."""
         if session.config.option.collectonly or session.testsfailed:
             return (yield)
-        self.evidence = Evidence(self.line, self.options)
+        if not session.items:
+            self._give_up(f"-k {self.config.option.keyword}: no step's name matches", 2)
+        self._pytest = session
+        try:
+            self.evidence = Evidence(self.line, self.options)
+        except EvidenceFailed as failed:
+            self._give_up(f"{failed}; name another folder with --runs", 2)
         if self.progress is not None:
             self.progress.begin(len(session.items), self.line.title)
+        self.interrupt.listen()
         with open_backend(self.line, self.options, self.evidence.folder) as opened:
             self.session = Session(self.line, opened.backend, opened.programs)
-            self.session.stopped = opened.problem
-            self.evidence.begin(self.session)
-            if opened.problem:
-                self._record(Step("connect/start", "connect", "Start the line's own parts", "ERROR",
-                                  self.evidence.started, 0, message=opened.problem))  # fmt: skip
+            self.config.stash[SESSION] = self.session
             try:
+                self.evidence.begin(self.session)
+                self._start(opened.start)
                 return (yield)
+            except EvidenceFailed as failed:
+                self.session.stopped = str(failed)
+                self._give_up(str(failed), 3)
             finally:
+                self.interrupt.ignore()
+                if self.interrupt.given and self.progress is not None:
+                    self.progress.note("stopping: safe state first, then the evidence so far")
                 opened.backend.close()
+
+    def _start(self, start: Callable[[], None]) -> None:
+        assert self.session is not None
+        assert self.evidence is not None
+        began = time.monotonic_ns()
+        try:
+            start()
+        except RigFault as fault:
+            self.session.stopped = str(fault)
+            title, took = "Start the line's own parts", time.monotonic_ns() - began
+            self._record(
+                Step("connect/start", FIRST, title, "ERROR", self.evidence.started, took, message=str(fault))
+            )
+
+    def _give_up(self, why: str, status: int) -> NoReturn:
+        self.broken.append(why)
+        self.status = status
+        pytest.exit(why, returncode=status)
+
+    def _stop_after_this(self) -> None:
+        """For a procedure that swallows the interrupt."""
+        assert self._pytest is not None
+        self._pytest.shouldstop = "interrupted"
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Open the step; skip it where its station, or everything, is gone."""
         assert self.session is not None
-        station = _station(item)
-        context = StepContext(self.session, _step_id(item), _phase(item), _title(item, self.line), station)
+        station = station_of(item)
+        context = StepContext(self.session, step_id(item), phase_of(item), title_of(item), station)
         item.stash[STEP] = context
         if self.progress is not None:
-            if context.phase != self.phase:
-                self.phase = context.phase
+            if self.running is None or context.phase != self.running.phase:
                 self.progress.phase(context.phase)
             self.progress.running(context.id, context.title)
+        self.running = context
         why = self.session.stopped or self.session.gone.get(station, "")
         if why:
             pytest.skip(why)
@@ -179,7 +230,9 @@ class SessionPlugin:
             context.attempts = attempt
             context.again()
             try:
-                pyfuncitem.obj(**arguments)
+                if inspect.iscoroutine(made := pyfuncitem.obj(**arguments)):
+                    made.close()
+                    raise TypeError("a procedure is a plain function, not an async one")
                 context.close()
                 break
             except Disturbed:
@@ -195,15 +248,20 @@ class SessionPlugin:
         report = yield
         context = item.stash.get(STEP, None)
         raised = call.excinfo.value if call.excinfo is not None else None
-        if context is None or (raised is None and call.when != "call"):
+        if context is None or self.session is None or (raised is None and call.when != "call"):
             return report
-        if isinstance(raised, KeyboardInterrupt):
-            return report
-        verdict, message, tags = _judge(raised)
+        self.session.lost(raised)
+        verdict, message, tags = judge(raised, item.path)
+        if isinstance(raised, (Failed, RigFault)):
+            report.longrepr = f"{verdict}: {message}"  # where we raised it tells a reader nothing
         if call.when == "teardown":
             context.id += "/teardown"
         self._record(context.ended(verdict, message, tags))
         return report
+
+    def pytest_runtest_logfinish(self) -> None:
+        """An item is through, whatever its verdict."""
+        self.ended += 1
 
     def _record(self, step: Step) -> None:
         assert self.session is not None
@@ -213,128 +271,44 @@ class SessionPlugin:
         if self.progress is not None:
             self.progress.ended(step)
 
-    def pytest_keyboard_interrupt(self) -> None:
-        """Ctrl-C: what is done so far becomes partial evidence."""
-        self.interrupted = True
+    # --- the end -------------------------------------------------------------------------------------
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """The run ends early: by the operator, or because something is broken."""
+        if isinstance(excinfo.value, pytest.exit.Exception):
+            if self.session is not None:
+                self.session.stopped = self.session.stopped or f"a procedure ended it: {excinfo.value}"
+        elif self.interrupt.given or not isinstance(excinfo.value, pytest.Session.Interrupted):
+            self.interrupted = True
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the evidence and set the exit status, for plain pytest too."""
-        if self.broken:
-            session.exitstatus = 2
-            self.config.stash[BROKEN] = self.broken
-            return
+        session.exitstatus = self._finish(session)
+        self.config.stash[BROKEN] = self.broken
+        self.interrupt.restore()
+
+    def _finish(self, session: pytest.Session) -> int:
         if self.session is None or self.evidence is None:
-            return
-        record = self.evidence.finish(self.session, self.interrupted)
-        session.exitstatus = 130 if self.interrupted else exit_status(record.verdict)
+            return 130 if self.interrupted else self.status if self.broken else session.exitstatus
+        note = self.session.stopped
+        if self.interrupted:
+            during = f" during {self.running.id}" if self.running is not None else ""
+            note = f"Interrupted by the operator{during}."
+        complete = not note and self.ended == len(session.items)
+        try:
+            record = self.evidence.finish(self.session, complete, self.interrupted, note)
+        except EvidenceFailed as failed:
+            if str(failed) not in self.broken:
+                self.broken.append(str(failed))
+            return 3
+        self.outcome = f"{record.verdict}, report in {self.evidence.folder / REPORT}"
+        status = 130 if self.interrupted else exit_status(record.verdict)
         if self.progress is not None:
-            self.progress.finish(record, self.evidence.folder, session.exitstatus)
+            self.progress.finish(record, self.evidence.folder, status)
+        return status
 
-
-def _judge(raised: BaseException | None) -> tuple[Verdict, str, tuple[str, ...]]:
-    match raised:
-        case None:
-            return "PASS", "", ()
-        case pytest.skip.Exception():
-            return "SKIPPED", str(raised), ()
-        case Failed():
-            return "FAIL", str(raised), raised.tags
-        case AssertionError():
-            return "FAIL", str(raised) or "assertion failed", ()
-        case _:
-            return "ERROR", f"{type(raised).__name__}: {raised}", ()
-
-
-def _phase(item: pytest.Item) -> str:
-    marker = item.get_closest_marker("phase")
-    return str(marker.args[0]) if marker is not None and marker.args[0] in PHASES else "procedures"
-
-
-def _station(item: pytest.Item) -> str:
-    callspec = getattr(item, "callspec", None)
-    for about in ABOUT:
-        if callspec is not None and about in callspec.params:
-            return str(callspec.params[about][0])
-    return ""
-
-
-def _step_id(item: pytest.Item) -> str:
-    name = item.name.removeprefix("test_")
-    phase = _phase(item)
-    return f"{phase}/{item.path.stem}/{name}" if phase == "procedures" else f"{phase}/{name}"
-
-
-def _title(item: pytest.Item, line: Line) -> str:
-    """What the step proves: a scenario's own title, else the first line of the procedure's docstring."""
-    function = getattr(item, "obj", None)
-    first = (inspect.getdoc(function) or item.name).splitlines()[0].rstrip(".")
-    callspec = getattr(item, "callspec", None)
-    if callspec is None:
-        return first
-    for about in ("sequence", "interlock"):
-        if about in callspec.params:
-            name, scenario = callspec.params[about]
-            first = getattr(line.stations[name].station, f"{about}s")[scenario].title
-    return f"{callspec.id}: {first}"
-
-
-# --- fixtures ----------------------------------------------------------------------------------------
-
-
-def _session(request: pytest.FixtureRequest) -> Session:
-    plugin = request.config.pluginmanager.get_plugin(NAME)
-    if plugin is None:
-        pytest.fail("this procedure needs a line: run pytest with --line FILE", pytrace=False)
-    assert plugin.session is not None
-    return plugin.session  # type: ignore[no-any-return]
-
-
-@pytest.fixture
-def session(request: pytest.FixtureRequest) -> Session:
-    """The session: the line, its stations, its mode."""
-    return _session(request)
-
-
-@pytest.fixture
-def step(request: pytest.FixtureRequest) -> StepContext:
-    """The step that runs: declare limits, measure, name tags."""
-    return request.node.stash[STEP]  # type: ignore[no-any-return]
-
-
-@pytest.fixture
-def station(request: pytest.FixtureRequest) -> Any:
-    """Each station of the line in turn."""
-    return _session(request).stations[request.param[0]]
-
-
-def _thing(request: pytest.FixtureRequest) -> tuple[Any, str]:
-    return _session(request).stations[request.param[0]], request.param[1]
-
-
-@pytest.fixture
-def output(request: pytest.FixtureRequest) -> Any:
-    """Each output in turn, as (station, tag)."""
-    handle, name = _thing(request)
-    return handle, handle.spec.tags[name]
-
-
-@pytest.fixture
-def input(request: pytest.FixtureRequest) -> Any:
-    """Each input in turn, as (station, tag)."""
-    handle, name = _thing(request)
-    return handle, handle.spec.tags[name]
-
-
-@pytest.fixture
-def sequence(request: pytest.FixtureRequest) -> Any:
-    """Each sequence in turn, as (station, scenario)."""
-    handle, name = _thing(request)
-    return handle, handle.spec.sequences[name]
-
-
-@pytest.fixture
-def interlock(request: pytest.FixtureRequest) -> Any:
-    """Each interlock in turn, as (station, scenario)."""
-    handle, name = _thing(request)
-    return handle, handle.spec.interlocks[name]
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """What plain pytest does not know of."""
+        for text in filter(None, [*self.broken, self.outcome]):
+            terminalreporter.write_line(f"twinline: {text}")

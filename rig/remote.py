@@ -37,6 +37,7 @@ from rig.backend import (
     SLACK,
     BrokerGone,
     GatewayGone,
+    LeaseLost,
     RigFault,
     RoundTrip,
     Script,
@@ -143,11 +144,18 @@ class BusBackend:
             with self._condition:
                 body = self._replies.pop(request)[0].body
             if not isinstance(body, Trace):
-                raise RigFault(
-                    f"{name} does not run the script: {body.why if isinstance(body, Refused) else body}"
-                )
+                raise self._not_run(name, body)
             traces[name] = body
         return traces
+
+    def _not_run(self, station: str, body: object) -> RigFault:
+        """Why a script got no trace: for want of the lease, or something else."""
+        renewed = self._call(station, Renew(self._token(station)))[0].body
+        if isinstance(renewed, Refused):
+            return LeaseLost(station, renewed.why)
+        return RigFault(
+            f"{station} does not run the script: {body.why if isinstance(body, Refused) else body}"
+        )
 
     def close(self) -> None:
         """Give the leases back, as far as gateways answer, and disconnect."""

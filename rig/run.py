@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 import pytest
 
 from rig.open import Options, prepare
 from rig.plugin import BROKEN, GIVEN, Given
 from rig.progress import Progress
+
+# What pytest says of a run that it refused: a faulty -k, a conftest.py that fails, nothing to run.
+NOT_RUN = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 class Hand:
@@ -38,7 +39,6 @@ def run_session(options: Options, select: str | None = None) -> int:
     # The user's own pytest settings are for the user's own tests.
     os.environ.pop("PYTEST_ADDOPTS", None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    signal.signal(signal.SIGTERM, _interrupt)
     arguments = [
         "-c",
         os.devnull,
@@ -49,7 +49,7 @@ def run_session(options: Options, select: str | None = None) -> int:
         "-p",
         "no:cacheprovider",
     ]
-    arguments += ["-p", "rig.plugin"] + (["-k", select] if select else [])
+    arguments += ["-p", "no:cacheprovider", "-p", "rig.plugin"] + (["-k", select] if select else [])
     # pytest captures standard output while procedures run; the display has its own.
     with (
         open(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding) as shown,
@@ -59,9 +59,4 @@ def run_session(options: Options, select: str | None = None) -> int:
         status = pytest.main(arguments, plugins=[hand])
     for text in hand.broken:
         print(text, file=sys.stderr)
-    return int(status)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends a session as Ctrl-C does."""
-    raise KeyboardInterrupt
+    return 2 if status in NOT_RUN else int(status)

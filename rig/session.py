@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from gateway.controller.compile import Program
 from gateway.net.messages import Action, Identified, Trace
 from gateway.station import Station
-from rig.backend import Backend, RigFault, Script
+from rig.backend import Backend, BrokerGone, GatewayGone, LeaseLost, RigFault, Script
 from rig.line import Line, LineStation
 from rig.record import (
     Coverage,
@@ -43,6 +43,10 @@ class Disturbed(RigFault):
 
 class ControllerGone(Failed):
     """The station's controller went away: the station's fault."""
+
+    def __init__(self, station: str) -> None:
+        self.station = station
+        super().__init__(f"{station}: the controller closed the connection or fell silent", station)
 
 
 class StepContext:
@@ -168,15 +172,22 @@ class Session:
         traces = self.backend.run(scripts, until)
         for name, trace in traces.items():
             if trace.ended == "link":
-                self.gone[name] = "its controller is gone"
-                raise ControllerGone(f"{name}: the controller closed the connection or fell silent", name)
+                raise ControllerGone(name)
             if trace.ended in ("lease", "a new lease was granted"):
-                raise RigFault(f"{name}: the lease was lost while a script ran")
+                raise LeaseLost(name, "it was lost while a script ran")
         return {name: Reading(trace) for name, trace in traces.items()}
+
+    def lost(self, raised: BaseException | None) -> None:
+        """What ``raised`` tells of parts that are gone: nothing more is tried with them."""
+        match raised:
+            case BrokerGone():
+                self.stopped = self.stopped or str(raised)
+            case GatewayGone() | LeaseLost() | ControllerGone():
+                self.gone.setdefault(raised.station, str(raised))
 
     def verdict(self, interrupted: bool = False) -> Verdict:
         """What the steps so far amount to."""
-        return overall((step.verdict for step in self.steps), interrupted)
+        return overall((step.verdict for step in self.steps), interrupted or bool(self.stopped))
 
     def coverage(self) -> list[Coverage]:
         """Per station, what the checkout passed of its plant I/O."""

@@ -49,7 +49,7 @@ class Link:
     ) -> None:
         self.url = url
         self.up = False
-        self._host, self._port = _address(url)
+        self._host, self._port = broker_address(url)
         self._events, self._condition, self._keepalive_s = events, condition, keepalive_s
         self._connected = False
         self._patterns: dict[str, int] = {}
@@ -198,7 +198,8 @@ def _done(info: MQTTMessageInfo) -> bool:
         return True  # lost with its connection
 
 
-def _address(url: str) -> tuple[str, int]:
+def broker_address(url: str) -> tuple[str, int]:
+    """Host and port of ``mqtt://host[:port]``; ValueError("what was wrong; what would be right")."""
     parts = urlsplit(url)
     try:
         port = parts.port or 1883

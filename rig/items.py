@@ -1,0 +1,110 @@
+"""pytest's items in the session's words: phase, station, step id, verdict; and what is wrong with a file."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import traceback
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Problem
+from rig.backend import RigFault
+from rig.line import Line
+from rig.record import PHASES, Verdict
+from rig.session import Failed, Session, StepContext
+
+ABOUT = ("station", "output", "input", "sequence", "interlock")
+SESSION = pytest.StashKey[Session]()
+STEP = pytest.StashKey[StepContext]()
+
+
+def things(line: Line, about: str) -> list[tuple[str, str]]:
+    """Every ``about`` of the line, as (station, name)."""
+    pairs = []
+    for name, lined in line.stations.items():
+        spec = lined.station
+        names = {
+            "station": [""],
+            "output": [tag.name for tag in spec.outputs if tag.name not in spec.echoes],
+            "input": [tag.name for tag in spec.inputs],
+            "sequence": list(spec.sequences),
+            "interlock": list(spec.interlocks),
+        }[about]
+        pairs += [(name, thing) for thing in names]
+    return pairs
+
+
+def phase_of(item: pytest.Item) -> str:
+    """The phase that its marker names; ``procedures`` for a person's own."""
+    marker = item.get_closest_marker("phase")
+    name = str(marker.args[0]) if marker is not None and marker.args else ""
+    return name if name in PHASES else "procedures"
+
+
+def station_of(item: pytest.Item) -> str:
+    """The station that it is about; empty where it is about the line."""
+    callspec = getattr(item, "callspec", None)
+    for about in ABOUT:
+        if callspec is not None and about in callspec.params:
+            return str(callspec.params[about][0])
+    return ""
+
+
+def step_id(item: pytest.Item) -> str:
+    """``checkout/input[infeed.air-ok]``; with the file's name where it is a person's own."""
+    name, phase = item.name.removeprefix("test_"), phase_of(item)
+    return f"{phase}/{item.path.stem}/{name}" if phase == "procedures" else f"{phase}/{name}"
+
+
+def title_of(item: pytest.Item) -> str:
+    """The first line of its docstring, with what it is about."""
+    first = (inspect.getdoc(getattr(item, "obj", None)) or item.name).splitlines()[0].rstrip(".")
+    callspec = getattr(item, "callspec", None)
+    return f"{callspec.id}: {first}" if callspec is not None else first
+
+
+def judge(raised: BaseException | None, path: Path) -> tuple[Verdict, str, tuple[str, ...]]:
+    """Verdict, message and tags of what a procedure of the file ``path`` ended with."""
+    match raised:
+        case None:
+            return "PASS", "", ()
+        case pytest.skip.Exception():
+            return "SKIPPED", str(raised), ()
+        case Failed():
+            return "FAIL", str(raised), raised.tags
+        case AssertionError() | pytest.fail.Exception():
+            return "FAIL", str(raised) or f"assertion failed at {_place(raised, path)}", ()
+        case RigFault():
+            return "ERROR", str(raised), ()
+        case _:
+            return "ERROR", f"{type(raised).__name__}: {raised} (at {_place(raised, path)})", ()
+
+
+def unreadable(raised: BaseException, path: Path) -> Problem:
+    """Why pytest could not collect the procedures in ``path``."""
+    cause = raised.__cause__
+    if isinstance(cause, SyntaxError):
+        return Problem(_short(cause.filename or path), cause.lineno or 0, cause.offset or 0, cause.msg)
+    if isinstance(cause, ImportError) and cause.name:
+        raised = cause
+    if isinstance(raised, pytest.Collector.CollectError):
+        return Problem(_short(path), 0, 0, " ".join(str(raised).split()))
+    return Problem(_short(path), _line(raised, path), 0, f"{type(raised).__name__}: {raised}")
+
+
+def _place(raised: BaseException, path: Path) -> str:
+    return f"{_short(path)}:{_line(raised, path)}"
+
+
+def _line(raised: BaseException, path: Path) -> int:
+    """Where in ``path`` it was raised, or what led there; 0 if nothing did."""
+    frames = traceback.extract_tb(raised.__traceback__)
+    return next((f.lineno or 0 for f in reversed(frames) if f.filename == str(path)), 0)
+
+
+def _short(path: str | Path) -> str:
+    """The path as a person would write it from here."""
+    shown = os.path.relpath(path)
+    return str(path) if shown.startswith("..") else shown
