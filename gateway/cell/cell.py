@@ -243,7 +243,8 @@ class Cell:
             return "a command is being journalled; wait for its answer first"
         if self.script is not None:
             return "a script is running; abort it first"
-        return refuses(run, self.station, {each.id for each in self.couplings.contents()})
+        coming = [workpiece for _, workpiece in self.couplings.feeding]
+        return refuses(run, self.station, {each.id for each in (*self.couplings.contents(), *coming)})
 
     def _wait(self, asked: Asked) -> None:
         """Go on with ``asked`` once what was journalled for it is on the disk."""
