@@ -33,6 +33,11 @@ class Reading:
             last = value
         return None if last is None else ref.of(last)
 
+    def holds(self, ref: TagRef, value: Value, tolerance: float, t: int) -> bool:
+        """Whether ``ref`` is ``value`` (± ``tolerance`` for numbers) at ``t``."""
+        found = self.value(TagRef(ref.tag), t)
+        return found is not None and holds(ref, value, tolerance, {ref.tag: found})
+
     def became(self, expect: Expect, start: int, end: int | None = None) -> tuple[int | None, bool]:
         """(when ``expect`` first held at or after ``start``, whether it had held already before that)."""
         held = False

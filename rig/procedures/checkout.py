@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from gateway.field.tags import Tag, TagRef
@@ -89,12 +91,13 @@ def _follows(
     check_refusals(step, station, trace, {tag.name, drive.tag, seen.tag})
     for index, value in enumerate((low, high, low)):
         forced = len(prepare) + 3 * index
-        if len(trace.marks) <= forced + 1:
-            _explain(step, station, reading, tag, drive, seen, value, trace.marks[forced])
+        marks = trace.marks[forced : forced + 3]
+        # What it showed before counts for nothing: it must still show the value when that was held a while.
+        if len(marks) < 3 or not reading.holds(seen, value, within, marks[2]):
+            _explain(step, station, reading, tag, drive, seen, value, marks)
             return
-        start, end = trace.marks[forced], trace.marks[forced + 1]
-        late = reading.lateness(start, end)
-        step.measure_time(f"{drive} {show(value)} to {seen}", end - start, high=ANSWER, late=late)
+        late = reading.lateness(marks[0], marks[1])
+        step.measure_time(f"{drive} {show(value)} to {seen}", marks[1] - marks[0], high=ANSWER, late=late)
     start = trace.marks[len(prepare) + 2]
     if manual:
         nothing_else_moves(step, station, reading, start, {seen, TagRef(tag.name)})
@@ -109,17 +112,17 @@ def _explain(
     drive: TagRef,
     seen: TagRef,
     value: Value,
-    start: int,
+    marks: Sequence[int],
 ) -> None:
     """``seen`` did not follow: say what it did, and what moved in its place."""
-    late = reading.lateness(start, reading.trace.duration)
-    step.disturbed += bool(late)
-    found = reading.value(seen)
+    start, end = marks[0], marks[2] if len(marks) > 2 else reading.trace.duration
+    step.disturbed += bool(reading.lateness(start, end))
+    found = reading.value(seen, end)
     what = "was never seen" if found is None else f"is {show(found)}"
-    others = sorted(reading.moved(start) - {seen.tag, drive.tag} - station.spec.echoes)
+    others = sorted(reading.moved(start, end) - {seen.tag, drive.tag} - station.spec.echoes)
     instead = f"; {', '.join(others)} moved instead" if others else ""
     step.fail(
-        f"{drive} went to {show(value)}, but {seen} {what} after {ANSWER / 1e6:.0f} ms{instead} "
+        f"{drive} went to {show(value)}, but {seen} {what} after {(end - start) / 1e6:.0f} ms{instead} "
         f"({tag.name} at {tag.text}, line {tag.line} of {station.spec.file})",
         tag.name,
         seen.tag,

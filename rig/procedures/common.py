@@ -89,12 +89,16 @@ def judge_never(step: StepContext, reading: Reading, nevers: Iterable[Never], st
 def nothing_else_moves(
     step: StepContext, station: StationHandle, reading: Reading, start: int, allowed: set[TagRef]
 ) -> None:
-    """After ``start`` no output moved but ``allowed`` ones and observers of inputs that moved themselves."""
+    """After ``start`` no output moved but ``allowed`` ones and observers of inputs that moved themselves.
+
+    An input that moved just before ``start`` is seen by its observer just after.
+    """
     spec = station.spec
     moved = reading.moved(start)
+    stirred = reading.moved(start - SETTLE)
     free = set(allowed)
     for tag in spec.inputs:
-        if tag.name in moved and tag.observer is not None:
+        if tag.name in stirred and tag.observer is not None:
             free.add(tag.observer)
     for tag in spec.outputs:
         if tag.name not in moved or TagRef(tag.name) in free:

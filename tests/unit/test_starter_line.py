@@ -13,7 +13,6 @@ from starter_harness import checkout, compiled, hold, line, open_session, proced
 from gateway.field.tags import TagRef
 from gateway.net.messages import Action, Await, Force, Free, Inject, Pause, Place, Reset
 from gateway.scenario import Scenario
-from gateway.twin.twin import Twin
 from rig.procedures.common import awaiting, in_automatic
 from rig.procedures.flow import test_workpieces as check_flow
 from rig.procedures.sequence import scenario_actions
@@ -175,17 +174,6 @@ ECHO = re.compile(r"^Seen\.(\d) := (\w+);$", re.MULTILINE)
 TIME = re.compile(r"T#(\d+)(ms|s)")
 
 
-# The checkout takes an echo that was right before its input was forced, so it passes an inverted echo of
-# an input that is true at rest.
-AT_REST = {
-    name: {
-        tag for tag, value in Twin(lined.station.twin, lined.station.tags).sense().items() if value is True
-    }
-    for name, lined in line().stations.items()
-}
-BLIND = pytest.mark.xfail(reason="checkout accepts an echo that was so already", strict=True)
-
-
 class Change(NamedTuple):
     """A piece of a program's text, and what a wrong program has there."""
 
@@ -217,15 +205,8 @@ def mutants() -> list[ParameterSet]:
         for change in changes(name, text):
             line_number = text.count("\n", 0, change.start) + 1
             wrong = text[: change.start] + change.new + text[change.end :]
-            blind = change.what in {f"{_variable(tag)}-inverted" for tag in AT_REST[name]}
-            marks = [BLIND] if blind else []
-            found.append(pytest.param(name, wrong, id=f"{name}:{line_number}-{change.what}", marks=marks))
+            found.append(pytest.param(name, wrong, id=f"{name}:{line_number}-{change.what}"))
     return found
-
-
-def _variable(tag: str) -> str:
-    """The variable of a tag: ``air-ok`` is AirOk."""
-    return "".join(word.capitalize() for word in tag.split("-"))
 
 
 def test_the_mutants_are_as_many_as_one_would_count() -> None:
