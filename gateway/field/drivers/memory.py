@@ -85,7 +85,7 @@ class MemoryDriver(ABC):
     async def connect(self) -> Identity:
         await self.close()
         try:
-            await self._open()
+            await self.open()
             identity = await self._introduce()
             self.refused.clear()
             self._latch = Latch(plan(self._outputs, self.read_limit, self._gap))
@@ -97,7 +97,8 @@ class MemoryDriver(ABC):
             raise
         return identity
 
-    async def _open(self) -> None:
+    async def open(self) -> None:
+        """Connect and shake hands without asking who is there; raises as ``connect``."""
         self.stream = await Stream.open(
             self._endpoint, type(self).measure, self._timeout, self.lost, self.statistics
         )
@@ -111,7 +112,7 @@ class MemoryDriver(ABC):
             except ConnectionLost:
                 self._unasked = ASK_AGAIN
                 await self.close()
-                await self._open()
+                await self.open()
         self._unasked -= 1
         for block in plan(self._tags.values(), self.read_limit, gap_bits=0)[:1]:
             with contextlib.suppress(DeviceRefused):  # that is an answer, too

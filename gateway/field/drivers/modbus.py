@@ -93,7 +93,7 @@ def _measure(data: bytes | bytearray) -> int:
 
 
 class ModbusDriver(MemoryDriver):
-    """One Modbus TCP connection. ``unit`` is the unit number behind it."""
+    """One Modbus TCP connection. ``unit`` is the unit number that is spoken to behind it."""
 
     protocol = "modbus"
     measure = staticmethod(_measure)
@@ -107,7 +107,7 @@ class ModbusDriver(MemoryDriver):
         unit: int = 1,
     ) -> None:
         super().__init__(endpoint, tags, timeout_ns, initial)
-        self._unit, self._transaction = unit, 0
+        self.unit, self._transaction = unit, 0
 
     async def shake_hands(self) -> None:
         """Modbus has no handshake."""
@@ -124,12 +124,12 @@ class ModbusDriver(MemoryDriver):
     async def _ask(self, pdu: bytes) -> bytes:
         """The data that answers ``pdu``, without its function code."""
         self._transaction = sent = self._transaction % 0xFFFF + 1
-        answer = await self.exchange(_HEADER.pack(sent, 0, len(pdu) + 1, self._unit) + pdu)
+        answer = await self.exchange(_HEADER.pack(sent, 0, len(pdu) + 1, self.unit) + pdu)
         transaction, _, _, unit = _HEADER.unpack_from(answer)
         function = answer[7]
-        if transaction != sent or unit != self._unit:
+        if transaction != sent or unit != self.unit:
             raise self.violated(
-                f"answered transaction {transaction} of unit {unit}, asked was {sent} of {self._unit}"
+                f"answered transaction {transaction} of unit {unit}, asked was {sent} of {self.unit}"
             )
         if function == pdu[0] | 0x80 and len(answer) == 9:
             code, _ = _EXCEPTIONS.get(answer[8], (f"exception {answer[8]}", ""))
@@ -159,7 +159,7 @@ class ModbusDriver(MemoryDriver):
                 break
             except DeviceRefused:
                 continue
-        details = {"unit": str(self._unit)}
+        details = {"unit": str(self.unit)}
         details |= {_OBJECTS.get(key, f"object {key}"): text for key, text in sorted(objects.items())}
         hashes = [text for key, text in objects.items() if key >= 0x80 and _is_sha256(text)]
         return Identity(

@@ -20,6 +20,7 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from gateway.errors import ConnectionLost, DeviceRefused, GatewayError, ProtocolViolation
 from gateway.field.addresses import OpcUaAddress
 from gateway.field.drivers.base import Identity, Statistics, TagsRefused
+from gateway.field.drivers.stream import plain
 from gateway.field.tags import Tag
 from gateway.field.types import Value
 
@@ -105,7 +106,7 @@ class OpcUaDriver:
         # Health is what the scan sees: the library's own probe would only come between.
         self._client = client = Client(self._url, CONNECT_STEPS * self._timeout, watchdog_intervall=86_400)
         try:
-            await self._call(_apart(client.connect(), CONNECT_STEPS * self._timeout))
+            await self._call(apart(client.connect(), CONNECT_STEPS * self._timeout))
             assert client.uaclient.protocol is not None
             client.uaclient.protocol.timeout = self._timeout
             self.lost.clear()
@@ -244,7 +245,7 @@ class OpcUaDriver:
                 ConnectionLost(f"{self._url} is silent for {self._timeout * 1e3:g} ms")
             ) from None
         except OSError as error:
-            raise self._drop(ConnectionLost(f"{self._url}: {error.strerror or error}")) from None
+            raise self._drop(ConnectionLost(plain(self._url, error))) from None
         except asyncio.CancelledError:
             self._drop(ConnectionLost("abandoned"))  # its answer must not meet the next request
             raise
@@ -258,7 +259,7 @@ class OpcUaDriver:
         self.statistics.errors += 1
         self.lost.set()
         if self._client is not None:
-            _abort(self._client)
+            abort(self._client)
         return error
 
     async def close(self) -> None:
@@ -270,13 +271,13 @@ class OpcUaDriver:
             return
         try:
             with contextlib.suppress(Exception):
-                await _apart(client.disconnect(), self._timeout)
+                await apart(client.disconnect(), self._timeout)
         finally:
-            _abort(client)
+            abort(client)
             self.lost.set()
 
 
-async def _apart(work: Coroutine[Any, Any, _Result], seconds: float) -> _Result:
+async def apart(work: Coroutine[Any, Any, _Result], seconds: float) -> _Result:
     """Do ``work`` in a task of its own; TimeoutError past the bound.
 
     The library swallows cancellations in places: one that is meant for us must not go that way.
@@ -293,7 +294,7 @@ async def _apart(work: Coroutine[Any, Any, _Result], seconds: float) -> _Result:
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
 
-def _abort(client: Client) -> None:
+def abort(client: Client) -> None:
     """Close the socket; the library's own way leaves it open when it believes itself disconnected."""
     protocol: Any = client.uaclient.protocol
     if protocol is not None and protocol.transport is not None:

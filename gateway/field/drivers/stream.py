@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import Callable
 from typing import cast
@@ -19,6 +20,16 @@ from gateway.field.drivers.base import Statistics
 Measure = Callable[[bytes | bytearray], int]
 """The length of the frame that the bytes begin with, 0 while that is not known yet; ValueError says what
 is wrong with them."""
+
+
+def plain(peer: str, error: OSError) -> str:
+    """In plain words why there is no connection to ``peer``."""
+    text = str(error.strerror or error)
+    if isinstance(error, ConnectionRefusedError) or "Connect call failed" in text:
+        return f"{peer} refuses the connection: nothing listens at that port"
+    if isinstance(error, socket.gaierror):
+        return f"{peer} is not to be found: no such host name"
+    return f"{peer}: {text}"
 
 
 class Stream(asyncio.Protocol):
@@ -54,9 +65,11 @@ class Stream(asyncio.Protocol):
                     lambda: cls(peer, measure, timeout_ns, lost, statistics), *endpoint
                 )
         except TimeoutError:
-            raise ConnectionLost(f"{peer} does not answer within {timeout_ns / 1e6:g} ms") from None
+            raise ConnectionLost(
+                f"{peer} does not answer within {timeout_ns / 1e6:g} ms: it is off, or a firewall is between"
+            ) from None
         except OSError as error:
-            raise ConnectionLost(f"{peer}: {error.strerror or error}") from None
+            raise ConnectionLost(plain(peer, error)) from None
         return stream
 
     async def request(self, frame: bytes) -> bytes:
