@@ -1,0 +1,431 @@
+"""The cell: without a lease nothing is written; losing it, the link or the process ends in safe values."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import pytest
+from cell_support import COMMAND, MS, NEXT, SAFE, SECOND, Bench, stored
+
+from gateway.field.tags import TagRef
+from gateway.net.messages import (
+    Abort,
+    Acquire,
+    Await,
+    Done,
+    Force,
+    Free,
+    Inject,
+    Leased,
+    Pause,
+    Refused,
+    Release,
+    Renew,
+    Run,
+    Trace,
+)
+
+UNSAFE_OK = {**SAFE, "ok": True}  # the twin's drive is healthy: the one input that is not safe by itself
+
+
+def driving(bench: Bench) -> int:
+    """A lease with a force that is kept."""
+    token = bench.lease()
+    bench.run(token, Force(NEXT, True), keep=True)
+    bench.step()
+    assert bench.device == {**UNSAFE_OK, "next": True}
+    return token
+
+
+# --- reading only --------------------------------------------------------------------------------------
+
+
+def test_without_a_lease_nothing_is_ever_written() -> None:
+    bench = Bench()
+    for _ in range(50):
+        assert bench.step({"run": True}).writes == {}
+    assert bench.cell.values["run"] is True
+    assert bench.device == {}
+
+
+def test_a_lease_opens_the_gate_only_once_it_is_on_the_disk() -> None:
+    bench = Bench()
+    bench.disk_works = False
+    request = bench.ask(Acquire(SECOND))
+    bench.steps(5)
+    assert bench.device == {}
+    assert request not in bench.replies
+    bench.disk_works = True
+    bench.steps(2)
+    assert bench.replies[request] == Leased(1, SECOND)
+    assert bench.device == UNSAFE_OK
+    assert bench.journalled("gate") == {"open"}
+
+
+def test_a_lease_that_ran_out_before_the_disk_had_it_is_not_granted() -> None:
+    bench = Bench()
+    bench.disk_works = False
+    request = bench.ask(Acquire(200 * MS))
+    bench.steps(30)
+    bench.disk_works = True
+    bench.steps(3)
+    assert bench.replies[request] == Refused("lease of anna ran out")
+    assert bench.device == {}
+    assert bench.journalled("gate") == set()
+
+
+# --- losing the lease ----------------------------------------------------------------------------------
+
+
+def test_a_lease_that_is_not_renewed_ends_in_safe_values_within_a_scan() -> None:
+    bench = Bench()
+    driving(bench)
+    bench.until(bench.cell.lease.expires)
+    assert bench.device == {**UNSAFE_OK, "next": True}
+    bench.step()
+    assert bench.device == SAFE
+    bench.steps(3)
+    assert bench.cell.gate.state == "closed"
+    assert bench.journalled("gate") == bench.journalled("force") == set()
+    assert bench.events[-3:] == [
+        "lease: lease of anna ran out",
+        "force: next freed",
+        "safe: the safe state is driven",
+    ]
+
+
+def test_renewed_in_time_it_goes_on() -> None:
+    bench = Bench()
+    token = driving(bench)
+    for _ in range(10):
+        assert bench.answer(Renew(token)) == Done()
+        bench.steps(50)
+    assert bench.device == {**UNSAFE_OK, "next": True}
+
+
+def test_given_back_the_station_is_safe_at_once() -> None:
+    bench = Bench()
+    token = driving(bench)
+    assert bench.answer(Release(token)) == Done()
+    assert bench.device == SAFE
+    assert bench.refusal(Renew(token)) == "nobody holds the lease; acquire it first"
+
+
+def test_safe_values_are_repeated_until_the_controller_has_taken_them() -> None:
+    bench = Bench()
+    token = driving(bench)
+    bench.link = False
+    bench.answer(Release(token))
+    bench.steps(20)
+    assert bench.device == {**UNSAFE_OK, "next": True}
+    assert bench.journalled("gate") == {"open"}
+    bench.link = True
+    bench.steps(2)
+    assert bench.device == SAFE
+    assert bench.journalled("gate") == set()
+
+
+def test_a_refused_safe_value_is_told() -> None:
+    bench = Bench()
+    token = driving(bench)
+    bench.refused = {"next": "BadNotWritable", "seen": "BadNodeIdUnknown"}
+    bench.answer(Release(token))
+    bench.steps(2)
+    assert bench.events[-1] == "safe: the safe state is driven, but for what the controller refuses: next"
+
+
+def test_values_under_way_when_the_gateway_ends_do_not_pass_for_safe_ones() -> None:
+    bench = Bench()
+    token = bench.lease()
+    bench.ask(Run(token, (Force(NEXT, True),), keep=True))
+    bench.now += 10 * MS
+    bench.step()
+    out = bench.step()
+    bench.cell.shut()
+    bench.cell.took(out.writes)  # the write of the last scan returns after the end was called
+    bench.steps(2)
+    assert bench.device == SAFE
+    assert bench.cell.gate.state == "closed"
+
+
+def test_a_gateway_that_ends_grants_nothing_more() -> None:
+    bench = Bench()
+    driving(bench)
+    bench.cell.shut()
+    assert bench.refusal(Acquire(SECOND)) == "the gateway ends"
+    bench.steps(2)
+    assert bench.device == SAFE
+
+
+# --- tokens --------------------------------------------------------------------------------------------
+
+
+def test_a_stale_token_is_refused_also_after_a_restart() -> None:
+    bench = Bench()
+    old = bench.lease()
+    bench.answer(Release(old))
+    bench.lease("bert")
+    for command in (Run(old, ()), Renew(old), Release(old), Abort(old)):
+        assert bench.refusal(command) == "bert holds the lease"
+    bench.restart()
+    assert bench.lease() == 3
+    assert bench.refusal(Run(old, ())) == "token 1 is stale, the lease has 3"
+    assert bench.refusal(Renew(2)) == "token 2 is stale, the lease has 3"
+
+
+def test_two_who_ask_in_one_scan() -> None:
+    bench = Bench()
+    first, second = bench.ask(Acquire(SECOND), "anna"), bench.ask(Acquire(SECOND), "bert")
+    bench.steps(2)
+    assert isinstance(bench.replies[first], Leased)
+    assert bench.replies[second] == Refused("anna holds the lease, for 1.0 s more unless renewed")
+
+
+def test_the_same_operator_twice_in_one_scan_gets_two_answers_and_one_lease() -> None:
+    bench = Bench()
+    first, second = bench.ask(Acquire(SECOND)), bench.ask(Acquire(SECOND))
+    bench.steps(3)
+    assert bench.replies[first] == Refused("a new lease was granted")
+    assert bench.replies[second] == Leased(2, SECOND)
+
+
+def test_a_new_lease_of_the_same_operator_starts_clean() -> None:
+    bench = Bench()
+    driving(bench)
+    bench.cell.twin.inject("belt.trip")
+    assert bench.lease() == 2
+    bench.steps(2)
+    assert bench.device == UNSAFE_OK
+    assert bench.cell.twin.active_faults() == []
+    assert bench.journalled("gate") == {"open"}
+    assert bench.journalled("force") == set()
+
+
+def test_a_lease_while_the_safe_state_is_driven_keeps_the_gate_journalled_as_open() -> None:
+    bench = Bench()
+    token = driving(bench)
+    bench.ask(Release(token))
+    bench.ask(Acquire(SECOND))
+    bench.steps(3)
+    assert bench.cell.gate.state == "open"
+    assert bench.journalled("gate") == {"open"}
+
+
+def test_a_run_while_the_safe_state_is_driven_is_refused() -> None:
+    bench = Bench()
+    token = driving(bench)
+    bench.link = False
+    bench.answer(Release(token))
+    assert bench.cell.gate.state == "safing"
+    assert bench.refusal(Run(token, (Force(NEXT, True),))) == "nobody holds the lease; acquire it first"
+
+
+# --- forces --------------------------------------------------------------------------------------------
+
+
+def test_a_force_is_on_the_disk_before_it_takes_effect() -> None:
+    bench = Bench()
+    token = bench.lease()
+    bench.disk_works = False
+    bench.ask(Run(token, (Force(NEXT, True),), keep=True))
+    bench.steps(10)
+    assert bench.device["next"] is False
+    bench.disk_works = True
+    bench.steps(2)
+    assert bench.device["next"] is True
+    assert bench.disk["force", "next"] == msgspec.msgpack.encode(False)
+
+
+def test_released_an_input_shows_what_the_twin_shows_now() -> None:
+    bench = Bench()
+    token = bench.lease()
+    bench.run(token, Force(TagRef("ok"), False), keep=True)
+    bench.step()
+    assert bench.device["ok"] is False
+    bench.cell.twin.inject("belt.trip")
+    bench.run(token, Free(TagRef("ok")))
+    bench.step()
+    assert bench.device["ok"] is False
+    bench.cell.twin.inject("belt.trip", False)
+    bench.step()
+    assert bench.device["ok"] is True
+    assert bench.journalled("force") == set()
+
+
+def test_one_bit_of_a_word_is_forced_alone() -> None:
+    bench = Bench()
+    token = bench.lease()
+    bench.run(token, Force(TagRef("command", 3), True), Force(TagRef("command", 0), True), keep=True)
+    bench.step()
+    assert bench.device["command"] == 9
+    assert bench.cell.state("boot", "ready").forces == ("command.3", "command.0")
+    bench.run(token, Free(TagRef("command", 3)))
+    bench.step()
+    assert bench.device["command"] == 1
+
+
+def test_a_script_takes_back_what_it_forced_to_what_was_forced_before() -> None:
+    bench = Bench()
+    token = bench.lease()
+    bench.run(token, Force(COMMAND, 5), keep=True)
+    bench.run(token, Force(COMMAND, 7), Force(NEXT, True), Force(COMMAND, 8), Pause(20 * MS))
+    bench.step()
+    assert (bench.device["command"], bench.device["next"]) == (5, False)
+    assert bench.journalled("force") == {"command"}
+
+
+def test_old_values_of_forces_that_never_came_about_are_not_kept() -> None:
+    bench = Bench()
+    token = bench.lease()
+    trace = bench.run(token, Await(NEXT, True, 0, 50 * MS), Force(COMMAND, 5), keep=True)
+    assert trace.ended == "limit"
+    bench.step()
+    assert bench.journalled("force") == set()
+
+
+# --- what would crash or lie ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("action", "why"),
+    [
+        (Force(TagRef("run"), True), "run is no input of belt; only inputs can be forced"),
+        (Force(TagRef("nothing"), True), "nothing is not a tag of this station"),
+        (Force(TagRef("speed", 3), True), "speed.3: INT has no bit 3"),
+        (Force(TagRef("command", 16), True), "command.16: WORD has no bit 16"),
+        (Force(TagRef("command", 10**9), True), "WORD has no bit 1000000000"),
+        (Force(TagRef("command", 3), 2), "command.3 is one bit; force it to true or false"),
+        (Force(NEXT, 1.0), "next is one bit; force it to true or false"),
+        (Force(COMMAND, True), "command is a number; True is none"),
+        (Force(COMMAND, math.nan), "command is a number; nan is none"),
+        (Force(TagRef("speed"), math.inf), "speed is a number; inf is none"),
+        (Force(COMMAND, 65536), "65536 is outside the range of command, 0..65535"),
+        (Force(TagRef("speed"), 500.5), "500.5 is outside the range of speed, 0..500"),
+        (Force(COMMAND, 2.5), "command holds whole numbers, not 2.5"),
+        (Free(TagRef("run")), "run is no input of belt"),
+        (Await(TagRef("rate", 1), True, 0, 0), "rate.1: REAL has no bit 1"),
+        (Inject("belt.tripp"), "a belt-conveyor has the faults jam, trip"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_done(action: object, why: str) -> None:
+    bench = Bench()
+    token = bench.lease()
+    assert why in bench.refusal(Run(token, (Force(NEXT, True), action)))  # type: ignore[arg-type]
+    bench.step()
+    assert bench.device == UNSAFE_OK
+    assert bench.journalled("force") == set()
+
+
+def test_nan_from_a_controller_is_shown_once_and_moves_nothing() -> None:
+    bench = Bench()
+    token = bench.lease()
+    request = bench.ask(Run(token, (Pause(50 * MS),)))
+    for _ in range(8):
+        bench.step({"rate": math.nan, "run": math.nan})
+    trace = bench.replies[request]
+    assert isinstance(trace, Trace)
+    assert [sample.tag for sample in trace.samples].count("rate") <= 1
+    assert bench.cell.twin.components["belt"].snapshot()["driven"] is False
+
+
+# --- the link ------------------------------------------------------------------------------------------
+
+
+def test_a_lost_link_ends_the_script_and_everything_is_written_anew_when_it_is_back() -> None:
+    bench = Bench()
+    token = bench.lease()
+    bench.run(token, Force(COMMAND, 5), keep=True)
+    bench.step()
+    request = bench.ask(Run(token, (Pause(SECOND),)))
+    bench.steps(3)
+    bench.link = False
+    out = bench.step()
+    assert out.writes == {}
+    trace = bench.replies[request]
+    assert isinstance(trace, Trace)
+    assert trace.ended == "link"
+    bench.device.clear()  # the controller was switched off and on
+    bench.answer(Renew(token))
+    bench.link = True
+    assert bench.step().writes == {**UNSAFE_OK, "command": 5}
+    assert bench.step().writes == {}
+    assert "link: the controller is not connected" in bench.events
+
+
+def test_a_script_without_a_link_ends_at_once() -> None:
+    bench = Bench()
+    token = bench.lease()
+    bench.link = False
+    trace = bench.run(token, Pause(SECOND))
+    assert (trace.ended, trace.marks) == ("link", ())
+
+
+def test_what_the_controller_refuses_is_in_the_trace() -> None:
+    bench = Bench()
+    token = bench.lease()
+    bench.refused = {"next": "BadNotWritable"}
+    trace = bench.run(token, Force(NEXT, True), Pause(20 * MS))
+    assert trace.refused == {"next": "BadNotWritable"}
+    assert bench.device["next"] is False
+
+
+def test_scans_that_came_late_are_counted_and_are_in_the_trace() -> None:
+    bench = Bench()
+    token = bench.lease()
+    request = bench.ask(Run(token, (Pause(100 * MS),)))
+    bench.steps(2)
+    began = bench.cell.script.started if bench.cell.script else 0
+    bench.step(late=35 * MS, after=45 * MS)
+    at = bench.now
+    bench.steps(10)
+    trace = bench.replies[request]
+    assert isinstance(trace, Trace)
+    assert trace.overruns == ((at - began, 35 * MS),)
+    assert bench.cell.state("boot", "ready").overruns == 1
+
+
+# --- kill and restart ----------------------------------------------------------------------------------
+
+
+def test_restarted_while_driving_the_safe_state_is_driven_and_forces_are_named() -> None:
+    bench = Bench()
+    driving(bench)
+    bench.restart()
+    assert bench.step().writes == SAFE
+    bench.steps(2)
+    assert bench.device == SAFE
+    assert [event for event in bench.events if event.startswith("safe")] == [
+        "safe: restarted while driving: safe state; forces ended: next",
+        "safe: the safe state is driven",
+    ]
+    assert bench.journalled("gate") == bench.journalled("force") == set()
+
+
+def test_a_second_kill_before_the_safe_state_was_driven_changes_nothing() -> None:
+    bench = Bench()
+    driving(bench)
+    bench.restart()
+    bench.link = False
+    bench.steps(3)
+    assert bench.journalled("gate") == {"open"}
+    bench.restart()
+    bench.link = True
+    bench.steps(2)
+    assert bench.device == SAFE
+
+
+def test_restarted_at_rest_nothing_is_written() -> None:
+    bench = Bench()
+    token = driving(bench)
+    bench.answer(Release(token))
+    bench.steps(2)
+    bench.restart()
+    for _ in range(10):
+        assert bench.step().writes == {}
+
+
+def test_the_clock_may_start_at_nought_or_anywhere() -> None:
+    for now in (0, 10**18):
+        bench = Bench(now=now - 10 * MS, stored=stored("lease", "token", 7))
+        assert bench.lease() == 8
