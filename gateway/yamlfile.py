@@ -239,8 +239,11 @@ class _Converter:
             value = self.convert(
                 child, hints[fields[key].name], key if where == "the file" else f"{where}.{key}"
             )
-            failed = failed or value is _FAILED
-            values[fields[key].name] = value
+            if value is not _FAILED:
+                values[fields[key].name] = value
+            elif fields[key].required or where != "the file":
+                failed = True
+            # Else its default stands in, so that the rest of the file is checked too.
         for key, field in fields.items():
             if field.required and key not in found:
                 self.bad(name or node, f"{where}: key {key!r} is missing")

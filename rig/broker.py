@@ -159,16 +159,17 @@ def _runs(process: subprocess.Popen[bytes] | None) -> bool:
 
 def choose(kind: str | None) -> Kind:
     """``kind``, else ``TWINLINE_BROKER``, else what is installed; BadInput if it is not to be had."""
+    where = "--broker" if kind else VARIABLE
     wanted = kind or os.environ.get(VARIABLE) or ("mosquitto" if _mosquitto() else "embedded")
     if wanted == "embedded":
         return "embedded"
     if wanted != "mosquitto":
         raise BadInput(
-            [Problem(VARIABLE, 0, 0, f"{wanted!r} is no broker", "allowed are mosquitto, embedded")]
+            [Problem(where, 0, 0, f"{wanted!r} is no broker", "allowed are mosquitto, embedded")]
         )
     if _mosquitto() is None:
         raise BadInput(
-            [Problem(VARIABLE, 0, 0, "mosquitto is not installed", "install it, or choose embedded")]
+            [Problem(where, 0, 0, "mosquitto is not installed", "install it, or choose embedded")]
         )
     return "mosquitto"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -161,7 +162,7 @@ def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
     stations: dict[str, tuple[StationLine, Station]] = {}
     for each in entry.stations:
         try:
-            station = load_station(path.parent / each.station)
+            station = load_station(Path(os.path.normpath(path.parent / each.station)))
         except BadInput as bad:
             problems += bad.problems
             continue
