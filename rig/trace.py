@@ -39,7 +39,8 @@ class Reading:
         return found is not None and holds(ref, value, tolerance, {ref.tag: found})
 
     def became(self, expect: Expect, start: int, end: int | None = None) -> tuple[int | None, bool]:
-        """(when ``expect`` first held at or after ``start``, whether it had held already before that)."""
+        """(when ``expect`` first became so at or after ``start``, False); (``start``, True) if it was so
+        before and did not cease to be; (None, False) if it did not become so up to ``end``."""
         held = False
         for at, value in self._changes.get(expect.ref.tag, ()):
             if end is not None and at > end:
@@ -52,10 +53,6 @@ class Reading:
             else:
                 held = False
         return (start, True) if held else (None, False)
-
-    def first(self, ref: TagRef, value: Value, start: int) -> int | None:
-        """When ``ref`` first became ``value`` at or after ``start``; ``start`` itself if it was so then."""
-        return self.became(Expect(ref, value, 0.0, 0, 0), start)[0]
 
     def moved(self, start: int, end: int | None = None) -> set[str]:
         """The tags whose value changed after ``start`` and not after ``end``."""

@@ -172,7 +172,7 @@ class Cell:
             self.script.refused.update(seen.refused)
         for tag, value in seen.image.items():
             self._change(tag, value)
-            if math.isfinite(value):  # a controller's NaN is shown, but moves nothing
+            if not isinstance(value, float) or math.isfinite(value):  # NaN is shown, but moves nothing
                 self.twin.drive(tag, value)
 
     def _change(self, tag: str, value: Value) -> None:

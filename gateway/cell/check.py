@@ -99,7 +99,7 @@ def _refuses_value(ref: TagRef, value: Value, station: Station) -> str:
     tag = station.tags[ref.tag]
     if ref.bit >= 0 or tag.type.kind == "bool":
         return "" if isinstance(value, bool) else f"{ref} is one bit; force it to true or false"
-    if isinstance(value, bool) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return f"{ref} is a number; {value} is none"
     if not tag.range.low <= value <= tag.range.high:
         return f"{show(value)} is outside the range of {ref}, {tag.range.low:g}..{tag.range.high:g}"

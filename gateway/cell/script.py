@@ -50,8 +50,8 @@ class Script:
     ) -> None:
         self.operator, self.request, self.run = operator, request, run
         self.started, self.utc = now, utc
-        self.watched = set(run.watch) or set(values)
-        self.initial = {tag: value for tag, value in values.items() if tag in self.watched}
+        self.watched = set(run.watch)  # empty: every tag, also one that was not seen yet
+        self.initial = {tag: value for tag, value in values.items() if self._watches(tag)}
         self.marks: list[int] = []
         self.samples: list[Sample] = []
         self.happenings: list[Happening] = []
@@ -68,7 +68,7 @@ class Script:
 
     def sampled(self, now: int, tag: str, value: Value) -> None:
         """``tag`` changed."""
-        if tag in self.watched and self._has_room():
+        if self._watches(tag) and self._has_room():
             self.samples.append(Sample(now - self.started, tag, value))
 
     def happened(self, happening: Happening) -> None:
@@ -88,6 +88,9 @@ class Script:
         """This scan came ``late`` ns after its time."""
         if self._has_room():
             self.overruns.append((now - self.started, late))
+
+    def _watches(self, tag: str) -> bool:
+        return not self.watched or tag in self.watched
 
     def _has_room(self) -> bool:
         """Whether one more entry fits; a trace that is full ends the script, so that nothing is missing
