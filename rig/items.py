@@ -94,6 +94,20 @@ def unreadable(raised: BaseException, path: Path) -> Problem:
     return Problem(_short(path), _line(raised, path), 0, f"{type(raised).__name__}: {raised}")
 
 
+def unmet(item: pytest.Item) -> list[Problem]:
+    """What a procedure asks for that nothing gives."""
+    if not isinstance(item, pytest.Function):
+        return []
+    info = item._fixtureinfo
+    given = {*info.name2fixturedefs, "request"}
+    path, line, _ = item.location
+    return [
+        Problem(path, (line or 0) + 1, 0, f"{item.originalname} asks for {name!r}, which nothing gives",
+                "it may have " + ", ".join((*ABOUT, "session", "step")) + ", and fixtures of its own")
+        for name in info.argnames if name not in given
+    ]  # fmt: skip
+
+
 def _place(raised: BaseException, path: Path) -> str:
     return f"{_short(path)}:{_line(raised, path)}"
 

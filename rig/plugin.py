@@ -20,7 +20,19 @@ from gateway.errors import BadInput
 from rig.backend import RigFault
 from rig.evidence import Evidence, EvidenceFailed
 from rig.interrupt import Interrupt
-from rig.items import ABOUT, SESSION, STEP, judge, phase_of, station_of, step_id, things, title_of, unreadable
+from rig.items import (
+    ABOUT,
+    SESSION,
+    STEP,
+    judge,
+    phase_of,
+    station_of,
+    step_id,
+    things,
+    title_of,
+    unmet,
+    unreadable,
+)
 from rig.line import Line
 from rig.open import Options, open_backend, prepare
 from rig.record import PHASES, Step, exit_status
@@ -148,6 +160,7 @@ class SessionPlugin:
         yield
         if any(item not in connecting for item in items):
             items += [item for item in connecting if item not in items]
+        self.broken += sorted({str(problem) for item in items for problem in unmet(item)})
         items.sort(key=lambda item: PHASES.index(phase_of(item)))
 
     # --- running -------------------------------------------------------------------------------------
@@ -157,6 +170,8 @@ class SessionPlugin:
         """Open the line, run everything, close it; nothing is left running whatever happens."""
         if session.config.option.collectonly or session.testsfailed:
             return (yield)
+        if self.broken:
+            pytest.exit("\n".join(self.broken), returncode=2)
         if not session.items:
             self._give_up(f"-k {self.config.option.keyword}: no step's name matches", 2)
         self._pytest = session

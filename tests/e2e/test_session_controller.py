@@ -1,4 +1,4 @@
-"""A controller that is not there, refuses, closes, or is another than expected: FAIL that says which and why."""
+"""A controller that is not there, refuses, closes, or is another: FAIL that says which and why."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from running import Starter, belt, by_id, is_free
 
 @contextlib.contextmanager
 def relay(target: int) -> Iterator[tuple[int, threading.Event]]:
-    """A port that leads to ``target`` until the event is set; then it closes what is open and all that come."""
+    """A port that leads to ``target`` until the event is set; then all is closed, and what comes is too."""
     closed = threading.Event()
     open_: list[socket.socket] = []
 
