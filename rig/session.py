@@ -175,6 +175,8 @@ class Session:
                 raise ControllerGone(name)
             if trace.ended in ("lease", "a new lease was granted"):
                 raise LeaseLost(name, "it was lost while a script ran")
+            if trace.ended == "full":
+                raise RigFault(f"{name}: more changed than a trace holds; watch fewer tags")
         return {name: Reading(trace) for name, trace in traces.items()}
 
     def lost(self, raised: BaseException | None) -> None:
