@@ -101,7 +101,7 @@ class Agent:
         self._asked: deque[tuple[Asked, int]] = deque()
         self._received: dict[tuple[str, int], int] = {}
         self._coupled: deque[tuple[str, Coupling]] = deque()
-        self._outbox: asyncio.Queue[Outputs] = asyncio.Queue(MAX_OUTBOX)
+        self._outbox: asyncio.Queue[Outputs | None] = asyncio.Queue(MAX_OUTBOX)
         self._persisted = 0
         self._refused: dict[str, str] = {}
         self._changed: dict[str, Value] = {}
@@ -124,9 +124,12 @@ class Agent:
         ended = asyncio.create_task(self.ending.wait())
         await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
         broken = [task for task in tasks if task.done()]
+        scanning, sending, *_ = tasks
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SAFE_WITHIN):
-                await self._make_safe(tasks[0])
+                await self._make_safe(scanning)
+                if not scanning.done():
+                    await self._send_rest(scanning, sending)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, ended, return_exceptions=True)
@@ -150,6 +153,14 @@ class Agent:
         self.cell.shut()
         while self.cell.gate.state != "closed" and self.link.ready and not scanning.done():
             await asyncio.sleep(self.station.scan / 1e9)
+
+    async def _send_rest(self, scanning: asyncio.Task[None], sending: asyncio.Task[None]) -> None:
+        """End the scan, and send what it still had to say: above all that the safe state is driven."""
+        scanning.cancel()
+        await asyncio.wait((scanning,))
+        await self._queue(self.cell.step(time.monotonic_ns(), self._seen({}, 0)))
+        await self._outbox.put(None)
+        await asyncio.wait((sending,))
 
     # --- the scan ----------------------------------------------------------------------------------------
 
@@ -198,10 +209,9 @@ class Agent:
             await self._outbox.put(out)
 
     async def _send(self) -> None:
-        """In order, and nothing before the journal has what it speaks of."""
+        """In order, and nothing before the journal has what it speaks of; until None is put."""
         loop = asyncio.get_running_loop()
-        while True:
-            out = await self._outbox.get()
+        while (out := await self._outbox.get()) is not None:
             if out.journal:
                 kept: list[Kept] = [
                     Delete(change.table, change.key)

@@ -1,0 +1,246 @@
+"""The lease on a gateway that stands alone: read-only without, one operator, safe when it ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from running import GATEWAY, WITHIN, Belt, Memory, Run, Starter, belt, memory, until
+
+from gateway.agent import AgentConfig
+from gateway.field.tags import TagRef
+from gateway.net import topics
+from gateway.net.bus import Bus, Delivery
+from gateway.net.identity import Identity, Trust
+from gateway.net.messages import Force, Image, State, decode
+from rig.backend import LeaseLost, RigFault, Script
+from rig.broker import Broker
+from rig.remote import BusBackend
+
+HOLDS = (Force(TagRef("command"), 32), Force(TagRef("part-leaves"), True))
+# A rig that holds the lease and forces inputs until it is killed.
+RIG = """
+import sys
+from pathlib import Path
+from gateway.field.tags import TagRef
+from gateway.net.identity import Identity, Trust
+from gateway.net.messages import Force
+from rig.backend import Script
+from rig.remote import BusBackend
+
+broker, folder = sys.argv[1], Path(sys.argv[2])
+backend = BusBackend(
+    "one", ["belt"], [broker], Identity.load(folder / "anna.pem"), Trust.load(folder / "trust.yaml")
+)
+backend.start()
+backend.hold("belt")
+held = (Force(TagRef("command"), 32), Force(TagRef("part-leaves"), True))
+backend.run({"belt": Script(held, keep=True)})
+print("holding", flush=True)
+sys.stdin.buffer.read() or __import__("time").sleep(600)
+"""
+
+
+class Site:
+    """A controller, its gateway and a broker that no session started; operators come and go."""
+
+    def __init__(self, folder: Path, made: Belt, start: Starter, broker: Broker) -> None:
+        self.folder, self.made, self.start, self.broker = folder, made, start, broker
+        self.trust = Trust()
+        self.keys = {name: Identity.create(name) for name in ("belt", "anna", "berta")}
+        for name, identity in self.keys.items():
+            self.trust.add(name, identity.public_bytes)
+            identity.save(folder / f"{name}.pem")
+        self.trust.save(folder / "trust.yaml")
+        (folder / "state").mkdir()
+        config = AgentConfig(
+            line="one",
+            station=str(made.folder / "stations/belt.yaml"),
+            brokers=(broker.url,),
+            key=str(folder / "belt.pem"),
+            trust=str(folder / "trust.yaml"),
+            state=str(folder / "state"),
+        )
+        (folder / "agent.json").write_bytes(msgspec.json.encode(config))
+
+    def gateway(self) -> Run:
+        """A gateway on the one state folder, that hears commands."""
+        run = self.start(self.folder, sys.executable, "-m", GATEWAY, str(self.folder / "agent.json"))
+        until("a gateway", lambda: '"ready"' in run.shown or run.process.poll() is not None)
+        assert run.process.poll() is None, run.shown
+        return run
+
+    @contextmanager
+    def operator(self, name: str) -> Iterator[BusBackend]:
+        """Connected as ``name``."""
+        backend = BusBackend("one", ["belt"], [self.broker.url], self.keys[name], self.trust)
+        backend.start()
+        try:
+            yield backend
+        finally:
+            backend.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path, start: Starter) -> Iterator[Site]:
+    made = belt(tmp_path, serve=False)
+    start.controller(tmp_path, made)
+    with Broker(tmp_path / "broker") as broker:
+        yield Site(tmp_path, made, start, broker)
+
+
+@pytest.fixture
+def watched(site: Site) -> Iterator[Memory]:
+    with memory(site.made.port) as client:
+        yield client
+
+
+def test_without_a_lease_it_only_reads(site: Site, watched: Memory) -> None:
+    foreign = (12345, True, True, False)  # each unlike its safe value or unlike what the twin would write
+    watched.write(foreign)
+    states: list[State] = []
+    seen: list[int] = []
+
+    def on_state(delivery: Delivery) -> None:
+        states.append(decode(delivery.envelope.body, State))
+
+    def on_image(delivery: Delivery) -> None:
+        image = decode(delivery.envelope.body, Image)
+        if image.good and "seen-command" in image.values:
+            seen.append(int(image.values["seen-command"]))
+
+    bus = Bus("anna", [site.broker.url], identity=site.keys["anna"], trust=site.trust)
+    bus.subscribe(topics.state("one", "belt"), on_state)
+    bus.subscribe(topics.image("one", "belt"), on_image)
+    with bus:
+        gateway = site.gateway()
+        until("a gateway that is connected", lambda: any(state.link == "ready" for state in states))
+        count = len(states)
+        until("heartbeats", lambda: len(states) >= count + 4)
+        until("what the controller shows", lambda: 12345 in seen)
+        assert {state.holder for state in states} == {""}
+    assert watched.read() == foreign
+    gateway.process.terminate()
+    assert gateway.wait() == 0, gateway.shown
+    assert watched.read() == foreign
+
+
+def test_a_second_operator_is_refused(site: Site, watched: Memory) -> None:
+    site.gateway()
+    with site.operator("anna") as anna, site.operator("berta") as berta:
+        anna.hold("belt")
+        anna.run({"belt": Script(HOLDS, keep=True)})
+        watched.wait(Memory.HELD)
+        with pytest.raises(RigFault, match=r"belt grants no lease: anna holds the lease, for \d\.\d s more"):
+            berta.hold("belt")
+        with pytest.raises(RigFault, match="no lease is held"):
+            berta.run({"belt": Script(HOLDS)})
+        assert watched.read() == Memory.HELD  # the refusal changed nothing
+        anna.close()
+        watched.wait(Memory.SAFE)
+        berta.hold("belt")
+        berta.run({"belt": Script(HOLDS, keep=True)})
+        watched.wait(Memory.HELD)
+
+
+def test_what_was_held_under_an_old_lease_is_refused(site: Site, watched: Memory) -> None:
+    site.gateway()
+    with site.operator("anna") as first, site.operator("anna") as second:
+        first.hold("belt")
+        second.hold("belt")  # the same operator, again: the first's token is stale
+        with pytest.raises(LeaseLost, match="belt: the lease is lost: token 1 is stale, the lease has 2"):
+            first.run({"belt": Script(HOLDS)})
+        second.run({"belt": Script(HOLDS, keep=True)})
+        watched.wait(Memory.HELD)
+
+
+def test_an_operator_that_is_killed(site: Site, watched: Memory) -> None:
+    gateway = site.gateway()
+    rig = site.start(site.folder, sys.executable, "-c", RIG, site.broker.url, str(site.folder))
+    until("a rig that holds", lambda: "holding" in rig.shown or rig.process.poll() is not None)
+    watched.wait(Memory.HELD)
+    rig.process.kill()
+    watched.wait(Memory.SAFE, within=5)
+    assert "lease of anna ran out" in gateway.shown
+    with site.operator("berta") as berta:
+        berta.hold("belt")  # free for the next
+
+
+@pytest.mark.parametrize("ending", ["the broker goes", "the gateway is told to end"])
+def test_other_ends_of_a_lease(ending: str, site: Site, watched: Memory) -> None:
+    gateway = site.gateway()
+    with site.operator("anna") as anna:
+        anna.hold("belt")
+        anna.run({"belt": Script(HOLDS, keep=True)})
+        watched.wait(Memory.HELD)
+        if ending == "the broker goes":
+            site.broker.kill()
+        else:
+            gateway.process.terminate()
+            assert gateway.wait() == 0, gateway.shown
+        watched.wait(Memory.SAFE, within=5)
+    gateway.assert_no_traceback()
+
+
+def test_a_gateway_that_is_killed_restores_when_it_is_back(site: Site, watched: Memory) -> None:
+    gateway = site.gateway()
+    with site.operator("anna") as anna:
+        anna.hold("belt")
+        anna.run({"belt": Script(HOLDS, keep=True)})
+        watched.wait(Memory.HELD)
+        gateway.process.kill()
+        gateway.wait()
+        assert watched.read() == Memory.HELD  # a dead gateway restores nothing
+    again = site.gateway()
+    watched.wait(Memory.SAFE, within=5)
+    until("the event", lambda: "forces ended: command, part-leaves" in again.shown)
+    with site.operator("berta") as berta:
+        berta.hold("belt")
+    again.process.terminate()
+    assert again.wait() == 0, again.shown
+
+
+@pytest.mark.parametrize("ending", ["killed", "told to end", "told to end while a lease is held"])
+def test_a_gateway_that_was_safe_when_it_ended_writes_nothing(
+    ending: str, site: Site, watched: Memory
+) -> None:
+    gateway = site.gateway()
+    with site.operator("anna") as anna:
+        anna.hold("belt")
+        anna.run({"belt": Script(HOLDS, keep=True)})
+        watched.wait(Memory.HELD)
+        if ending == "told to end while a lease is held":
+            gateway.process.terminate()
+            gateway.wait()
+    until("the safe state", lambda: "the safe state is driven" in gateway.shown)  # told once it is journalled
+    gateway.process.kill() if ending == "killed" else gateway.process.terminate()
+    gateway.wait()
+    foreign = (12345, True, True, False)
+    watched.write(foreign)
+    site.gateway()
+    with site.operator("berta") as berta:
+        until("the link", lambda: berta.identify("belt")[0].link == "ready")
+        berta.identify("belt")
+    assert watched.read() == foreign
+
+
+def test_two_gateways_do_not_share_a_journal(site: Site) -> None:
+    site.gateway()
+    second = site.start(site.folder, sys.executable, "-m", GATEWAY, str(site.folder / "agent.json"))
+    assert second.wait(WITHIN) == 2
+    assert "journal.sqlite: is in use; another gateway runs here with this journal" in second.said
+    assert "Traceback" not in second.shown
+
+
+def test_a_gateway_without_its_files(site: Site) -> None:
+    config = json.loads((site.folder / "agent.json").read_text())
+    (site.folder / "belt.pem").unlink()
+    run = site.start(site.folder, sys.executable, "-m", GATEWAY, str(site.folder / "agent.json"))
+    assert run.wait() == 2
+    assert "Traceback" not in run.shown
+    assert config["key"] in run.said
