@@ -49,6 +49,23 @@ def demo(mode: ModeOption = None, broker: BrokerOption = None, runs: RunsOption 
     session_run(Path("lines/starter.yaml"), mode=mode, ports="auto", broker=broker, runs=runs)
 
 
+@app.command()
+def probe(
+    url: Annotated[
+        str, typer.Argument(help="modbus://host:port/unit, opc.tcp://host:port or s7://host:port/rack/slot.")
+    ],
+    expect: Annotated[
+        list[str] | None, typer.Option(help="A value seen on the machine: hr:100=12.5 or hr:100:REAL=12.5.")
+    ] = None,
+    timeout: Annotated[str, typer.Option(help="How long to wait for an answer.")] = "2 s",
+    as_json: Annotated[bool, typer.Option("--json", help="For programs to read.")] = False,
+) -> None:
+    """Ask a device what it is and what can be read of it; exit status 0 it answered, 1 it did not."""
+    from gateway.field.probe.probe import command
+
+    raise typer.Exit(command(url, expect or (), timeout, as_json, typer.echo))
+
+
 @session_app.command("run")
 def session_run(
     line: LineArgument,

@@ -19,7 +19,7 @@ from drivers_support import (
     tags_for,
 )
 
-from gateway.errors import ConnectionLost, GatewayError, ProtocolViolation
+from gateway.errors import ConnectionLost, DeviceRefused, GatewayError, ProtocolViolation
 from gateway.field.drivers.base import TagsRefused, open_driver
 
 LEVEL = {"level": ("UINT", "DB1.DBW0")}
@@ -265,7 +265,9 @@ def test_a_handshake_that_fails_says_so(manner: Handler) -> None:
     async def work() -> None:
         async with listening(manner) as port:
             driver = open_driver(f"s7://127.0.0.1:{port}/0/1", tags_for("s7", {}, LEVEL), PATIENT_NS)
-            with pytest.raises(ProtocolViolation, match=r"no S7 frame|rack and slot|bytes a message"):
+            with pytest.raises(
+                (ProtocolViolation, DeviceRefused), match=r"no S7 frame|rack and slot|bytes a message"
+            ):
                 await driver.connect()
             assert driver.lost.is_set()
 

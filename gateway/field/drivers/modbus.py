@@ -88,7 +88,7 @@ def _measure(data: bytes | bytearray) -> int:
         return 0
     _, protocol, follow = struct.unpack_from(">HHH", data)
     if protocol or not 2 < follow + 1 <= 255:
-        raise ValueError(f"no Modbus frame: {bytes(data[:6]).hex(' ')}")
+        raise ValueError(f"no Modbus frame: {bytes(data[:6])!r}")
     return 6 + int(follow)
 
 

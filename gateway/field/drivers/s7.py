@@ -37,6 +37,7 @@ _ACCESS = (
     "permit PUT/GET in the CPU's protection settings and switch off 'optimized block access' "
     "of the data block of {}"
 )
+_PLACE = "check rack and slot in the device's address: 0/1 for an S7-1200 or S7-1500, 0/2 for an S7-300"
 _ADDRESS = (
     "check the address of {} in the station file; the data block must exist, be long enough, "
     "and have 'optimized block access' off"
@@ -84,7 +85,7 @@ def _measure(data: bytes | bytearray) -> int:
         return 0
     version, length = data[0], int.from_bytes(data[2:4], "big")
     if version != 3 or length < 7:
-        raise ValueError(f"no S7 frame: {bytes(data[:4]).hex(' ')}")
+        raise ValueError(f"no S7 frame: {bytes(data[:4])!r}")
     return length
 
 
@@ -108,6 +109,7 @@ class S7Driver(MemoryDriver):
         slot: int = 1,
     ) -> None:
         super().__init__(endpoint, tags, timeout_ns, initial)
+        self.place = rack, slot
         self._called = _BASIC << 8 | rack << 5 | slot
         self._s7 = S7Protocol()
         self._sequence = 0
@@ -118,7 +120,9 @@ class S7Driver(MemoryDriver):
         call = struct.pack(">BBHHB", 6 + len(parameters), 0xE0, 0, 1, 0) + parameters
         answer = await self.exchange(_framed(call))
         if answer[5] != _CONFIRM:
-            raise self.violated(f"refused the connection; check rack and slot ({answer[4:].hex(' ')})")
+            raise DeviceRefused(
+                f"connection code {answer[5]:#04x}", f"rack {self.place[0]}, slot {self.place[1]}", _PLACE
+            )
         setup = await self._ask(self._s7.build_setup_communication_request(1, 1, _PDU))
         granted = (setup["parameters"] or {}).get("pdu_length", 0)
         if not 64 <= granted <= _PDU:

@@ -1,0 +1,100 @@
+"""A value that a person sees on the machine, and the types and orders in which raw bytes hold it; pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from gateway.field.addresses import Address, Protocol, parse_address
+from gateway.field.types import TYPES, DataType
+
+_WORDS = ("ABCD", "CDAB", "BADC", "DCBA")
+ORDERS: dict[int, tuple[str, ...]] = {1: ("ABCD",), 2: ("ABCD", "BADC"), 4: _WORDS, 8: _WORDS}
+"""By bytes of the value, in the letters of a 32-bit one (high byte A): as sent, words swapped, bytes of each
+word swapped, both."""
+FACTORS = (1, 10, 100, 1000)
+"""A whole number may hold tenths, hundredths or thousandths of what is shown."""
+ANOTHER = "change the value on the machine and probe again to tell them apart"
+
+
+class Expectation(NamedTuple):
+    """``value`` (true is 1) is shown with ``places`` decimals for ``address``; ``type`` where it is known."""
+
+    text: str
+    address: Address
+    value: float
+    places: int
+    type: DataType | None
+
+
+class Reading(NamedTuple):
+    """``value`` is held as ``type`` in ``order``; what is shown is that divided by ``factor``."""
+
+    type: str
+    order: str
+    factor: int
+    value: float
+
+
+def read_expectation(protocol: Protocol, text: str) -> Expectation:
+    """Read ``hr:100=12.5`` or ``hr:100:REAL=12.5``; ValueError("what; what would be right")."""
+    where, equals, shown = text.rpartition("=")
+    address, _, name = where.rpartition(":")
+    kind = TYPES.get(name.strip().upper()) if address else None
+    if not equals:
+        raise ValueError(f"{text!r} names no value; write for example hr:100=12.5 or hr:100:REAL=12.5")
+    shown = shown.strip()
+    if shown.lower() in ("true", "false"):
+        value = float(shown.lower() == "true")
+    else:
+        try:
+            value = float(shown)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise ValueError(f"{text!r}: {shown!r} is not a value; write a number, true or false")
+    places = len(shown.lower().partition("e")[0].partition(".")[2])
+    return Expectation(text, parse_address(protocol, address if kind else where), value, places, kind)
+
+
+def arranged(data: bytes, order: str) -> bytes:
+    """``data`` with the highest byte first, where a device sends it in ``order``."""
+    if order in ("CDAB", "DCBA"):
+        data = b"".join(data[at : at + 2] for at in range(len(data) - 2, -1, -2))
+    if order in ("BADC", "DCBA"):
+        data = b"".join(data[at : at + 2][::-1] for at in range(0, len(data), 2))
+    return data
+
+
+def readings(raw: bytes, wanted: Expectation, sizes: Sequence[int]) -> list[Reading]:
+    """How the first bytes of ``raw`` may hold the value; without a factor and in the usual order first.
+
+    Numbers of ``sizes`` (bytes) are tried, or the type that is expected.
+    """
+    numbers = [kind for kind in TYPES.values() if kind.kind in ("int", "real") and kind.bits // 8 in sizes]
+    found: list[tuple[int, int, Reading]] = []
+    for kind in [wanted.type] if wanted.type else numbers:
+        data = raw[: kind.bits // 8]
+        if len(data) * 8 != kind.bits:
+            continue  # the device has no more, or it is a BOOL
+        for usual, order in enumerate(ORDERS[len(data)]):
+            value = kind.unpack(arranged(data, order))
+            if not isinstance(value, int | float):
+                continue
+            found += [
+                (factor, usual, Reading(kind.name, order, factor, value))
+                for factor in _factors(value, kind, wanted)
+            ]
+    return [reading for _, _, reading in sorted(found, key=lambda each: each[:2])]
+
+
+def _factors(value: float, kind: DataType, wanted: Expectation) -> Iterator[int]:
+    """A REAL is shown rounded; a whole number is held as it is, or as so many parts."""
+    if kind.kind == "real":
+        if math.isfinite(value) and abs(value - wanted.value) <= 0.5 * 10**-wanted.places * (1 + 1e-6):
+            yield 1
+        return
+    for factor in FACTORS[: 1 if wanted.value == 0 else None]:
+        if value == round(wanted.value * factor, 6):
+            yield factor

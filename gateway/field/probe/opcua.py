@@ -1,0 +1,157 @@
+"""What an OPC UA server offers: endpoints and their security, who it is, its limits, and what it holds."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from asyncua import ua
+
+from gateway.field.addresses import OpcUaAddress
+from gateway.field.drivers.base import Driver
+from gateway.field.probe.expect import Expectation
+from gateway.field.probe.opcua_session import Answer, Session, hello
+from gateway.field.probe.report import Report
+
+DEPTH, NODES = 3, 60
+"""The tree is shown so deep, and so many nodes of it."""
+_OBJECTS, _HIERARCHY = (ua.NodeId.from_string(text) for text in ("i=85", "i=33"))
+_FACTS = {
+    "manufacturer": 2263, "product": 2261, "product URI": 2262, "version": 2264, "build": 2265,
+    "started": 2257, "server's clock": 2258,
+}  # fmt: skip
+_STATE, _NAMESPACES = 2259, 2255
+_LIMITS = {
+    "MaxNodesPerRead": 11705, "MaxNodesPerWrite": 11707, "MaxNodesPerBrowse": 11710,
+    "MaxNodesPerTranslateBrowsePathsToNodeIds": 11712, "MaxMonitoredItemsPerCall": 11714,
+    "MaxNodesPerMethodCall": 11709, "MaxNodesPerRegisterNodes": 11711, "MaxArrayLength": 11549,
+    "MaxStringLength": 11550, "MinSupportedSampleRate": 2272, "MaxBrowseContinuationPoints": 2735,
+}  # fmt: skip
+
+
+async def examine(
+    driver: Driver, timeout_ns: int, expectations: Sequence[Expectation], report: Report
+) -> None:
+    """Fill ``report``; raises GatewayError where no one is there."""
+    await hello(timeout_ns, report)
+    session = Session(report, timeout_ns)
+    try:
+        await session.call(session.client.connect_sessionless())
+        endpoints = await session.call(session.client.get_endpoints())
+        report.answered = True
+        for each in endpoints:
+            report.add(
+                "endpoints", url=each.EndpointUrl, policy=str(each.SecurityPolicyUri).rpartition("#")[2],
+                mode=each.SecurityMode.name.rstrip("_"), users=_users(each), level=each.SecurityLevel,
+            )  # fmt: skip
+        if not any(_is_open(each) for each in endpoints):
+            report.reason = "no session: no endpoint takes an anonymous user without security"
+            report.advice.append(
+                "enable an endpoint with security policy None and the anonymous user in the server's settings"
+            )
+            return
+        await session.call(session.client.create_session())
+        await session.call(session.client.activate_session())
+        await _identity(session, report)
+        await _browse(session, report)
+        for expectation in expectations:
+            await _compare(session, expectation, report)
+    finally:
+        await session.close()
+
+
+def _users(endpoint: ua.EndpointDescription) -> str:
+    """The ways to log in."""
+    return ", ".join(token.TokenType.name for token in endpoint.UserIdentityTokens) or "-"
+
+
+def _is_open(endpoint: ua.EndpointDescription) -> bool:
+    anonymous = any(t.TokenType == ua.UserTokenType.Anonymous for t in endpoint.UserIdentityTokens)
+    return bool(endpoint.SecurityMode == ua.MessageSecurityMode.None_ and anonymous)
+
+
+async def _identity(session: Session, report: Report) -> None:
+    """BuildInfo, state and name spaces; and the operation limits, of which the first bounds what follows."""
+    most = _plain((await session.read([_node(_LIMITS["MaxNodesPerRead"])]))[0])
+    session.most = min(most, NODES) if isinstance(most, int) and most > 0 else NODES
+    facts = await session.read([_node(number) for number in (_STATE, *_FACTS.values())])
+    with contextlib.suppress(ValueError, TypeError):
+        state = _plain(facts[0])
+        report.add("server", what="state", says=ua.ServerState(state).name)
+    for what, fact in zip(_FACTS, facts[1:], strict=True):
+        if text := str(_plain(fact) or ""):
+            report.add("server", what=what, says=text)
+    [spaces] = await session.read([_node(_NAMESPACES)])
+    for index, uri in enumerate(_plain(spaces) or ()):
+        report.add("name spaces", ns=f"ns={index}", uri=str(uri))
+    for what, limit in zip(_LIMITS, await session.read([_node(n) for n in _LIMITS.values()]), strict=True):
+        value = _plain(limit)
+        if isinstance(value, int | float):
+            report.add("limits", what=what, value=value or "no limit")
+
+
+def _node(number: int) -> ua.NodeId:
+    return ua.NodeId.from_string(f"i={number}")
+
+
+def _plain(answer: Answer) -> Any:
+    """The value, where there is a good one."""
+    return answer.Value if isinstance(answer, ua.Variant) else None
+
+
+async def _browse(session: Session, report: Report) -> None:
+    """The nodes below Objects, but for the standard's own, as a tree; values of variables beside them."""
+    found: list[tuple[int, ua.ReferenceDescription]] = []
+    seen: set[ua.NodeId] = set()
+
+    async def below(node: ua.NodeId, depth: int) -> None:
+        wanted = ua.BrowseDescription(
+            NodeId=node, BrowseDirection=ua.BrowseDirection.Forward, ReferenceTypeId=_HIERARCHY,
+            IncludeSubtypes=True, NodeClassMask=ua.NodeClass.Object | ua.NodeClass.Variable,
+            ResultMask=ua.BrowseResultMask.All,
+        )  # fmt: skip
+        parameters = ua.BrowseParameters(
+            View=ua.ViewDescription(), RequestedMaxReferencesPerNode=NODES, NodesToBrowse=[wanted]
+        )
+        [result] = await session.call(session.client.uaclient.browse(parameters))
+        for reference in result.References or ():
+            target = ua.NodeId(
+                reference.NodeId.Identifier, reference.NodeId.NamespaceIndex, reference.NodeId.NodeIdType
+            )
+            known = target in seen or (depth == 0 and target.NamespaceIndex == 0)  # the standard's own
+            if known or len(found) >= NODES:
+                continue
+            seen.add(target)
+            reference.NodeId = target
+            found.append((depth, reference))
+            if depth + 1 < DEPTH:
+                await below(target, depth + 1)
+
+    await below(_OBJECTS, 0)
+    variables = [each.NodeId for _, each in found if each.NodeClass == ua.NodeClass.Variable]
+    values = dict(zip(variables, await session.read(variables), strict=True))
+    for depth, each in found:
+        answer = values.get(each.NodeId)
+        kind = answer.VariantType.name if isinstance(answer, ua.Variant) else answer
+        shown = str(_plain(answer))[:40] if isinstance(answer, ua.Variant) else None
+        name = "  " * depth + (each.DisplayName.Text or each.BrowseName.Name or "?")
+        report.add("tree", name=name, node=each.NodeId.to_string(), type=kind, value=shown)
+    if len(found) >= NODES:
+        report.add("tree", name=f"(more: {NODES} nodes are shown)", node=None, type=None, value=None)
+
+
+async def _compare(session: Session, wanted: Expectation, report: Report) -> None:
+    assert isinstance(wanted.address, OpcUaAddress)
+    [answer] = await session.read([ua.NodeId.from_string(wanted.address.node)])
+    if isinstance(answer, str):
+        report.advice.append(f"{wanted.text}: {answer}")
+        return
+    value = answer.Value
+    same = isinstance(value, bool | int | float) and abs(value - wanted.value) <= (
+        0.5 * 10**-wanted.places * (1 + 1e-6) if isinstance(value, float) else 0
+    )
+    if same:
+        report.add("expected", expected=wanted.text, type=answer.VariantType.name, value=value)
+    else:
+        report.advice.append(f"{wanted.text}: the variable is {answer.VariantType.name} {str(value)[:40]}")

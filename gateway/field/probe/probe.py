@@ -1,0 +1,71 @@
+"""Probes the device at a URL: bounded in time and requests, on one connection at a time, which it frees."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+import msgspec
+
+from gateway.errors import BadInput, GatewayError, Problem, ProtocolViolation
+from gateway.field.addresses import Protocol
+from gateway.field.drivers.base import open_driver
+from gateway.field.probe.asking import Stopped
+from gateway.field.probe.expect import read_expectation
+from gateway.field.probe.report import Report, show
+from gateway.units import duration
+
+WITHIN_S = 60.0
+_PROTOCOLS: dict[str, Protocol] = {"modbus": "modbus", "opc.tcp": "opcua", "s7": "s7"}
+_NAMES = {"modbus": "Modbus TCP", "opcua": "OPC UA", "s7": "S7"}
+ANSWERED, REFUSED = 0, 1
+
+
+async def probe(url: str, expected: Sequence[str], timeout_ns: int, within_s: float = WITHIN_S) -> Report:
+    """Ask the device at ``url`` all there is to ask, and compare with the values ``expected`` of it.
+
+    One answer may take ``timeout_ns``, the whole ``within_s``. Raises ValueError("what; hint") for a URL
+    or an expectation that cannot be read, nothing else.
+    """
+    driver = open_driver(url, {}, timeout_ns)
+    protocol = _PROTOCOLS[urlsplit(url).scheme]
+    expectations = [read_expectation(protocol, text) for text in expected]
+    examine = importlib.import_module(f"gateway.field.probe.{protocol}").examine
+    report = Report(url, protocol)
+    try:
+        async with asyncio.timeout(within_s):
+            await examine(driver, timeout_ns, expectations, report)
+    except TimeoutError:
+        report.reason = f"stopped after {within_s:g} s"
+    except ProtocolViolation as error:
+        name = "breaks the protocol" if report.answered else f"something answers, but not {_NAMES[protocol]}"
+        report.reason = f"{name}: {error}"
+    except (GatewayError, Stopped) as error:
+        report.reason = str(error)
+    finally:
+        await driver.close()
+    report.requests += driver.statistics.requests
+    return report
+
+
+def command(
+    url: str, expected: Sequence[str], timeout: str, as_json: bool, say: Callable[[str], None]
+) -> int:
+    """Probe and ``say`` the report, as a table or as JSON; exit status 0 answered, 1 not. Raises BadInput."""
+    try:
+        timeout_ns = duration(timeout)
+        if timeout_ns <= 0:
+            raise ValueError(f"{timeout!r} is no time to wait; write for example 2 s")
+        report = asyncio.run(probe(url, expected, timeout_ns))
+    except ValueError as error:
+        what, _, hint = str(error).partition("; ")
+        raise BadInput([Problem("", 0, 0, what, hint)]) from None
+    if as_json:
+        say(json.dumps(msgspec.to_builtins(report), indent=2))
+    else:
+        for line in show(report):
+            say(line)
+    return ANSWERED if report.answered else REFUSED
