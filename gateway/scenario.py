@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from gateway.field.tags import Complain, Ref, Tag, TagRef, check_ref, read_ref
-from gateway.field.types import TYPES, Value
+from gateway.field.types import Value
 from gateway.twin.component import Carrier
 from gateway.twin.library import ComponentSpec
 from gateway.twin.twin import check_fault
@@ -92,6 +92,10 @@ class Scenario(msgspec.Struct, frozen=True):
 
 def show(value: Value) -> str:
     """A value as people read it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(show(each) for each in value)}]"
+    if isinstance(value, str):
+        return repr(value)
     return str(value).lower() if isinstance(value, bool) else f"{value:g}"
 
 
@@ -144,7 +148,7 @@ class Checker:
             return value
         if tag.direction != "input":
             self.complain(text.line, f"{where} {ref} is an output", "only inputs can be held")
-        elif ref.bit < 0 and tag.type.kind != "bool" and not tag.range.low <= value <= tag.range.high:
+        elif ref.bit < 0 and not tag.in_range(value):
             self.complain(
                 text.line,
                 f"{where} {ref}: {text.text} is outside its range",
@@ -171,7 +175,7 @@ class Checker:
         try:
             if ref.bit >= 0:
                 return boolean(text.text)
-            return (TYPES["LREAL"] if tag.raw is not None else tag.type).parse(text.text)
+            return tag.parse(text.text)
         except ValueError as error:
             what, _, hint = str(error).partition("; ")
             self.complain(text.line, f"{where}: {ref}: {what}", hint)

@@ -12,7 +12,8 @@ import msgspec
 
 from gateway.errors import BadInput, Problem
 from gateway.field.addresses import Protocol
-from gateway.field.tags import Ref, Tag, TagEntry, TagRef, check_ref, compile_tags
+from gateway.field.tags import Dialect, Ref, Tag, TagEntry, TagRef, check_ref, compile_tags
+from gateway.field.types import Order, read_order
 from gateway.scenario import Checker, Duration, Scenario, ScenarioEntry, carries
 from gateway.twin.library import ComponentEntry, ComponentSpec, compile_components
 from gateway.units import format_duration
@@ -38,11 +39,19 @@ def _address(text: str) -> str:
     return text
 
 
+def _base(text: str) -> int:
+    if text not in ("0", "1"):
+        raise ValueError(f"{text!r} is no base; write 0 or 1, the number of the first coil or register")
+    return int(text)
+
+
 class Device(msgspec.Struct, frozen=True, rename="kebab"):
     """Something the gateway connects to.
 
     ``inputs`` says how an input reaches the program: ``memory`` that the program reads. ``program`` is
     the Structured Text program that a virtual controller runs for this device, beside the station file.
+    ``base`` is the number of its first register or coil, ``order`` that of the bytes of its numbers
+    (Modbus).
     """
 
     address: Annotated[str, _address]
@@ -50,6 +59,8 @@ class Device(msgspec.Struct, frozen=True, rename="kebab"):
     inputs: Literal["memory"] = "memory"
     program: Text | None = None
     timeout: Duration = 200_000_000
+    base: Annotated[int, _base] = 0
+    order: Annotated[Order, read_order] | None = None
     line: int = 0
     name: str = ""
 
@@ -175,8 +186,11 @@ def load_station(path: Path) -> Station:
     for device in entry.devices.values():
         if device.timeout == 0:
             complain(device.line, f"{device.name}: timeout is 0", "give for example 200 ms")
+        if device.protocol != "modbus" and (device.base or device.order):
+            complain(device.line, f"{device.name}: base and order are Modbus'", "leave them out")
     protocols = {name: device.protocol for name, device in entry.devices.items()}
-    tags = compile_tags(entry.tags.values(), protocols, complain)
+    dialects = {name: Dialect(device.base, device.order or "ABCD") for name, device in entry.devices.items()}
+    tags = compile_tags(entry.tags.values(), protocols, complain, dialects)
     twin = compile_components(entry.twin, tags, complain)
     for key, ref in (("manual", entry.manual), ("acknowledge", entry.acknowledge)):
         if ref is not None:

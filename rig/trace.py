@@ -67,8 +67,8 @@ class Reading:
         bits: set[int] = set()
         before = self.value(TagRef(tag), start)
         for at, value in self._changes.get(tag, ()):
-            if at > start and before is not None:
-                changed = int(value) ^ int(before)
+            if at > start and isinstance(value, int) and isinstance(before, int):
+                changed = value ^ before
                 bits |= {bit for bit in range(changed.bit_length()) if changed >> bit & 1}
         return bits
 

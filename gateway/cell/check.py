@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
-from gateway.field.tags import TagRef, check_ref
+from gateway.field.tags import Tag, TagRef, check_ref
 from gateway.field.types import Value
 from gateway.net.messages import (
     MAX_ACTIONS,
@@ -99,10 +99,22 @@ def _refuses_value(ref: TagRef, value: Value, station: Station) -> str:
     tag = station.tags[ref.tag]
     if ref.bit >= 0 or tag.type.kind == "bool":
         return "" if isinstance(value, bool) else f"{ref} is one bit; force it to true or false"
+    if not tag.is_number:
+        return _refuses_row(ref, value, tag)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return f"{ref} is a number; {value} is none"
-    if not tag.range.low <= value <= tag.range.high:
+    if not tag.in_range(value):
         return f"{show(value)} is outside the range of {ref}, {tag.range.low:g}..{tag.range.high:g}"
-    if tag.raw is None and tag.type.kind != "real" and value != round(value):
+    if tag.is_whole and value != round(value):
         return f"{ref} holds whole numbers, not {show(value)}"
     return ""
+
+
+def _refuses_row(ref: TagRef, value: Value, tag: Tag) -> str:
+    """As above, of a text or an array."""
+    written = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+    try:
+        fits = isinstance(written, str) and tag.parse(written) == value and tag.in_range(value)
+    except ValueError:
+        fits = False
+    return "" if fits else f"{show(value)} is no value of {ref}, {tag.type.name}"

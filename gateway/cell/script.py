@@ -200,4 +200,13 @@ def holds(ref: TagRef, value: Value, tolerance: float, values: Mapping[str, Valu
     found = ref.of(values[ref.tag])
     if isinstance(value, bool) or isinstance(found, bool):
         return bool(found) == bool(value)
-    return abs(found - value) <= tolerance
+    if isinstance(found, tuple) and isinstance(value, tuple):
+        near = (_near(one, other, tolerance) for one, other in zip(found, value, strict=False))
+        return len(found) == len(value) and all(near)
+    return _near(found, value, tolerance)
+
+
+def _near(found: Value, value: Value, tolerance: float) -> bool:
+    if isinstance(found, int | float) and isinstance(value, int | float):
+        return abs(found - value) <= tolerance
+    return found == value

@@ -36,6 +36,9 @@ OPCUA_TYPES = {
     "UINT": "UInt16",
     "DINT": "Int32",
     "UDINT": "UInt32",
+    "LWORD": "UInt64",
+    "LINT": "Int64",
+    "ULINT": "UInt64",
     "REAL": "Float",
     "LREAL": "Double",
     "TIME": "Int32",
@@ -183,14 +186,10 @@ class OpcUaView:
     def __init__(self, program: Program, memory: Memory) -> None:
         self._areas = memory.areas
         self.nodes: dict[str, OpcUaNode] = {}
-        self.unserved: list[str] = []  # located, but of a type that is not in the table
         for variable in program.variables:
             if variable.location is None:
                 continue
-            kind = TYPES.get(variable.type)
-            if kind is None:
-                self.unserved.append(f"{program.name}.{variable.name}: {variable.type}")
-                continue
+            kind = TYPES[variable.type]
             node = f"ns={OPCUA_NAMESPACE};s={program.name}.{variable.name}"
             self.nodes[node] = OpcUaNode(
                 node,
@@ -256,11 +255,11 @@ class Loopback:
         if isinstance(address, ModbusAddress):
             return self._read_modbus(address, type)
         if isinstance(address, S7Address):
-            if address.bit >= 0:
+            if type.kind == "bool":
                 byte = self._s7.read(address.area, address.db, address.byte, 1)[0]
                 return bool(byte >> address.bit & 1)
             return type.unpack(self._s7.read(address.area, address.db, address.byte, type.bits // 8))
-        self._opcua.check_type(address.node, OPCUA_TYPES[type.name])
+        self._opcua.check_type(address.node, OPCUA_TYPES.get(type.name, ""))
         return self._opcua.read(address.node)
 
     def write(self, address: Address, type: DataType, value: Value) -> None:
@@ -268,8 +267,8 @@ class Loopback:
         if isinstance(address, ModbusAddress):
             self._write_modbus(address, type, value)
         elif isinstance(address, OpcUaAddress):
-            self._opcua.write(address.node, OPCUA_TYPES[type.name], value)
-        elif address.bit >= 0:
+            self._opcua.write(address.node, OPCUA_TYPES.get(type.name, ""), value)
+        elif type.kind == "bool":
             self._s7.write_bit(address.area, address.db, address.byte, address.bit, bool(value))
         else:
             self._s7.write(address.area, address.db, address.byte, type.pack(value))
@@ -277,7 +276,7 @@ class Loopback:
     def _read_modbus(self, address: ModbusAddress, type: DataType) -> Value:
         table = address.table
         if table == "coil" or table == "di":
-            return bool(self._modbus.read_bits(table, address.index, 1)[0])
+            return type.unpack(self._modbus.read_bits(table, address.index, type.bits))
         if address.bit >= 0:
             register = int.from_bytes(self._modbus.read_registers(table, address.index, 1), "big")
             return bool(register >> address.bit & 1)
@@ -285,7 +284,7 @@ class Loopback:
 
     def _write_modbus(self, address: ModbusAddress, type: DataType, value: Value) -> None:
         if address.table == "coil":
-            self._modbus.write_bits(address.index, 1, int(bool(value)))
+            self._modbus.write_bits(address.index, type.bits, int.from_bytes(type.pack(value), "little"))
         elif address.table != "hr":
             raise DeviceRefused(
                 "illegal data address",

@@ -100,8 +100,6 @@ def make_server(address: ServeAddress, controller: VirtualController) -> Server:
         from gateway.controller.servers.opcua import OpcUaServer
 
         view = OpcUaView(program, memory)
-        for unserved in view.unserved:
-            print(f"warning: {unserved} is not served over OPC UA", file=sys.stderr)
         return OpcUaServer(address.host, address.port, program, memory, view, version)
     from gateway.controller.servers.tcp import TcpServer
 

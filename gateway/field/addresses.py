@@ -1,6 +1,7 @@
 """Addresses in the notation people already use, read into structs; pure.
 
-Modbus  ``coil:12`` ``di:3`` ``ir:4`` ``hr:0`` (zero-based), a bit of a register ``hr:10.3``;
+Modbus  ``coil:12`` ``di:3`` ``ir:4`` ``hr:0`` counted from the device's base, ``40001`` and ``400001``
+        counted from 1, a bit of a register ``hr:10.3`` ``40011.3``;
 S7      ``DB1.DBX0.0`` ``DB1.DBB2`` ``DB1.DBW2`` ``DB1.DBD4`` ``%I0.0`` ``%QW4`` ``M10.2`` ``MD8``;
 OPC UA  a node id, ``ns=2;s=Machine.Door``.
 """
@@ -53,32 +54,50 @@ class OpcUaAddress(msgspec.Struct, frozen=True, order=True):
 Address = ModbusAddress | S7Address | OpcUaAddress
 
 _MODBUS = re.compile(r"(coil|di|hr|ir):(\d{1,5})(?:\.(\d{1,2}))?\Z")
-_S7_DB = re.compile(r"DB(\d{1,5})\.DB([XBWD])(\d{1,5})(?:\.([0-7]))?\Z", re.IGNORECASE)
-_S7_AREA = re.compile(r"%?([IQMEA])([XBWD]?)(\d{1,5})(?:\.([0-7]))?\Z", re.IGNORECASE)
+_CLASSIC = re.compile(r"([0134])(\d{4,5})(?:\.(\d{1,2}))?\Z")
+_TABLES = {"0": "coil", "1": "di", "3": "ir", "4": "hr"}
+_S7_DB = re.compile(r"DB(\d{1,5})\.DB([XBWDL])(\d{1,5})(?:\.([0-7]))?\Z", re.IGNORECASE)
+_S7_AREA = re.compile(r"%?([IQMEA])([XBWDL]?)(\d{1,5})(?:\.([0-7]))?\Z", re.IGNORECASE)
 _OPCUA = re.compile(r"(?:ns=\d{1,5};)?(?:i=\d+|s=.+|g=[0-9a-fA-F-]{36}|b=[A-Za-z0-9+/=]+)\Z")
-_S7_WIDTH = {"X": 1, "B": 8, "W": 16, "D": 32}
+_S7_WIDTH = {"X": 1, "B": 8, "W": 16, "D": 32, "L": 64}
 
 
-def parse_address(protocol: Protocol, text: str) -> Address:
-    """Read ``text`` in the notation of ``protocol``; ValueError("what; what would be right")."""
-    return _PARSERS[protocol](text.strip())
+def parse_address(protocol: Protocol, text: str, base: int = 0) -> Address:
+    """Read ``text`` in the notation of ``protocol``; ValueError("what; what would be right").
+
+    ``base`` is the number of the first cell in ``coil:…`` and its like; what is written as ``40001`` counts
+    from 1 by definition.
+    """
+    return _PARSERS[protocol](text.strip(), base)
 
 
-def _modbus(text: str) -> ModbusAddress:
+def _modbus(text: str, base: int) -> ModbusAddress:
     match = _MODBUS.match(text)
-    if match is None:
-        raise ValueError(f"{text!r} is not a Modbus address; write coil:12, di:3, ir:4, hr:0 or hr:10.3")
-    table, index, bit = match[1], int(match[2]), -1 if match[3] is None else int(match[3])
+    if match is not None:
+        table, first = match[1], base
+    else:
+        match = _CLASSIC.match(text)
+        if match is None:
+            raise ValueError(
+                f"{text!r} is not a Modbus address; "
+                "write coil:12, di:3, ir:4, hr:0 or hr:10.3, or 00013, 10004, 30005, 40001 (counted from 1)"
+            )
+        table, first = _TABLES[match[1]], 1
+    index, bit = int(match[2]) - first, -1 if match[3] is None else int(match[3])
+    stem = text.partition(".")[0]
+    if index < 0:
+        right = f"{table}:1" if match.re is _MODBUS else f"{stem[:-1]}1"
+        raise ValueError(f"{text!r}: addresses are counted from 1 here; write {right} for the first one")
     if index > 65535:
-        raise ValueError(f"{text!r} is past the last address; use 0 to 65535")
+        raise ValueError(f"{text!r} is past the last address; use {first} to {65535 + first}")
     if bit >= 0 and table in ("coil", "di"):
-        raise ValueError(f"{text!r}: a {table} is one bit and has no bits; write {table}:{index}")
+        raise ValueError(f"{text!r}: a {table} is one bit and has no bits; write {stem}")
     if bit > 15:
-        raise ValueError(f"{text!r}: a register has bits 0 to 15; write {table}:{index}.15")
-    return ModbusAddress(table, index, bit)  # type: ignore[arg-type]  # the expression allows these four
+        raise ValueError(f"{text!r}: a register has bits 0 to 15; write {stem}.15")
+    return ModbusAddress(table, index, bit)  # type: ignore[arg-type]  # the expressions allow these four
 
 
-def _s7(text: str) -> S7Address:
+def _s7(text: str, base: int) -> S7Address:
     if match := _S7_DB.match(text):
         db, size, byte, bit = int(match[1]), match[2].upper(), int(match[3]), match[4]
         if db == 0:
@@ -98,10 +117,10 @@ def _s7_checked(text: str, area: str, db: int, size: str, byte: int, bit: str | 
     return S7Address(area, db, byte, -1 if bit is None else int(bit), _S7_WIDTH[size])  # type: ignore[arg-type]
 
 
-def _opcua(text: str) -> OpcUaAddress:
+def _opcua(text: str, base: int) -> OpcUaAddress:
     if not _OPCUA.match(text):
         raise ValueError(f"{text!r} is not an OPC UA node id; write for example ns=2;s=Machine.Door")
     return OpcUaAddress(text)
 
 
-_PARSERS: dict[str, Callable[[str], Address]] = {"modbus": _modbus, "s7": _s7, "opcua": _opcua}
+_PARSERS: dict[str, Callable[[str, int], Address]] = {"modbus": _modbus, "s7": _s7, "opcua": _opcua}

@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
 from gateway.field.addresses import Address, ModbusAddress, Protocol, S7Address, parse_address
-from gateway.field.types import TYPES, DataType, Value
+from gateway.field.compound import ArrayType, StringType, laid_out, read_type, type_text
+from gateway.field.conversion import Conversion, Range, Scale, Span, Table, read_range, read_table
+from gateway.field.placement import check_overlaps, check_width
+from gateway.field.types import TYPES, DataType, Order, Scalar, Value, read_order
 from gateway.units import UNITS
 
+__all__ = [
+    "Complain", "Dialect", "Range", "Ref", "Tag", "TagEntry", "TagRef", "check_ref", "compile_tags",
+    "read_range", "read_ref",
+]  # fmt: skip
+
 Direction = Literal["input", "output"]
-
-
-class Range(NamedTuple):
-    """The closed interval [low, high]."""
-
-    low: float
-    high: float
-
-
-def read_range(text: str) -> Range:
-    """Read ``low..high``; ValueError says what was wrong and what would be right."""
-    low, _, high = text.partition("..")
-    try:
-        found = Range(float(low), float(high))
-    except ValueError:
-        raise ValueError(f"{text!r} is not a range; write for example 0..400") from None
-    if not (math.isfinite(found.low) and math.isfinite(found.high)):
-        raise ValueError(f"{text!r} has no end; write for example 0..400")
-    if not found.low < found.high:
-        raise ValueError(f"{text!r}: the first number must be the smaller; write for example 0..400")
-    return found
 
 
 class TagRef(NamedTuple):
@@ -48,20 +34,24 @@ class TagRef(NamedTuple):
 
     def of(self, value: Value) -> Value:
         """This reference's part of the tag's value."""
-        return value if self.bit < 0 else bool(int(value) >> self.bit & 1)
+        if self.bit < 0:
+            return value
+        assert isinstance(value, int), f"{value!r} has no bits"
+        return bool(value >> self.bit & 1)
 
     def into(self, value: Value, part: Value) -> Value:
         """The tag's value with this reference's part replaced."""
         if self.bit < 0:
             return part
+        assert isinstance(value, int), f"{value!r} has no bits"
         mask = 1 << self.bit
-        return int(value) | mask if part else int(value) & ~mask
+        return int(value | mask if part else value & ~mask)
 
 
 def read_ref(text: str) -> TagRef:
     """Read ``tag`` or ``tag.bit``."""
     tag, dot, bit = text.partition(".")
-    if not tag or (dot and not (bit.isascii() and bit.isdecimal() and len(bit) < 3 and int(bit) < 32)):
+    if not tag or (dot and not (bit.isascii() and bit.isdecimal() and len(bit) < 3 and int(bit) < 64)):
         raise ValueError(f"{text!r} does not name a tag or its bit; write for example seen.3")
     return TagRef(tag, int(bit) if dot else -1)
 
@@ -70,10 +60,10 @@ Ref = Annotated[TagRef, read_ref]
 
 
 class TagEntry(msgspec.Struct, frozen=True, rename="kebab"):
-    """A tag as the station file has it. Direction is seen from the controller."""
+    """A tag as the station file has it; docs/tags.md says what each key means."""
 
     direction: Direction
-    type: Literal[tuple(TYPES)]  # type: ignore[valid-type]  # the table is the one list of types
+    type: Annotated[str, type_text]
     address: str
     device: str | None = None
     range: Annotated[Range, read_range] | None = None
@@ -83,6 +73,10 @@ class TagEntry(msgspec.Struct, frozen=True, rename="kebab"):
     observer: Ref | None = None
     jog: Ref | None = None
     title: str = ""
+    order: Annotated[Order, read_order] | None = None
+    scale: float | None = None
+    offset: float | None = None
+    table: tuple[tuple[float, ...], ...] | None = None
     line: int = 0
     name: str = ""
 
@@ -90,9 +84,10 @@ class TagEntry(msgspec.Struct, frozen=True, rename="kebab"):
 class Tag(msgspec.Struct, frozen=True):
     """A checked tag.
 
-    ``range`` is in ``unit``; with ``raw`` the device holds raw numbers that map linearly onto it.
-    ``safe`` (inputs) is in ``unit``. ``observer`` (inputs) is what the program derives from it, ``jog``
-    (outputs) the command that moves it in manual mode.
+    ``type`` is as it lies in the device. ``range`` is in ``unit``; by ``conversion`` what the device holds
+    becomes a number of ``unit`` (each element of an array for itself). ``safe`` (inputs) is in ``unit``.
+    ``observer`` (inputs) is what the program derives from it, ``jog`` (outputs) the command that moves it
+    in manual mode.
     """
 
     name: str
@@ -102,7 +97,7 @@ class Tag(msgspec.Struct, frozen=True):
     address: Address
     text: str
     range: Range
-    raw: Range | None
+    conversion: Conversion | None
     unit: str
     safe: Value
     observer: TagRef | None
@@ -112,48 +107,100 @@ class Tag(msgspec.Struct, frozen=True):
 
     def to_device(self, value: Value) -> Value:
         """Engineering value to what the device holds, held within the data type."""
-        if self.type.kind == "bool":
-            return bool(value)
-        if self.raw is not None:
-            share = (float(value) - self.range.low) / (self.range.high - self.range.low)
-            value = self.raw.low + share * (self.raw.high - self.raw.low)
-        if self.type.kind != "real":
-            value = round(value)
-        return min(max(value, self.type.low), self.type.high)
+        if self.conversion is not None:
+            value = _each(self.conversion.held, value)
+        return self.type.hold(value)
 
     def from_device(self, value: Value) -> Value:
         """What the device holds to the engineering value."""
-        if self.raw is None:
-            return value
-        share = (float(value) - self.raw.low) / (self.raw.high - self.raw.low)
-        return self.range.low + share * (self.range.high - self.range.low)
+        return value if self.conversion is None else _each(self.conversion.value, value)
+
+    def parse(self, text: str) -> Value:
+        """An engineering value as people write it; ValueError("what was wrong; what would be right")."""
+        return _engineering(self.type, self.conversion).parse(text)
+
+    @property
+    def plain(self) -> DataType:
+        """The type, or that of an array's elements."""
+        return self.type.element if isinstance(self.type, ArrayType) else self.type
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is one number: no BOOL, no text, no array."""
+        return self.type.kind not in ("bool", "string", "array")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its engineering values are whole numbers."""
+        return self.conversion is None and self.plain.kind in ("bits", "int", "time")
 
     @property
     def resolution(self) -> float:
         """The smallest step of the engineering value that the device can hold (REAL: 1e-6 of the range)."""
-        if self.raw is not None and self.type.kind != "real":
-            return (self.range.high - self.range.low) / (self.raw.high - self.raw.low)
-        return 1.0 if self.type.kind != "real" else (self.range.high - self.range.low) * 1e-6
+        if self.plain.kind in ("bool", "string"):
+            return 0.0
+        if self.plain.kind == "real":
+            return (self.range.high - self.range.low) * 1e-6
+        return 1.0 if self.conversion is None else self.conversion.step
+
+    def in_range(self, value: Value) -> bool:
+        """Whether every number in ``value`` lies within the range (a BOOL or a text always does)."""
+        parts = value if isinstance(value, tuple) else (value,)
+        return all(
+            isinstance(part, bool | str) or self.range.low <= part <= self.range.high for part in parts
+        )
+
+
+def _each(convert: Callable[[float], float], value: Value) -> Value:
+    if isinstance(value, tuple):
+        return tuple(convert(part) for part in value if not isinstance(part, str))
+    assert not isinstance(value, str), f"{value!r} is no number"
+    return convert(value)
+
+
+def _engineering(kind: DataType, conversion: Conversion | None) -> DataType:
+    """The type of the engineering values."""
+    if conversion is None:
+        return kind
+    real = TYPES["LREAL"]
+    return msgspec.structs.replace(kind, element=real) if isinstance(kind, ArrayType) else real
 
 
 Complain = Callable[[int, str, str], None]
+Bad = Callable[[str, str], None]
+
+
+class Dialect(NamedTuple):
+    """How addresses and numbers are meant on one device, unless a tag says otherwise."""
+
+    base: int = 0
+    order: Order = "ABCD"
 
 
 def compile_tags(
-    entries: Iterable[TagEntry], protocols: Mapping[str, Protocol], complain: Complain
+    entries: Iterable[TagEntry],
+    protocols: Mapping[str, Protocol],
+    complain: Complain,
+    dialects: Mapping[str, Dialect] | None = None,
 ) -> dict[str, Tag]:
-    """Check ``entries``; ``protocols`` are of their devices; ``complain(line, what, hint)`` per problem."""
+    """Check ``entries``; ``protocols`` and ``dialects`` are of their devices (no dialect: the usual one);
+    ``complain(line, what, hint)`` per problem."""
     tags: dict[str, Tag] = {}
     for entry in entries:
-        tag = _compile(entry, protocols, complain)
+        tag = _compile(entry, protocols, dialects or {}, complain)
         if tag is not None:
             tags[tag.name] = tag
-    _check_overlaps(tags.values(), complain)
+    check_overlaps(tags.values(), complain)
     _check_references(tags, complain)
     return tags
 
 
-def _compile(entry: TagEntry, protocols: Mapping[str, Protocol], complain: Complain) -> Tag | None:
+def _compile(
+    entry: TagEntry,
+    protocols: Mapping[str, Protocol],
+    dialects: Mapping[str, Dialect],
+    complain: Complain,
+) -> Tag | None:
     def bad(what: str, hint: str = "") -> None:
         complain(entry.line, f"{entry.name}: {what}", hint)
 
@@ -161,143 +208,160 @@ def _compile(entry: TagEntry, protocols: Mapping[str, Protocol], complain: Compl
     if device not in protocols:
         bad(f"device {device!r} is not declared" if device else "names no device", _known(device, protocols))
         return None
-    kind = TYPES[entry.type]
+    protocol, dialect = protocols[device], dialects.get(device, Dialect())
+    if entry.order is not None and protocol != "modbus":
+        bad(f"order {entry.order}: {_NO_ORDER[protocol]}", "leave order out")
+    order = (entry.order or dialect.order) if protocol == "modbus" else "ABCD"
     try:
-        address = parse_address(protocols[device], entry.address)
+        kind = laid_out(read_type(entry.type), protocol, order)
+        address = parse_address(protocol, entry.address, dialect.base)
     except ValueError as error:
-        what, _, hint = str(error).partition("; ")
-        bad(what, hint)
+        bad(*_told(error))
         return None
-    _check_width(kind, address, entry.address, bad)
-    holds = Range(kind.low, kind.high)
-    within = entry.range or holds
-    key, held = ("raw", entry.raw) if entry.raw is not None else ("range", entry.range)
-    if held is not None and not (holds.low <= held.low and held.high <= holds.high):
-        bad(
-            f"{key} {held.low:g}..{held.high:g} does not fit {kind.name}",
-            f"{kind.name} holds {holds.low:g}..{holds.high:g}",
-        )
-    if entry.raw is not None and (entry.range is None or kind.kind == "bool"):
-        bad("raw needs a range to map onto, and a type that is a number", "add range: low..high")
+    if isinstance(address, ModbusAddress) and address.bit >= 0 and order in ("BADC", "DCBA"):
+        address = ModbusAddress(address.table, address.index, address.bit ^ 8)  # in the other byte
+    check_width(kind, address, entry.address, entry.direction, bad)
+    conversion = _conversion(entry, kind, bad)
+    within = _range(entry, kind, conversion, bad)
     if entry.unit not in UNITS:
         bad(f"unit {entry.unit!r} is not known", "use a UCUM unit such as mm, bar, N.m, Cel, or leave it out")
-    safe = _safe(entry, kind, within, bad)
+    _check_direction(entry, address, bad)
+    tag = Tag(
+        entry.name, device, entry.direction, kind, address, entry.address, within, conversion, entry.unit,
+        _rest(kind), entry.observer, entry.jog, entry.title, entry.line,
+    )  # fmt: skip
+    return msgspec.structs.replace(tag, safe=_safe(entry, tag, bad))
+
+
+_NO_ORDER = {"s7": "S7 has the high byte first", "opcua": "OPC UA has no order of bytes"}
+
+
+def _told(error: ValueError) -> tuple[str, str]:
+    what, _, hint = str(error).partition("; ")
+    return what, hint
+
+
+def _conversion(entry: TagEntry, kind: DataType, bad: Bad) -> Conversion | None:
+    given = [key for key in ("raw", "scale", "table") if getattr(entry, key) is not None]
+    if entry.offset is not None and entry.scale is None:
+        given.append("offset")
+    if not given:
+        return None
+    plain = kind.element if isinstance(kind, ArrayType) else kind
+    if len(given) > 1:
+        bad(
+            f"{' and '.join(given)} both say how it is converted", "give one of raw, scale with offset, table"
+        )
+    elif entry.raw is not None:
+        if entry.range is None or plain.kind in ("bool", "string"):
+            bad("raw needs a range to map onto, and a type that is a number", "add range: low..high")
+        else:
+            return Span(entry.raw, entry.range)
+    elif plain.kind in ("bool", "string"):
+        bad(f"a {plain.name} has no {given[0]}", "leave it out, or give a type that is a number")
+    elif entry.table is not None:
+        return _table(entry, entry.table, bad)
+    elif entry.scale == 0:
+        bad("scale is 0: every raw number would be the same value", "give for example scale: 0.1")
+    else:
+        return Scale(1.0 if entry.scale is None else entry.scale, entry.offset or 0.0)
+    return None
+
+
+def _table(entry: TagEntry, points: tuple[tuple[float, ...], ...], bad: Bad) -> Table | None:
+    try:
+        table = read_table(points)
+    except ValueError as error:
+        bad(*_told(error))
+        return None
+    if entry.direction == "input" and not table.is_strict:
+        bad(
+            "table: an input is written, and some value belongs to more than one raw number",
+            "let the values rise, or fall, from point to point",
+        )
+        return None
+    return table
+
+
+def _range(entry: TagEntry, kind: DataType, conversion: Conversion | None, bad: Bad) -> Range:
+    """The range in engineering units; what is not said is what the type holds."""
+    holds = Range(kind.low, kind.high)
+    if isinstance(kind, StringType) or kind.low == kind.high:
+        if entry.range is not None:
+            bad(f"a {kind.name} has no range", "leave range out")
+        return Range(0, 0)
+    if conversion is None or isinstance(conversion, Span):
+        key, held = ("range", entry.range) if conversion is None else ("raw", entry.raw)
+        if held is not None and not (holds.low <= held.low and held.high <= holds.high):
+            bad(
+                f"{key} {held.low:g}..{held.high:g} does not fit {kind.name}",
+                f"{kind.name} holds {holds.low:g}..{holds.high:g}",
+            )
+        return entry.range or holds
+    real = (kind.element if isinstance(kind, ArrayType) else kind).kind == "real"
+    if isinstance(conversion, Table):
+        ends = (min(conversion.values), max(conversion.values))
+    else:
+        ends = (
+            (holds.low, holds.high) if real else (conversion.value(holds.low), conversion.value(holds.high))
+        )
+    possible = Range(min(ends), max(ends))
+    if entry.range is None:
+        return possible
+    if not real and not (possible.low <= entry.range.low and entry.range.high <= possible.high):
+        low, high = entry.range
+        bad(
+            f"range {low:g}..{high:g} cannot be reached by its conversion",
+            f"it gives {possible.low:g}..{possible.high:g}",
+        )
+    return entry.range
+
+
+def _check_direction(entry: TagEntry, address: Address, bad: Bad) -> None:
     if entry.direction == "output":
         for wrong in [key for key in ("safe", "observer") if getattr(entry, key) is not None]:
             bad(f"an output has no {wrong}", f"leave {wrong} out; it belongs to inputs")
-    elif entry.jog is not None:
+        return
+    if entry.jog is not None:
         bad("an input has no jog", "leave jog out; it belongs to outputs")
-    if entry.direction == "input" and isinstance(address, ModbusAddress) and address.table in ("di", "ir"):
+    if isinstance(address, ModbusAddress) and address.table in ("di", "ir"):
         bad(
             f"{entry.address} cannot be written, and an input is written",
             "use a coil or holding register that the program reads",
         )
-    if entry.direction == "input" and isinstance(address, S7Address) and address.area in ("I", "Q"):
+    if isinstance(address, S7Address) and address.area in ("I", "Q"):
         bad(
             f"{entry.address} is overwritten by the controller at each scan, and an input is written",
             "use a data block or %M that the program reads",
         )
-    return Tag(
-        entry.name, device, entry.direction, kind, address, entry.address, within, entry.raw, entry.unit,
-        safe, entry.observer, entry.jog, entry.title, entry.line,
-    )  # fmt: skip
 
 
-def _safe(entry: TagEntry, kind: DataType, within: Range, bad: Callable[[str, str], None]) -> Value:
+def _rest(kind: DataType) -> Value:
+    """What a tag is of which nothing is known."""
+    if isinstance(kind, ArrayType):
+        rest: Scalar | str = "" if kind.element.kind == "string" else kind.element.kind != "bool" and 0
+        return (rest,) * kind.count
+    if kind.kind == "string":
+        return ""
+    return False if kind.kind == "bool" else 0
+
+
+def _safe(entry: TagEntry, tag: Tag, bad: Bad) -> Value:
     if entry.direction == "output":
-        return False if kind.kind == "bool" else 0
+        return tag.safe
     if entry.safe is None:
         bad("an input needs a safe value", "add safe: the value it takes when nobody holds the lease")
-        return False if kind.kind == "bool" else 0
+        return tag.safe
     try:
-        value: Value = (TYPES["LREAL"] if entry.raw is not None else kind).parse(entry.safe)
+        value = tag.parse(entry.safe)
     except ValueError as error:
-        what, _, hint = str(error).partition("; ")
+        what, hint = _told(error)
         bad(f"safe: {what}", hint)
-        return 0
-    if kind.kind != "bool" and not within.low <= value <= within.high:
-        bad(f"safe: {entry.safe} is outside {within.low:g}..{within.high:g}", "give a value within the range")
+        return tag.safe
+    if not tag.in_range(value):
+        low, high = tag.range
+        bad(f"safe: {entry.safe} is outside {low:g}..{high:g}", "give a value within the range")
     return value
-
-
-def _check_width(kind: DataType, address: Address, text: str, bad: Callable[[str, str], None]) -> None:
-    """A BOOL stands on one bit; a number on a register or more (Modbus) or on its own size (S7)."""
-    if address.width == 0:
-        return
-    fits = kind.bits == address.width
-    if isinstance(address, ModbusAddress) and address.width == 16:
-        fits = kind.bits >= 16 and kind.kind != "bool"
-        if fits and address.index + kind.bits // 16 > 65536:
-            bad(f"{kind.name} at {text} runs past the last register", "use a lower address")
-    if isinstance(address, S7Address) and kind.bits == 64 and address.width == 32:
-        fits = True  # S7 has no letter for 64 bits; DBD names where it starts
-    if not fits:
-        bad(f"type {kind.name} does not fit address {text}", _address_hint(kind, address))
-
-
-def _address_hint(kind: DataType, address: Address) -> str:
-    if isinstance(address, ModbusAddress):
-        return "a BOOL goes to coil:n, di:n or hr:n.bit; a number of 16 bits or more to hr:n or ir:n"
-    return f"{kind.name} has {kind.bits} bits: use " + (
-        "X with a bit" if kind.bits == 1 else {8: "B", 16: "W"}.get(kind.bits, "D")
-    )
-
-
-def _span(tag: Tag) -> tuple[tuple[str, ...], int, int]:
-    """Where the tag lies: its area, first bit and bit count; whole registers count their 16 bits."""
-    address = tag.address
-    if isinstance(address, ModbusAddress):
-        if address.table in ("coil", "di"):
-            return (tag.device, address.table), address.index, 1
-        first = address.index * 16 + max(address.bit, 0)
-        return (tag.device, address.table), first, 1 if address.bit >= 0 else tag.type.bits
-    if isinstance(address, S7Address):
-        return (
-            (tag.device, f"{address.area}{address.db}"),
-            address.byte * 8 + max(address.bit, 0),
-            tag.type.bits,
-        )
-    return (tag.device, address.node), 0, 1
-
-
-def _check_overlaps(tags: Iterable[Tag], complain: Complain) -> None:
-    placed = sorted(((_span(tag), tag) for tag in tags), key=lambda each: each[0])
-    widest: dict[tuple[str, ...], tuple[int, Tag]] = {}
-    for (area, first, bits), tag in placed:
-        end, other = widest.get(area, (-1, tag))
-        if first < end:
-            early, late = sorted((tag, other), key=lambda each: each.line)
-            complain(
-                late.line,
-                f"{late.name} at {late.text} overlaps {early.name} at {early.text} (line {early.line})",
-                "give each its own address",
-            )
-        if first + bits > end:
-            widest[area] = (first + bits, tag)
-    _check_shared_bytes([tag for _, tag in placed], complain)
-
-
-def _check_shared_bytes(tags: list[Tag], complain: Complain) -> None:
-    """S7 writes whole bytes (and Modbus whole registers): an input there must not sit beside an output."""
-    owner: dict[tuple[object, ...], Tag] = {}
-    told: set[str] = set()
-    for tag in tags:
-        area, first, bits = _span(tag)
-        cell = 8 if isinstance(tag.address, S7Address) else 16
-        if not isinstance(tag.address, S7Address) and area[1] not in ("hr", "ir"):
-            continue
-        for index in range(first // cell, (first + bits - 1) // cell + 1):
-            other = owner.setdefault((area, index), tag)
-            late = max(tag, other, key=lambda each: each.line)
-            if other.direction != tag.direction and late.name not in told:
-                told.add(late.name)
-                early = tag if late is other else other
-                complain(
-                    late.line,
-                    f"{late.name} at {late.text} shares a {'byte' if cell == 8 else 'register'} with the "
-                    f"{early.direction} {early.name} at {early.text} (line {early.line})",
-                    "writing one would overwrite the other: move it to another address",
-                )
 
 
 def check_ref(
@@ -328,12 +392,16 @@ def _check_references(tags: Mapping[str, Tag], complain: Complain) -> None:
                 continue
             if other.direction != wanted:
                 complain(tag.line, f"{tag.name}: {key} {ref} is an {other.direction}", f"name an {wanted}")
-            boolean = other.type.kind == "bool" or ref.bit >= 0
-            if boolean != (tag.type.kind == "bool"):
-                kind = "BOOL" if boolean else other.type.name
-                complain(
-                    tag.line, f"{tag.name}: {key} {ref} is a {kind}, the tag a {tag.type.name}", "match them"
-                )
+            seen = TYPES["BOOL"] if ref.bit >= 0 else other.type
+            if _family(seen) != _family(tag.type):
+                what = f"{tag.name}: {key} {ref} is a {seen.name}, the tag a {tag.type.name}"
+                complain(tag.line, what, "match them")
+
+
+def _family(kind: DataType) -> tuple[str, int]:
+    """What can follow what: a BOOL a BOOL, a number a number, a row of them one as long."""
+    plain, count = (kind.element, kind.count) if isinstance(kind, ArrayType) else (kind, 0)
+    return plain.kind if plain.kind in ("bool", "string") else "number", count
 
 
 def _known(name: str, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
-from gateway.field.types import Value
+from gateway.field.types import Scalar
 from gateway.twin.kernel import Kernel
 from gateway.twin.workpiece import Happening, Kind, Workpiece
 
@@ -97,7 +97,7 @@ class Component:
     def start(self) -> None:
         """The twin begins, or is reset: take the initial state. All components exist by now."""
 
-    def drive(self, port: str, value: Value) -> None:
+    def drive(self, port: str, value: Scalar) -> None:
         """The actuator ``port`` changed to ``value``."""
         raise AssertionError(f"{self.name} has no actuator {port}")
 
@@ -105,7 +105,7 @@ class Component:
         """An event of this component has come."""
         raise AssertionError(f"{self.name} has no event {kind}")
 
-    def sense(self, port: str) -> Value:
+    def sense(self, port: str) -> Scalar:
         """What the sensor ``port`` shows now."""
         raise AssertionError(f"{self.name} has no sensor {port}")
 

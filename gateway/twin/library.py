@@ -178,7 +178,7 @@ def _ports(
                 f"{tag.name} an {tag.direction}",
                 f"an {port.direction} is a controller's {wanted}",
             )
-        elif (tag.type.kind == "bool") != (port.kind == "bool"):
+        elif (tag.type.kind == "bool") != (port.kind == "bool") or tag.type.kind in ("string", "array"):
             complain(
                 written.line,
                 f"{where} is {port.kind}, {tag.name} a {tag.type.name}",

@@ -61,6 +61,8 @@ class Twin:
         if self._driven.get(tag) == value and tag in self._driven:
             return
         self._driven[tag] = value
+        if isinstance(value, str | tuple):
+            return  # no actuator takes one
         for component, port in self._actuators.get(tag, ()):
             component.drive(port, value)
 

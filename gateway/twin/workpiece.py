@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from gateway.field.types import Value
+from gateway.field.types import Scalar
 
 
 class Workpiece(msgspec.Struct, frozen=True, array_like=True):
@@ -15,9 +15,9 @@ class Workpiece(msgspec.Struct, frozen=True, array_like=True):
     id: str
     type: str = "part"
     length: float = 100.0
-    done: dict[str, Value] = {}
+    done: dict[str, Scalar] = {}
 
-    def with_done(self, **results: Value) -> Workpiece:
+    def with_done(self, **results: Scalar) -> Workpiece:
         """The workpiece after ``results`` were added to what was done to it."""
         return msgspec.structs.replace(self, done={**self.done, **results})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from gateway.field.compound import ArrayType, StringType
 from gateway.field.tags import Tag, TagRef
 from gateway.field.types import Value
 from gateway.net.messages import Action, Await, Force, Free, Isolate, Pause, Reset
@@ -14,6 +15,7 @@ from rig.trace import Reading
 
 RECOVER = 120_000_000  # for the plant after a fault (air comes back, cylinders return), ns
 SETTLE = 60_000_000  # for outputs to fall to what their jogs say, ns
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 ANSWER = 500_000_000  # how long a controller may take to react to a command, ns
 
 
@@ -45,11 +47,11 @@ def awaiting(expect: Expect) -> Await:
 
 def tolerance(*tags: Tag) -> float:
     """How far a number may lie beside what it should be: the resolutions on its way."""
-    return sum(tag.resolution + 1e-6 * (tag.range.high - tag.range.low) for tag in tags if _is_number(tag))
+    return sum(tag.resolution + 1e-6 * (tag.range.high - tag.range.low) for tag in tags if _has_numbers(tag))
 
 
-def _is_number(tag: Tag) -> bool:
-    return tag.type.kind != "bool"
+def _has_numbers(tag: Tag) -> bool:
+    return tag.plain.kind not in ("bool", "string")
 
 
 def judge_steps(
@@ -115,15 +117,22 @@ def _has_bits(tag: Tag) -> bool:
 
 def in_range(step: StepContext, reading: Reading, tag: Tag) -> None:
     """Every value seen of ``tag`` lies within its range."""
-    if tag.type.kind == "bool":
-        return
     for sample in reading.trace.samples:
-        if sample.tag == tag.name and not tag.range.low <= sample.value <= tag.range.high:
+        if sample.tag == tag.name and not tag.in_range(sample.value):
             low, high = tag.range
             step.fail(f"{tag.name} was {show(sample.value)}, outside its range {low:g}..{high:g}", tag.name)
             return
 
 
 def both_ends(tag: Tag) -> tuple[Value, Value]:
-    """The two ends of a tag's range."""
-    return (False, True) if tag.type.kind == "bool" else (tag.range.low, tag.range.high)
+    """The two ends of a tag's range; a text's are nothing and as much as it holds, an array's all at one."""
+    kind = tag.plain.kind
+    ends: tuple[Value, Value] = (tag.range.low, tag.range.high)
+    if kind == "bool":
+        ends = (False, True)
+    elif isinstance(tag.plain, StringType):
+        ends = ("", (LETTERS * tag.plain.characters)[: tag.plain.characters])
+    if not isinstance(tag.type, ArrayType):
+        return ends
+    low, high = ((end,) * tag.type.count for end in ends if not isinstance(end, tuple))
+    return low, high

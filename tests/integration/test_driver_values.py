@@ -29,6 +29,7 @@ VARIABLES = {
     "bool": ("X0.3", 0), "other": ("X0.4", 0), "byte": ("B2", 2), "sint": ("B3", 3), "usint": ("B4", 4),
     "word": ("W3", 6), "int": ("W4", 8), "uint": ("W5", 10), "dword": ("D3", 12), "dint": ("D4", 16),
     "udint": ("D5", 20), "real": ("D6", 24), "time": ("D7", 28), "lreal": ("L4", 32),
+    "lword": ("L5", 40), "lint": ("L6", 48), "ulint": ("L7", 56),
 }  # fmt: skip
 KINDS = {name: "BOOL" if name == "other" else name.upper() for name in VARIABLES}
 PROGRAM = (

@@ -52,9 +52,50 @@ def test_addresses_that_people_use(protocol: Protocol, text: str, address: Addre
 
 
 @pytest.mark.parametrize(
+    ("base", "text", "address"),
+    [
+        (0, "40001", ModbusAddress("hr", 0)),
+        (1, "40001", ModbusAddress("hr", 0)),
+        (0, "400001", ModbusAddress("hr", 0)),
+        (0, "465536", ModbusAddress("hr", 65535)),
+        (0, "30010", ModbusAddress("ir", 9)),
+        (0, "10003", ModbusAddress("di", 2)),
+        (0, "00013", ModbusAddress("coil", 12)),
+        (0, "000013", ModbusAddress("coil", 12)),
+        (0, "40011.3", ModbusAddress("hr", 10, 3)),
+        (1, "hr:1", ModbusAddress("hr", 0)),
+        (1, "coil:65536", ModbusAddress("coil", 65535)),
+        (1, "ir:5.15", ModbusAddress("ir", 4, 15)),
+    ],
+)
+def test_classic_addresses_count_from_one_and_the_others_from_the_base(
+    base: int, text: str, address: ModbusAddress
+) -> None:
+    assert parse_address("modbus", text, base) == address
+
+
+@given(st.integers(1, 65536), st.sampled_from("0134"))
+def test_classic_and_named_addresses_are_the_same_cells(number: int, table: str) -> None:
+    name = {"0": "coil", "1": "di", "3": "ir", "4": "hr"}[table]
+    wanted = parse_address("modbus", f"{name}:{number - 1}")
+    assert parse_address("modbus", f"{table}{number:05}") == wanted
+    assert parse_address("modbus", f"{name}:{number}", 1) == wanted
+    if number < 10_000:
+        assert parse_address("modbus", f"{table}{number:04}") == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "right"), [("hr:0", "hr:1"), ("40000", "40001"), ("400000", "400001"), ("coil:0", "coil:1")]
+)
+def test_there_is_no_address_before_the_first(text: str, right: str) -> None:
+    with pytest.raises(ValueError, match=f"counted from 1 here; write {right} for the first one"):
+        parse_address("modbus", text, 1)
+
+
+@pytest.mark.parametrize(
     ("protocol", "text", "what", "hint"),
     [
-        ("modbus", "40001", "is not a Modbus address", "hr:0"),
+        ("modbus", "20001", "is not a Modbus address", "hr:0"),
         ("modbus", "hr0", "is not a Modbus address", "hr:0"),
         ("modbus", "hr:-1", "is not a Modbus address", "hr:0"),
         ("modbus", "hr:65536", "is past the last address", "0 to 65535"),

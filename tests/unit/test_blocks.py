@@ -12,19 +12,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.field.addresses import Protocol
+from gateway.field.compound import ArrayType, StringType, laid_out, read_type
 from gateway.field.drivers.blocks import Area, Block, Latch, place, plan
 from gateway.field.drivers.image import InputImage
 from gateway.field.tags import Range, Tag, TagEntry, compile_tags
-from gateway.field.types import TYPES, Value
+from gateway.field.types import TYPES, DataType, Order, Value
 
 NUMBERS = [name for name in TYPES if name != "BOOL"]
 
 
-def tags_of(protocol: Protocol, direction: str, *pairs: tuple[str, str]) -> list[Tag]:
-    """Checked tags t0, t1, … of (type, address)."""
+ORDERS: tuple[Order, ...] = ("ABCD", "CDAB", "BADC", "DCBA")
+
+
+def tags_of(protocol: Protocol, direction: str, *pairs: tuple[str, str], ordered: bool = False) -> list[Tag]:
+    """Checked tags t0, t1, … of (type, address); ``ordered``: one after the other in the four orders."""
     problems: list[str] = []
     entries = [
-        TagEntry(direction, kind, address, safe="0" if direction == "input" else None, name=f"t{n}", line=n)  # type: ignore[arg-type]
+        TagEntry(
+            direction,  # type: ignore[arg-type]
+            kind,
+            address,
+            safe="0" if direction == "input" else None,
+            name=f"t{n}",
+            line=n,
+            order=ORDERS[n % 4] if ordered and protocol == "modbus" and kind != "BOOL" else None,
+        )
         for n, (kind, address) in enumerate(pairs)
     ]
     tags = compile_tags(entries, {"plc": protocol}, lambda line, what, hint: problems.append(what))
@@ -145,7 +157,17 @@ def layouts(draw: st.DrawFn) -> tuple[Protocol, list[tuple[str, str]]]:
             )
         )
         at = cursor.get(area, 0) + draw(st.sampled_from((0, 0, 0, 1, 3, 20, 300)))
-        kind = "BOOL" if area in ("coil", "di") else draw(st.sampled_from([*wide, "BOOL", "BOOL"]))
+        rows = ["STRING[5]", "INT[3]", "REAL[2]"] + ["BYTE[3]", "BOOL[11]"] * (protocol == "s7")
+        one = ["BOOL", "BOOL[4]"] if area in ("coil", "di") else [*wide, "BOOL", "BOOL", *rows]
+        kind = draw(st.sampled_from(one))
+        if "[" in kind:
+            bits = laid_out(read_type(kind), protocol).bits
+            first = {"STRING[5]": "B", "INT[3]": "W", "REAL[2]": "D", "BYTE[3]": "B"}.get(kind, "X")
+            pairs.append(
+                (kind, f"{area}{first}{at}{'.0' * (first == 'X')}" if protocol == "s7" else f"{area}:{at}")
+            )
+            cursor[area] = at + bits // (8 if protocol == "s7" else 1 if area in ("coil", "di") else 16)
+            continue
         bits = TYPES[kind].bits
         if protocol == "s7":
             numbers = draw(st.sets(st.integers(0, 7), min_size=1)) if kind == "BOOL" else {-1}
@@ -197,7 +219,9 @@ class Memory:
 
 
 def same(one: Value, other: Value) -> bool:
-    return one == other or (math.isnan(one) and math.isnan(other))
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other or (one != one and other != other)
 
 
 @given(layouts(), st.integers(0, 2**32 - 1), st.integers(4, 125), st.sampled_from((0, 64, 256)))
@@ -205,7 +229,7 @@ def test_every_tag_is_in_one_block_within_bounds_and_decodes_as_by_itself(
     layout: tuple[Protocol, list[tuple[str, str]]], seed: int, cells: int, gap: int
 ) -> None:
     limit = bounded(cells * (1 if layout[0] == "modbus" else 2))
-    tags = tags_of(layout[0], "output", *layout[1])
+    tags = tags_of(layout[0], "output", *layout[1], ordered=True)
     blocks = plan(tags, limit, gap)
     assert sorted(tag.name for block in blocks for tag in block.tags) == sorted(tag.name for tag in tags)
     random = Random(seed)
@@ -237,7 +261,7 @@ def test_a_write_changes_what_it_names_and_nothing_else(
     layout: tuple[Protocol, list[tuple[str, str]]], data: st.DataObject, seed: int, cells: int
 ) -> None:
     pairs = writable(layout[1])
-    tags = {tag.name: tag for tag in tags_of(layout[0], "input", *pairs)}
+    tags = {tag.name: tag for tag in tags_of(layout[0], "input", *pairs, ordered=True)}
     random = Random(seed)
     memory = Memory(lambda area, index: random.getrandbits(16))
     initial = {name: value_for(tag, random) for name, tag in tags.items()}
@@ -268,11 +292,19 @@ def test_a_write_changes_what_it_names_and_nothing_else(
 
 
 def value_for(tag: Tag, random: Random) -> Value:
-    if tag.type.kind == "bool":
+    if isinstance(tag.type, ArrayType):
+        return tuple(value_of(tag.type.element, random) for _ in range(tag.type.count))
+    if isinstance(tag.type, StringType):
+        return "".join(chr(random.randint(1, 255)) for _ in range(random.randint(0, tag.type.characters)))
+    return value_of(tag.type, random)
+
+
+def value_of(kind: DataType, random: Random) -> bool | int | float:
+    if kind.kind == "bool":
         return random.random() < 0.5
-    if tag.type.kind == "real":
+    if kind.kind == "real":
         return struct.unpack(">f", struct.pack(">f", random.uniform(-1e6, 1e6)))[0]  # type: ignore[no-any-return]
-    return random.randint(int(tag.type.low), int(tag.type.high))
+    return random.randint(int(kind.low), int(kind.high))
 
 
 def cells_of(tag: Tag) -> range:

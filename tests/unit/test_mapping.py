@@ -128,7 +128,7 @@ def test_the_program_reads_what_was_written(controller: VirtualController) -> No
         ("opcua", "ns=2;s=Cell1.nothing", "INT", "BadNodeIdUnknown"),
         ("opcua", "ns=2;s=Cell1.plain", "INT", "BadNodeIdUnknown"),
         ("opcua", "ns=2;s=cell1.level", "INT", "BadNodeIdUnknown"),
-        ("opcua", "ns=2;s=Cell1.big", "INT", "BadNodeIdUnknown"),
+        ("opcua", "ns=2;s=Cell1.big", "INT", "BadTypeMismatch"),
         ("opcua", "ns=2;s=Cell1.out", "BOOL", "BadNotWritable"),
         ("opcua", "ns=2;s=Cell1.sensor", "BOOL", "BadNotWritable"),
         ("opcua", "ns=2;s=Cell1.own", "INT", "BadNotWritable"),
@@ -167,8 +167,12 @@ def test_refused_reads(
     assert refused.value.code == code
 
 
-def test_opcua_says_what_it_cannot_serve(controller: VirtualController) -> None:
-    assert OpcUaView(PROGRAM, controller.memory).unserved == ["Cell1.big: LINT"]
+def test_opcua_serves_every_located_type(controller: VirtualController) -> None:
+    located = {variable.name for variable in PROGRAM.variables if variable.location is not None}
+    assert {node.name for node in OpcUaView(PROGRAM, controller.memory).nodes.values()} == located
+    opcua = loopback("opcua", controller)
+    opcua.write(at("opcua", "ns=2;s=Cell1.big"), TYPES["LINT"], -(2**63))
+    assert opcua.read(at("opcua", "ns=2;s=Cell1.big"), TYPES["LINT"]) == -(2**63)
 
 
 def test_opcua_serves_beyond_what_the_others_do(controller: VirtualController) -> None:

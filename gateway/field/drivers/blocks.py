@@ -1,19 +1,20 @@
 """Blocks: tags at neighbouring addresses, read in one request and decoded by one plan; pure.
 
 A device of this kind is memory: areas of numbered cells. A cell is a bit (coils, discrete inputs), a
-register of 16 bits, or a byte (S7). A block's raw bytes are as the protocol answers them: numbers high
-byte first, coils packed from the lowest bit of the first byte.
+register of 16 bits, or a byte (S7). A block's raw bytes are as the protocol answers them: numbers in
+the order of their tag, coils packed from the lowest bit of the first byte.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from gateway.field.addresses import ModbusAddress, S7Address
 from gateway.field.tags import Tag
-from gateway.field.types import Value
+from gateway.field.types import Value, arrange
 
 GAP_BITS = 256
 """Reading over so many bits that nobody asked for costs less than one more request."""
@@ -46,24 +47,41 @@ def place(tag: Tag) -> Place:
     """The tag's place in its device's memory."""
     address = tag.address
     if isinstance(address, ModbusAddress):
-        cells = 1 if address.width == 1 else tag.type.bits // 16
+        size = 1 if address.table in ("coil", "di") else 16
+        cells = 1 if address.bit >= 0 else tag.type.bits // size
         return Place(Area(address.table), address.index, cells, address.bit)
     assert isinstance(address, S7Address), f"{tag.name} is no address in memory"
-    cells = 1 if address.bit >= 0 else tag.type.bits // 8
-    return Place(Area(address.area, address.db), address.byte, cells, address.bit)
+    if tag.type.kind == "bool":
+        return Place(Area(address.area, address.db), address.byte, 1, address.bit)
+    return Place(Area(address.area, address.db), address.byte, tag.type.bits // 8, -1)
 
 
 class Field(NamedTuple):
-    """A tag within a block's raw bytes: at ``offset``; ``mask`` of its bit, or 0 for a number of ``size``."""
+    """A tag within a block's raw bytes: at ``offset``; ``mask`` of its bit, or 0 for what has ``size`` bytes.
+
+    An array of coils has no bytes of its own: it is ``bits`` bits from bit ``offset``.
+    """
 
     tag: Tag
     offset: int
     mask: int
     size: int
+    bits: int = 0
+
+    def part(self, raw: bytes) -> bytes:
+        """The tag's own bytes (not for one bit)."""
+        if not self.bits:
+            return raw[self.offset : self.offset + self.size]
+        found = int.from_bytes(raw, "little") >> self.offset & (1 << self.bits) - 1
+        return found.to_bytes(self.size, "little")
 
     def put(self, raw: bytearray, value: Value) -> None:
         """Set the tag to the device's ``value``."""
-        if not self.mask:
+        if self.bits:
+            kept = int.from_bytes(raw, "little") & ~((1 << self.bits) - 1 << self.offset)
+            put = int.from_bytes(self.tag.type.pack(value), "little") << self.offset
+            raw[:] = (kept | put).to_bytes(len(raw), "little")
+        elif not self.mask:
             raw[self.offset : self.offset + self.size] = self.tag.type.pack(value)
         elif value:
             raw[self.offset] |= self.mask
@@ -79,7 +97,10 @@ class Block:
         self.size = (cells * area.cell_bits + 7) // 8
         self.fields = tuple(self._field(tag) for tag in tags)
         self._bits = [each for each in self.fields if each.mask]
-        self._numbers = sorted((each for each in self.fields if not each.mask), key=lambda each: each.offset)
+        whole = sorted((each for each in self.fields if not each.mask), key=lambda each: each.offset)
+        self._numbers = [each for each in whole if each.tag.type.code]
+        self._rows = [each for each in whole if not each.tag.type.code]  # texts and arrays
+        self._plain = _ordering(self._numbers, self.size)
         layout, end = ">", 0
         for each in self._numbers:
             assert each.offset >= end, f"{each.tag.name} overlaps another tag"
@@ -96,6 +117,8 @@ class Block:
         at = place(tag)
         cell = at.first - self.first
         if self.area.cell_bits == 1:
+            if tag.type.kind == "array":
+                return Field(tag, cell, 0, (at.cells + 7) // 8, at.cells)
             return Field(tag, cell // 8, 1 << cell % 8, 0)
         width = self.area.cell_bits // 8
         if at.bit < 0:
@@ -107,13 +130,27 @@ class Block:
         if raw == last:
             return {}
         found: dict[str, Value] = {}
-        for tag, offset, mask, _ in self._bits:
+        for tag, offset, mask, _, _ in self._bits:
             if last is None or (raw[offset] ^ last[offset]) & mask:
                 found[tag.name] = bool(raw[offset] & mask)
-        for (tag, offset, _, size), value in zip(self._numbers, self._unpack(raw), strict=True):
+        numbers = self._unpack(raw if self._plain is None else bytes(self._plain(raw)))
+        for (tag, offset, _, size, _), value in zip(self._numbers, numbers, strict=True):
             if last is None or raw[offset : offset + size] != last[offset : offset + size]:
                 found[tag.name] = tag.from_device(value)
+        for field in self._rows:
+            part = field.part(raw)
+            if last is None or part != field.part(last):
+                found[field.tag.name] = field.tag.from_device(field.tag.type.unpack(part))
         return found
+
+
+def _ordering(numbers: Iterable[Field], size: int) -> Callable[[bytes], tuple[int, ...]] | None:
+    """What brings a block's bytes to high byte first; None where they are."""
+    places = list(range(size))
+    for each in numbers:
+        span = slice(each.offset, each.offset + each.size)
+        places[span] = [each.offset + at for at in arrange(bytes(range(each.size)), each.tag.type.order)]
+    return None if places == sorted(places) else itemgetter(*places)
 
 
 Limit = Callable[[Area], int]

@@ -40,8 +40,9 @@ class InputImage:
             raw, owned = bytearray(block.size), bytearray(block.size)
             for field in block.fields:
                 field.put(raw, field.tag.to_device(initial[field.tag.name]))
-                for offset in range(field.offset, field.offset + max(field.size, 1)):
-                    owned[offset] |= field.mask or 0xFF
+                if block.area.cell_bits > 1:
+                    for offset in range(field.offset, field.offset + max(field.size, 1)):
+                        owned[offset] |= field.mask or 0xFF
                 self._home[field.tag.name] = block, field
             self._raw[block], self._owned[block] = raw, owned
 

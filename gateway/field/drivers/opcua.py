@@ -19,6 +19,7 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from gateway.errors import ConnectionLost, DeviceRefused, GatewayError, ProtocolViolation
 from gateway.field.addresses import OpcUaAddress
+from gateway.field.compound import ArrayType
 from gateway.field.drivers.base import Identity, Statistics, TagsRefused
 from gateway.field.drivers.stream import plain
 from gateway.field.tags import Tag
@@ -43,6 +44,9 @@ VARIANTS = {
     "UINT": ua.VariantType.UInt16,
     "DINT": ua.VariantType.Int32,
     "UDINT": ua.VariantType.UInt32,
+    "LWORD": ua.VariantType.UInt64,
+    "LINT": ua.VariantType.Int64,
+    "ULINT": ua.VariantType.UInt64,
     "REAL": ua.VariantType.Float,
     "LREAL": ua.VariantType.Double,
     "TIME": ua.VariantType.Int32,
@@ -179,7 +183,9 @@ class OpcUaDriver:
 
     def _to_write(self, tag: Tag, value: Value) -> ua.WriteValue:
         """Only the value: many servers refuse a status or a time stamp with it."""
-        data = ua.DataValue(ua.Variant(value, VARIANTS[tag.type.name]), StatusCode=None)
+        row = isinstance(value, tuple)
+        variant = ua.Variant(list(value) if isinstance(value, tuple) else value, _variant(tag), is_array=row)
+        data = ua.DataValue(variant, StatusCode=None)
         return ua.WriteValue(self._nodes[tag.name], AttributeIds.Value, Value=data)
 
     async def _values(self, tags: Sequence[Tag]) -> tuple[dict[str, Value], dict[str, TagsRefused]]:
@@ -188,16 +194,15 @@ class OpcUaDriver:
         refused: dict[str, TagsRefused] = {}
         answers = await self._read_nodes([self._nodes[tag.name] for tag in tags])
         for tag, answer in zip(tags, answers, strict=True):
-            variant, wanted = answer.Value, VARIANTS[tag.type.name]
+            variant = answer.Value
             if answer.StatusCode is not None and not answer.StatusCode.is_good():
                 refused[tag.name] = _refusal(tag, answer.StatusCode.name)
-            elif variant is None or variant.VariantType is not wanted or variant.is_array:
-                holds = "nothing" if variant is None else variant.VariantType.name
-                holds += " array" if variant is not None and variant.is_array else ""
-                change = f"the server's variable holds {holds}, {tag.type.name} is {wanted.name}"
+            elif variant is None or not _is_of(variant, tag):
+                change = f"the server's variable holds {_shape(variant)}, {tag.type.name} is {_shape(tag)}"
                 refused[tag.name] = TagsRefused("BadTypeMismatch", [tag], change)
             else:
-                values[tag.name] = tag.from_device(variant.Value)
+                held = tuple(variant.Value) if variant.is_array else variant.Value
+                values[tag.name] = tag.from_device("" if held is None else held)
         return values, refused
 
     async def _read_nodes(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
@@ -299,6 +304,30 @@ def abort(client: Client) -> None:
     protocol: Any = client.uaclient.protocol
     if protocol is not None and protocol.transport is not None:
         protocol.transport.abort()
+
+
+def _variant(tag: Tag) -> ua.VariantType:
+    """The server's type of the tag, or of its elements."""
+    return ua.VariantType.String if tag.plain.kind == "string" else VARIANTS[tag.plain.name]
+
+
+def _is_of(variant: ua.Variant, tag: Tag) -> bool:
+    """Whether the server's value is of the tag's type; a text may be null."""
+    count = tag.type.count if isinstance(tag.type, ArrayType) else None
+    if variant.VariantType is not _variant(tag) or bool(variant.is_array) != (count is not None):
+        return False
+    return count is None or (variant.Value is not None and len(variant.Value) == count)
+
+
+def _shape(what: ua.Variant | Tag | None) -> str:
+    """A type as the server names it."""
+    if what is None:
+        return "nothing"
+    if isinstance(what, Tag):
+        return _variant(what).name + (
+            f" array of {what.type.count}" if isinstance(what.type, ArrayType) else ""
+        )
+    return str(what.VariantType.name) + (f" array of {len(what.Value or ())}" if what.is_array else "")
 
 
 def _node(tag: Tag) -> ua.NodeId:

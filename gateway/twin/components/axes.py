@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.field.types import Value
+from gateway.field.types import Scalar
 from gateway.twin.component import Component, Fault, Param, Port
 from gateway.twin.motion import Path, still, trapezoid
 
@@ -26,14 +26,14 @@ class ServoAxis(Component):
         self.path = Path((still(self.now, self.target),))
         self.covered = 0.0  # way covered before this path, mm
 
-    def drive(self, port: str, value: Value) -> None:
+    def drive(self, port: str, value: Scalar) -> None:
         self.target = self._within(float(value))
         self._plan()
 
     def fault_changed(self, fault: str, active: bool) -> None:
         self._plan()
 
-    def sense(self, port: str) -> Value:
+    def sense(self, port: str) -> Scalar:
         return self.path.at(self.now)
 
     def odometer(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.field.types import Value
+from gateway.field.types import Scalar
 from gateway.twin.component import Component, Fault, Link, Param, Port
 from gateway.twin.components.axes import ServoAxis
 from gateway.twin.components.pneumatics import AirSupply
@@ -51,14 +51,14 @@ class DispensingValve(Component):
         if "air" in self.links:
             self.link("air", AirSupply).feeds(self._changed)
 
-    def drive(self, port: str, value: Value) -> None:
+    def drive(self, port: str, value: Scalar) -> None:
         self.energised = bool(value)
         self._changed()
 
     def fault_changed(self, fault: str, active: bool) -> None:
         self._changed()
 
-    def sense(self, port: str) -> Value:
+    def sense(self, port: str) -> Scalar:
         return self.pressure.at(self.now)
 
     def _changed(self) -> None:

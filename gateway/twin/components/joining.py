@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.field.types import Value
+from gateway.field.types import Scalar
 from gateway.twin.component import Component, Fault, Link, Param, Port
 from gateway.twin.components.pneumatics import Cylinder
 from gateway.twin.components.transport import BeltConveyor
@@ -44,7 +44,7 @@ class Screwdriver(Component):
         self._press.subscribe(self._changed)
         self._belt.subscribe(self._changed)
 
-    def drive(self, port: str, value: Value) -> None:
+    def drive(self, port: str, value: Scalar) -> None:
         was, self.running = self.running, bool(value)
         if was != self.running:
             self._changed(afresh=True)
@@ -52,7 +52,7 @@ class Screwdriver(Component):
     def fault_changed(self, fault: str, active: bool) -> None:
         self._changed(afresh=True)
 
-    def sense(self, port: str) -> Value:
+    def sense(self, port: str) -> Scalar:
         return self.curve.at(self.now)
 
     def on(self, kind: str, argument: Any) -> None:

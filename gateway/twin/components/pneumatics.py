@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from gateway.field.types import Value
+from gateway.field.types import Scalar
 from gateway.twin.component import Component, Fault, Link, Param, Port
 from gateway.twin.components.transport import BeltConveyor
 from gateway.twin.motion import MILLISECOND, SECOND, Exponential, Path, Segment, ramp, still
@@ -64,7 +64,7 @@ class AirSupply(Component):
             for changed in self._consumers:
                 changed()
 
-    def sense(self, port: str) -> Value:
+    def sense(self, port: str) -> Scalar:
         return self.ok if port == "ok" else self.pressure.at(self.now)
 
 
@@ -88,7 +88,7 @@ class Rod(Component):
             self.link("air", AirSupply).feeds(self.aim)
         self.placed()
 
-    def drive(self, port: str, value: Value) -> None:
+    def drive(self, port: str, value: Scalar) -> None:
         self.energised = bool(value)
         self.aim()
 
@@ -98,7 +98,7 @@ class Rod(Component):
     def on(self, kind: str, argument: Any) -> None:
         self.aim()
 
-    def sense(self, port: str) -> Value:
+    def sense(self, port: str) -> Scalar:
         return self.rests(1.0 if port == self.DRIVEN else 0.0)
 
     @property

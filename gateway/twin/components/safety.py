@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.field.types import Value
+from gateway.field.types import Scalar
 from gateway.twin.component import Component, Fault, Port
 
 
@@ -13,5 +13,5 @@ class Door(Component):
     PORTS = (Port("closed", "sensor", about="door switch"),)
     FAULTS = (Fault("open", "somebody opens the door"),)
 
-    def sense(self, port: str) -> Value:
+    def sense(self, port: str) -> Scalar:
         return "open" not in self.faults

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gateway.field.types import Value
+from gateway.field.types import Scalar
 from gateway.twin.component import Carrier, Component, Fault, Link, Param, Port
 from gateway.twin.motion import SECOND, Exponential, Segment, still
 from gateway.twin.workpiece import Workpiece
@@ -67,14 +67,14 @@ class BeltConveyor(Carrier):
         self._crossed: list[tuple[Callable[[Workpiece], None], Workpiece]] = []
         self._subscribers: list[Callable[[], None]] = []
 
-    def drive(self, port: str, value: Value) -> None:
+    def drive(self, port: str, value: Scalar) -> None:
         self.driven = bool(value)
         self._drive_changed()
 
     def fault_changed(self, fault: str, active: bool) -> None:
         self._drive_changed()
 
-    def sense(self, port: str) -> Value:
+    def sense(self, port: str) -> Scalar:
         return "trip" not in self.faults if port == "ok" else self.tacho.at(self.now)
 
     def on(self, kind: str, argument: Any) -> None:
@@ -274,5 +274,5 @@ class PhotoEye(Component):
     PORTS = (Port("sees", "sensor", about="a workpiece is before it"),)
     LINKS = (Link("on", BeltConveyor),)
 
-    def sense(self, port: str) -> Value:
+    def sense(self, port: str) -> Scalar:
         return self.link("on", BeltConveyor).covering(self.params["at"]) is not None
