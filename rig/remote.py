@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import threading
 import time
 from collections.abc import Mapping
@@ -71,7 +72,8 @@ class BusBackend:
         self._heard: dict[str, Heard] = {}
         self._boots: dict[str, str] = {}
         self._tokens: dict[str, int] = {}
-        self._request = 0
+        # Replies go to the operator: another rig of the same one hears them too, and must not mistake them.
+        self._request = secrets.randbits(62)
         self._broker_lost: int | None = None
         self._closing = threading.Event()
         self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
