@@ -15,6 +15,7 @@ from gateway.field.addresses import Protocol
 from gateway.field.tags import Dialect, Ref, Tag, TagEntry, TagRef, check_ref, compile_tags
 from gateway.field.types import Order, read_order
 from gateway.scenario import Checker, Duration, Scenario, ScenarioEntry, carries
+from gateway.shim import Shim, ShimEntry, compile_shim
 from gateway.twin.library import ComponentEntry, ComponentSpec, compile_components
 from gateway.units import format_duration
 from gateway.yamlfile import Id, Text, parse, read_text
@@ -100,6 +101,7 @@ class StationEntry(msgspec.Struct, frozen=True, rename="kebab"):
     reentry: str | None = None
     sequences: dict[Id, ScenarioEntry] = {}
     interlocks: dict[Id, ScenarioEntry] = {}
+    shim: ShimEntry | None = None
 
 
 class Station(msgspec.Struct, frozen=True):
@@ -120,6 +122,7 @@ class Station(msgspec.Struct, frozen=True):
     reentry: str | None
     sequences: dict[str, Scenario]
     interlocks: dict[str, Scenario]
+    shim: Shim | None = None
 
     @property
     def controller(self) -> Device:
@@ -144,9 +147,16 @@ class Station(msgspec.Struct, frozen=True):
 
     @property
     def echoes(self) -> set[str]:
-        """Outputs that only show an input: an observer with no jog of its own."""
+        """Outputs that only show what was written: an observer with no jog of its own, and the shim's."""
         observers = {tag.observer.tag for tag in self.inputs if tag.observer is not None}
-        return {tag.name for tag in self.outputs if tag.name in observers and tag.jog is None}
+        shown = {tag.name for tag in self.outputs if tag.name in observers and tag.jog is None}
+        return shown | (self.shim.outputs if self.shim is not None else set())
+
+    @property
+    def plant_inputs(self) -> list[Tag]:
+        """Inputs but for those that only tell a shim that the gateway is alive."""
+        own = self.shim.inputs if self.shim is not None else frozenset[str]()
+        return [tag for tag in self.inputs if tag.name not in own]
 
     def moved(self, ports: Mapping[str, int]) -> Station:
         """The same station with its devices at other ports, by device name."""
@@ -179,7 +189,8 @@ def load_station(path: Path) -> Station:
             f"twinline: {entry.twinline!r} is no station format",
             f"write twinline: {FORMAT}",
         )
-    if len([d for d in entry.devices.values() if d.role == "controller"]) != 1:
+    controllers = [name for name, device in entry.devices.items() if device.role == "controller"]
+    if len(controllers) != 1:
         complain(_line_of(text, "devices"), "devices: a station has one controller", "declare one device")
     if not SHORTEST <= entry.scan <= LONGEST:
         complain(_line_of(text, "scan"), f"scan: {format_duration(entry.scan)}", "give 1 ms to 1 s")
@@ -203,12 +214,15 @@ def load_station(path: Path) -> Station:
     checker = Checker(tags, twin, complain)
     sequences = {name: checker.check(each, False) for name, each in entry.sequences.items()}
     interlocks = {name: checker.check(each, True) for name, each in entry.interlocks.items()}
+    shim = None
+    if entry.shim is not None and len(controllers) == 1:
+        shim = compile_shim(entry.shim, tags, controllers[0], entry.scan, complain)
     if problems:
         raise BadInput(problems)
     return Station(
         entry.id, entry.title or entry.id, str(path), hashlib.sha256(path.read_bytes()).hexdigest(),
         entry.scan, entry.devices, tags, twin, entry.manual, entry.acknowledge, entry.inlet, entry.outlet,
-        entry.reentry or entry.inlet, sequences, interlocks,
+        entry.reentry or entry.inlet, sequences, interlocks, shim,
     )  # fmt: skip
 
 

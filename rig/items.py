@@ -28,7 +28,7 @@ def things(line: Line, about: str) -> list[tuple[str, str]]:
         names = {
             "station": [""],
             "output": [tag.name for tag in spec.outputs if tag.name not in spec.echoes],
-            "input": [tag.name for tag in spec.inputs],
+            "input": [tag.name for tag in spec.plant_inputs],
             "sequence": list(spec.sequences),
             "interlock": list(spec.interlocks),
         }[about]

@@ -202,7 +202,7 @@ class Session:
         for name, handle in self.stations.items():
             spec = handle.spec
             outputs = [tag.name for tag in spec.outputs if tag.name not in spec.echoes]
-            inputs = [tag.name for tag in spec.inputs]
+            inputs = [tag.name for tag in spec.plant_inputs]
             done = [tag for tag in (*inputs, *outputs) if (name, tag) in passed]
             found.append(
                 Coverage(

@@ -144,11 +144,18 @@ class Cell:
             boot=boot,
             link=link,
             holder=self.lease.holder or "",
+            protected=self.protected,
             forces=tuple(str(ref) for ref in self.gate.forces),
             faults=tuple(self.twin.active_faults()),
             overruns=self.overruns,
             problem=problem or self.couplings.problem,
         )
+
+    @property
+    def protected(self) -> bool:
+        """Whether the program was last seen to have this station's shim: it is safe without the gateway."""
+        shim = self.station.shim
+        return shim is not None and self.values.get(shim.stamp) == shim.code
 
     def _see(self, seen: Inputs) -> None:
         if self.link and not seen.link:
@@ -184,11 +191,14 @@ class Cell:
                 self.script.sampled(self._now, tag, value)
 
     def _wanted(self) -> dict[str, Value]:
-        """Every input's value: safe, then signals of neighbours, then the twin, then forces."""
+        """Every input's value: safe, signals of neighbours, the twin, forces, what the shim is told."""
         wanted = self.gate.safe
         wanted.update(self.couplings.signals(self._now))
         wanted.update(self.twin.sense())
-        return self.gate.forced(wanted)
+        wanted = self.gate.forced(wanted)
+        if self.station.shim is not None:
+            wanted.update(self.station.shim.signs(self._now, wanted))
+        return wanted
 
     def _show(self, wanted: Mapping[str, Value]) -> None:
         """Inputs count as changed when they are written."""

@@ -69,7 +69,11 @@ def refuses_workpiece(workpiece: Workpiece, here: Collection[str]) -> str:
 def _refuses_action(action: Action, station: Station) -> str:
     match action:
         case Force(ref=ref, value=value):
-            return _refuses_input(ref, station) or _refuses_value(ref, value, station)
+            return (
+                _refuses_input(ref, station)
+                or _refuses_sign(ref, station)
+                or _refuses_value(ref, value, station)
+            )
         case Free(ref=ref):
             return _refuses_input(ref, station)
         case Await(ref=ref):
@@ -92,6 +96,12 @@ def _refuses_input(ref: TagRef, station: Station) -> str:
     if ref.tag in station.tags and station.tags[ref.tag].direction != "input":
         return f"{ref} is no input of {station.id}; only inputs can be forced"
     return _refuses_ref(ref, station)
+
+
+def _refuses_sign(ref: TagRef, station: Station) -> str:
+    if station.shim is not None and station.shim.refuses(ref):
+        return f"{ref} tells the shim that the gateway is alive; it cannot be forced"
+    return ""
 
 
 def _refuses_value(ref: TagRef, value: Value, station: Station) -> str:

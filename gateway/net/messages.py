@@ -250,7 +250,8 @@ class State(Body, frozen=True):
     boot: str
     link: str = ""
     holder: str = ""
-    protected: bool = True
+    protected: bool = False
+    """The program was last seen to have a shim: it takes its real inputs when the gateway goes quiet."""
     forces: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     overruns: int = 0

@@ -99,6 +99,8 @@ def nothing_else_moves(
     moved = reading.moved(start)
     stirred = reading.moved(start - SETTLE)
     free = set(allowed)
+    if spec.shim is not None:
+        free |= {TagRef(name) for name in spec.shim.outputs}
     for tag in spec.inputs:
         if tag.name in stirred and tag.observer is not None:
             free.add(tag.observer)

@@ -6,12 +6,16 @@ import time
 
 import pytest
 
-from gateway.net.messages import Identified
+from gateway.field.tags import TagRef
+from gateway.net.messages import Await, Identified
+from gateway.shim import ACTIVE, Shim
 from rig.backend import RigFault, RoundTrip
+from rig.procedures.common import ANSWER
 from rig.record import StationIdentity
-from rig.session import Failed, Session, StationHandle, StepContext, check_program
+from rig.session import Failed, Session, StationHandle, StepContext, check_program, check_refusals
 
 pytestmark = pytest.mark.phase("connect")
+VIRTUAL = "Twinline"  # vendor of the virtual controller, which moves nothing real
 PATIENCE = 5.0  # s, for a gateway that has just started to reach its controller
 
 
@@ -55,16 +59,38 @@ def test_controller(session: Session, station: StationHandle, step: StepContext)
         why = found.problem or found.link
         raise Failed(f"{station.id}: no controller at {found.address}: {why}", device.name)
     check_program(step, station, found)
+    if station.spec.shim is None and found.vendor != VIRTUAL:
+        step.measure("shim", "none: if the gateway dies, the controller keeps what was last written")
 
 
 def test_lease(session: Session, station: StationHandle, step: StepContext) -> None:
-    """The station grants the lease: this session alone may write."""
+    """The station grants the lease: this session alone may write (and a shim lets it)."""
     try:
         session.backend.hold(station.id)
     except RigFault:
         session.gone[station.id] = "it granted no lease"
         raise
     step.measure("lease", "granted")
+    if station.spec.shim is not None:
+        _check_shim(step, station, station.spec.shim)
+
+
+def _check_shim(step: StepContext, station: StationHandle, shim: Shim) -> None:
+    """The program has the shim made from this station file, and reads the twin's values through it."""
+    step.about(shim.status, shim.stamp)
+    active, stamp = TagRef(shim.status, ACTIVE), TagRef(shim.stamp)
+    reading = station.run(Await(active, True, 0, shim.watchdog + ANSWER))
+    check_refusals(step, station, reading.trace, (*sorted(shim.inputs), shim.status, shim.stamp))
+    found = reading.value(stamp)
+    step.measure("shim", f"stamp 16#{found:08X}" if found else "none")
+    if found != shim.code:
+        step.fail(
+            f"the program has no shim made from {station.spec.file} as it is now (16#{shim.code:08X}); "
+            "make one with twinline tags shim",
+            shim.stamp,
+        )
+    elif not reading.value(active):
+        step.fail(f"the shim is not active after {reading.trace.duration / 1e6:.0f} ms", shim.status)
 
 
 def _controller(found: Identified) -> str:
