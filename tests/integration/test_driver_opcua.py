@@ -70,7 +70,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(asyncua: int) -> None
     said = {
         "gone": "BadNodeIdUnknown; check the node id",
         "words": "BadTypeMismatch; the server's variable holds String, INT is Int16",
-        "many": "BadTypeMismatch; the server's variable holds Int16 array, INT is Int16",
+        "many": "BadTypeMismatch; the server's variable holds Int16 array of 2, INT is Int16",
         "sick": "BadSensorFailure",
     }
 

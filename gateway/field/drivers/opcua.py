@@ -21,6 +21,7 @@ from gateway.errors import ConnectionLost, DeviceRefused, GatewayError, Protocol
 from gateway.field.addresses import OpcUaAddress
 from gateway.field.compound import ArrayType
 from gateway.field.drivers.base import Identity, Statistics, TagsRefused
+from gateway.field.drivers.opcua_read import Batch
 from gateway.field.drivers.stream import plain
 from gateway.field.tags import Tag
 from gateway.field.types import Value
@@ -99,6 +100,8 @@ class OpcUaDriver:
         self._nodes = {tag.name: _node(tag) for tag in tags.values()}
         self._outputs = [tag for tag in tags.values() if tag.direction == "output"]
         self._last: dict[str, Value] = {}
+        self._batches: list[tuple[Batch, Sequence[Tag]]] = []  # that read the outputs
+        self._held: dict[Batch, tuple[Any, ...]] = {}  # what the outputs of a batch held last
         self._client: Client | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._read_limit = self._write_limit = MAX_NODES
@@ -106,6 +109,7 @@ class OpcUaDriver:
     async def connect(self) -> Identity:
         await self.close()
         self._last.clear()
+        self._held.clear()
         self.refused.clear()
         # Health is what the scan sees: the library's own probe would only come between.
         self._client = client = Client(self._url, CONNECT_STEPS * self._timeout, watchdog_intervall=86_400)
@@ -115,7 +119,13 @@ class OpcUaDriver:
             client.uaclient.protocol.timeout = self._timeout
             self.lost.clear()
             self._watcher = asyncio.create_task(self._watch(client))
-            return await self._identify()
+            identity = await self._identify()
+            self._batches = [
+                (Batch([self._nodes[tag.name] for tag in part]), part)
+                for first in range(0, len(self._outputs), self._read_limit)
+                if (part := self._outputs[first : first + self._read_limit])
+            ]
+            return identity
         except BaseException:
             await self.close()
             raise
@@ -142,23 +152,52 @@ class OpcUaDriver:
         )  # fmt: skip
 
     async def read(self) -> Mapping[str, Value]:
-        values, refused = await self._values(self._outputs)
+        protocol: Any = self._connected().uaclient.protocol
+        answers = [(batch, tags, await self._call(batch.read(protocol))) for batch, tags in self._batches]
+        changes: dict[str, Value] = {}
+        refused: dict[str, TagsRefused] = {}
+        for batch, tags, (numbers, decoded) in answers:
+            if decoded is None:
+                changes |= self._differences(batch, tags, numbers)
+            else:
+                self._check_count(len(decoded), batch.size)
+                values, bad = self._judge(tags, decoded)
+                changes |= {
+                    name: value
+                    for name, value in values.items()
+                    if name not in self._last or not _same(self._last[name], value)
+                }
+                for tag in tags:
+                    self._last.pop(tag.name, None)
+                self._last |= values
+                refused |= {name: error for name, error in bad.items() if name not in self.refused}
+                self._keep(tags, bad)
+            if numbers is not None:
+                self._held[batch] = numbers
+        if refused:
+            first = next(iter(refused.values()))
+            fresh = [tag for tag in self._outputs if tag.name in refused]
+            raise TagsRefused(first.code, fresh, first.change, changes)
+        return changes
+
+    def _differences(
+        self, batch: Batch, tags: Sequence[Tag], numbers: tuple[Any, ...] | None
+    ) -> dict[str, Value]:
+        """What changed in a batch of which all but the numbers is as it was: who is served well still is."""
+        held = self._held[batch]
+        if numbers is None or numbers == held:
+            return {}
         changes = {
-            name: value
-            for name, value in values.items()
-            if name not in self._last or not _same(self._last[name], value)
+            tag.name: tag.from_device(new)
+            for tag, new, old in zip(tags, numbers, held, strict=True)
+            if new != old and tag.name in self._last and not _same(new, old)
         }
-        self._last = values
-        fresh = [tag for tag in self._outputs if tag.name in refused and tag.name not in self.refused]
-        self._keep(self._outputs, refused)
-        if fresh:
-            error = refused[fresh[0].name]
-            raise TagsRefused(error.code, fresh, error.change, changes)
+        self._last |= changes
         return changes
 
     async def read_back(self, names: Iterable[str]) -> dict[str, Value]:
         tags = [self._tags[name] for name in names]
-        values, refused = await self._values(tags)
+        values, refused = self._judge(tags, await self._read_nodes([self._nodes[tag.name] for tag in tags]))
         _raise_any(tags, refused)
         return values
 
@@ -188,11 +227,12 @@ class OpcUaDriver:
         data = ua.DataValue(variant, StatusCode=None)
         return ua.WriteValue(self._nodes[tag.name], AttributeIds.Value, Value=data)
 
-    async def _values(self, tags: Sequence[Tag]) -> tuple[dict[str, Value], dict[str, TagsRefused]]:
+    def _judge(
+        self, tags: Sequence[Tag], answers: Sequence[ua.DataValue]
+    ) -> tuple[dict[str, Value], dict[str, TagsRefused]]:
         """Engineering values of the tags that the server serves well, and what it said to the others."""
         values: dict[str, Value] = {}
         refused: dict[str, TagsRefused] = {}
-        answers = await self._read_nodes([self._nodes[tag.name] for tag in tags])
         for tag, answer in zip(tags, answers, strict=True):
             variant = answer.Value
             if answer.StatusCode is not None and not answer.StatusCode.is_good():
