@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.field.addresses import Address, Protocol, parse_address
-from gateway.field.types import TYPES, DataType
+from gateway.field.types import TYPES, DataType, Order, arrange
 
-_WORDS = ("ABCD", "CDAB", "BADC", "DCBA")
-ORDERS: dict[int, tuple[str, ...]] = {1: ("ABCD",), 2: ("ABCD", "BADC"), 4: _WORDS, 8: _WORDS}
-"""By bytes of the value, in the letters of a 32-bit one (high byte A): as sent, words swapped, bytes of each
-word swapped, both."""
+WORDS: tuple[Order, ...] = ("ABCD", "CDAB", "BADC", "DCBA")
+ORDERS: dict[int, tuple[Order, ...]] = {1: WORDS[:1], 2: ("ABCD", "BADC"), 4: WORDS, 8: WORDS}
+"""The orders to try, by bytes of the value."""
 FACTORS = (1, 10, 100, 1000)
 """A whole number may hold tenths, hundredths or thousandths of what is shown."""
 ANOTHER = "change the value on the machine and probe again to tell them apart"
@@ -58,15 +57,6 @@ def read_expectation(protocol: Protocol, text: str) -> Expectation:
     return Expectation(text, parse_address(protocol, address if kind else where), value, places, kind)
 
 
-def arranged(data: bytes, order: str) -> bytes:
-    """``data`` with the highest byte first, where a device sends it in ``order``."""
-    if order in ("CDAB", "DCBA"):
-        data = b"".join(data[at : at + 2] for at in range(len(data) - 2, -1, -2))
-    if order in ("BADC", "DCBA"):
-        data = b"".join(data[at : at + 2][::-1] for at in range(0, len(data), 2))
-    return data
-
-
 def readings(raw: bytes, wanted: Expectation, sizes: Sequence[int]) -> list[Reading]:
     """How the first bytes of ``raw`` may hold the value; without a factor and in the usual order first.
 
@@ -79,7 +69,7 @@ def readings(raw: bytes, wanted: Expectation, sizes: Sequence[int]) -> list[Read
         if len(data) * 8 != kind.bits:
             continue  # the device has no more, or it is a BOOL
         for usual, order in enumerate(ORDERS[len(data)]):
-            value = kind.unpack(arranged(data, order))
+            value = kind.unpack(arrange(data, order))
             if not isinstance(value, int | float):
                 continue
             found += [
