@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
 
 import pytest
-from running import GATEWAY, HOLD, Memory, Run, Starter, belt, memory, procedures, until
+from running import GATEWAY, HOLD, TWINLINE, Memory, Run, Starter, belt, memory, procedures, until
 
 WHILE_HELD = "Interrupted by the operator during procedures/hold/hold[belt]."
 SWALLOWS = '''
@@ -68,6 +69,20 @@ def test_again_while_it_ends(tmp_path: Path, start: Starter) -> None:
     assert run.wait() == 130, run.shown
     run.assert_nothing_left()
     with memory(port) as watched:
+        assert watched.read() == Memory.SAFE
+    assert run.record("ERROR", complete=False).note == WHILE_HELD
+
+
+def test_the_terminal_is_closed(tmp_path: Path, start: Starter) -> None:
+    made = belt(tmp_path, serve=False)
+    procedures(tmp_path, hold=HOLD)
+    start.controller(tmp_path, made)
+    terminal = (sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])")
+    run = start(tmp_path, *terminal, *TWINLINE, "session", "run", str(made.line), "-k", "hold")
+    with memory(made.port) as watched:
+        watched.wait(Memory.HELD)
+        run.signal(signal.SIGKILL)  # nobody is at the other end of the terminal any more
+        run.assert_nothing_left()
         assert watched.read() == Memory.SAFE
     assert run.record("ERROR", complete=False).note == WHILE_HELD
 
