@@ -26,7 +26,7 @@ import msgspec
 from gateway.cell.cell import Asked, Cell, Inputs, Outputs
 from gateway.cell.couplings import Neighbours
 from gateway.errors import BadInput
-from gateway.field.scan import DeviceLink
+from gateway.field.devices import Devices
 from gateway.field.types import Value
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery, Will
@@ -34,6 +34,7 @@ from gateway.net.identity import Identity, Trust, boot_id
 from gateway.net.messages import (
     Ask,
     Coupling,
+    DeviceFound,
     Identified,
     Identify,
     Image,
@@ -44,7 +45,7 @@ from gateway.net.messages import (
     encode,
 )
 from gateway.parent import end_with_stdin
-from gateway.station import Station, load_station
+from gateway.station import Device, Station, load_station
 from gateway.store.journal import Change as Kept
 from gateway.store.journal import Delete, Journal, JournalFailed, Put
 
@@ -87,8 +88,7 @@ class Agent:
             self.journal.put("meta", "epoch", epoch)
         stored = {(table, key): data for table in TABLES for key, data in self.journal.items(table)}
         self.cell = Cell(station, config.neighbours, time.monotonic_ns(), stored, epoch.decode())
-        device = station.controller
-        self.link = DeviceLink(device.address, station.tags, device.timeout)
+        self.devices = Devices(station.devices, station.tags)
         self.bus = Bus(
             self.node,
             list(config.brokers),
@@ -119,7 +119,7 @@ class Agent:
         self.bus.start()
         tasks = [
             asyncio.create_task(job(), name=job.__name__)
-            for job in (self._scan, self._send, self._beat, self._show, self._announce, self.link.run)
+            for job in (self._scan, self._send, self._beat, self._show, self._announce, self.devices.run)
         ]
         ended = asyncio.create_task(self.ending.wait())
         await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
@@ -133,7 +133,7 @@ class Agent:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, ended, return_exceptions=True)
-        await self.link.close()
+        await self.devices.close()
         await asyncio.get_running_loop().run_in_executor(None, self.bus.close, 1.0)
         self.journal.close()
         for task in broken:
@@ -149,9 +149,9 @@ class Agent:
         await self.ending.wait()
 
     async def _make_safe(self, scanning: asyncio.Task[None]) -> None:
-        """The lease ends with the agent: scan on until the controller has taken the safe values."""
+        """The lease ends with the agent: scan on until the devices that are there hold their safe values."""
         self.cell.shut()
-        while self.cell.gate.state != "closed" and self.link.ready and not scanning.done():
+        while self.cell.driving and not scanning.done():
             await asyncio.sleep(self.station.scan / 1e9)
 
     async def _send_rest(self, scanning: asyncio.Task[None], sending: asyncio.Task[None]) -> None:
@@ -174,7 +174,7 @@ class Agent:
                 await asyncio.sleep((due - now) / 1e9)
                 now = time.monotonic_ns()
             late = now - due
-            image = await self.link.read() if self.link.ready else {}
+            image = await self.devices.read()
             now = time.monotonic_ns()
             out = self.cell.step(now, self._seen(image, late if late > period else 0))
             self._changed.update(image)
@@ -188,19 +188,20 @@ class Agent:
         self._asked.clear()
         coupled = tuple(self._coupled)
         self._coupled.clear()
-        refused = self._refused | self.link.refused
-        return Inputs(image, self.link.ready, late, time.time_ns(), self._persisted, asked, coupled, refused)
+        refused = self._refused | self.devices.refused
+        lost = self.devices.lost
+        return Inputs(
+            image, not lost, late, time.time_ns(), self._persisted, asked, coupled, refused, lost
+        )  # fmt: skip
 
     async def _write(self, writes: dict[str, Value]) -> None:
-        refused = await self.link.write(writes)
-        if refused is None:
-            return  # the connection went: all is written anew when it is back
-        for name in writes:
+        taken, refused = await self.devices.write(writes)  # what is lost is written anew when it is back
+        for name in taken:
             self._refused.pop(name, None)
         self._refused.update(refused)
         # A refused value is told and not tried again until it changes.
-        self.cell.took(writes)
-        self._changed.update(writes)
+        self.cell.took(taken)
+        self._changed.update(taken)
 
     # --- sending: the journal first ------------------------------------------------------------------------
 
@@ -245,7 +246,7 @@ class Agent:
     async def _beat(self) -> None:
         """The retained state, also when nothing happens."""
         while True:
-            state = self.cell.state(self.boot, self.link.state, self._problem or self.link.problem)
+            state = self.cell.state(self.boot, self.devices.state, self._problem or self.devices.problem)
             self.bus.publish(
                 topics.state(self.line, self.node), "state", encode(state), retain=True, sign=True
             )
@@ -260,7 +261,7 @@ class Agent:
             key = count % KEY_EVERY == 0
             values = dict(self.cell.values) if key else self._changed
             if values:
-                image = Image(key, self.link.ready, values)
+                image = Image(key, not self.devices.lost, values)
                 self.bus.publish(topics.image(self.line, self.node), "image", encode(image))
             self._changed = {}
 
@@ -286,22 +287,39 @@ class Agent:
             self._asked.append((Asked(operator, ask.request, ask.command), received))
 
     def _identified(self) -> Identified:
-        found = self.link.identity
+        controller = self.station.controller
+        link = self.devices.links[controller.name]
+        found = link.identity
         return Identified(
             station=self.station.id,
             gateway_version=VERSION,
             boot=self.boot,
             station_sha256=self.station.sha256,
-            protocol=self.station.controller.protocol,
-            address=self.station.controller.address,
-            link=self.link.state,
+            protocol=controller.protocol,
+            address=controller.address,
+            link=link.state,
             vendor=found.vendor if found else "",
             product=found.product if found else "",
             version=found.version if found else "",
             program=found.program if found else "",
             program_sha256=found.program_sha256 if found else "",
-            problem=self.link.problem,
+            problem=link.problem,
             details=found.details if found else {},
+            devices={name: self._found(device) for name, device in self.station.devices.items()},
+        )
+
+    def _found(self, device: Device) -> DeviceFound:
+        link = self.devices.links[device.name]
+        who = link.identity
+        return DeviceFound(
+            device.role,
+            device.protocol,
+            device.address,
+            link.ready,
+            link.problem,
+            who.vendor if who else "",
+            who.product if who else "",
+            who.version if who else "",
         )
 
     def _on_coupling(self, delivery: Delivery) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.errors import BadInput, Problem
 from gateway.field.addresses import Protocol
-from gateway.field.tags import Dialect, Ref, Tag, TagEntry, TagRef, check_ref, compile_tags
+from gateway.field.tags import Complain, Dialect, Ref, Tag, TagEntry, TagRef, check_ref, compile_tags
 from gateway.field.types import Order, read_order
 from gateway.scenario import Checker, Duration, Scenario, ScenarioEntry, carries
 from gateway.shim import Shim, ShimEntry, compile_shim
@@ -22,6 +22,7 @@ from gateway.yamlfile import Id, Text, parse, read_text
 
 FORMAT = "station 1"
 SHORTEST, LONGEST = 1_000_000, 1_000_000_000  # of a scan, ns
+MODULE_BYTES = 256  # of %I and of %Q, for all modules of a virtual controller
 SCHEMES: dict[str, Protocol] = {"modbus": "modbus", "opc.tcp": "opcua", "s7": "s7"}
 DEFAULT_PORTS: dict[Protocol, int] = {"modbus": 502, "opcua": 4840, "s7": 102}
 
@@ -47,18 +48,21 @@ def _base(text: str) -> int:
 
 
 class Device(msgspec.Struct, frozen=True, rename="kebab"):
-    """Something the gateway connects to.
+    """Something the gateway connects to, or is.
 
-    ``inputs`` says how an input reaches the program: ``memory`` that the program reads. ``program`` is
-    the Structured Text program that a virtual controller runs for this device, beside the station file.
-    ``base`` is the number of its first register or coil, ``order`` that of the bytes of its numbers
-    (Modbus).
+    ``role`` says how an input reaches the program. ``controller``: memory or a variable that the program
+    reads. ``coupler``: wires, from a remote I/O module to the controller's terminals. ``served``: the gateway
+    is the remote I/O module, a server that the controller polls. ``base`` is the number of its first register
+    or coil, ``order`` that of the bytes of its numbers (Modbus).
+
+    For a virtual controller: ``program`` is the Structured Text program that it runs, beside the station
+    file; the I/O of a coupler or served device begins at byte ``at`` of its %I and %Q.
     """
 
     address: Annotated[str, _address]
-    role: Literal["controller"] = "controller"
-    inputs: Literal["memory"] = "memory"
+    role: Literal["controller", "coupler", "served"] = "controller"
     program: Text | None = None
+    at: int = 0
     timeout: Duration = 200_000_000
     base: Annotated[int, _base] = 0
     order: Annotated[Order, read_order] | None = None
@@ -129,6 +133,10 @@ class Station(msgspec.Struct, frozen=True):
         """The station's controller."""
         return next(device for device in self.devices.values() if device.role == "controller")
 
+    def having(self, role: str) -> list[Device]:
+        """The devices in that role, in the file's order."""
+        return [device for device in self.devices.values() if device.role == role]
+
     @property
     def inputs(self) -> list[Tag]:
         """Tags that the controller reads, in the file's order."""
@@ -190,17 +198,14 @@ def load_station(path: Path) -> Station:
             f"write twinline: {FORMAT}",
         )
     controllers = [name for name, device in entry.devices.items() if device.role == "controller"]
-    if len(controllers) != 1:
-        complain(_line_of(text, "devices"), "devices: a station has one controller", "declare one device")
+    _check_devices(entry.devices, controllers, _line_of(text, "devices"), complain)
     if not SHORTEST <= entry.scan <= LONGEST:
         complain(_line_of(text, "scan"), f"scan: {format_duration(entry.scan)}", "give 1 ms to 1 s")
-    for device in entry.devices.values():
-        if device.timeout == 0:
-            complain(device.line, f"{device.name}: timeout is 0", "give for example 200 ms")
-        if device.protocol != "modbus" and (device.base or device.order):
-            complain(device.line, f"{device.name}: base and order are Modbus'", "leave them out")
     protocols = {name: device.protocol for name, device in entry.devices.items()}
-    dialects = {name: Dialect(device.base, device.order or "ABCD") for name, device in entry.devices.items()}
+    dialects = {
+        name: Dialect(device.base, device.order or "ABCD", device.role == "served")
+        for name, device in entry.devices.items()
+    }
     tags = compile_tags(entry.tags.values(), protocols, complain, dialects)
     twin = compile_components(entry.twin, tags, complain)
     for key, ref in (("manual", entry.manual), ("acknowledge", entry.acknowledge)):
@@ -224,6 +229,40 @@ def load_station(path: Path) -> Station:
         entry.scan, entry.devices, tags, twin, entry.manual, entry.acknowledge, entry.inlet, entry.outlet,
         entry.reentry or entry.inlet, sequences, interlocks, shim,
     )  # fmt: skip
+
+
+def _check_devices(
+    devices: Mapping[str, Device], controllers: Collection[str], line: int, complain: Complain
+) -> None:
+    if len(controllers) != 1:
+        complain(line, "devices: a station has one controller", "give the others role: coupler or served")
+    virtual = any(devices[name].program is not None for name in controllers)
+    begins: dict[int, Device] = {}
+    for device in devices.values():
+
+        def bad(what: str, hint: str, device: Device = device) -> None:
+            complain(device.line, f"{device.name}{what}", hint)
+
+        if device.timeout == 0:
+            bad(": timeout is 0", "give for example 200 ms")
+        if device.protocol != "modbus" and (device.base or device.order):
+            bad(": base and order are Modbus'", "leave them out")
+        if device.role == "controller":
+            if device.at:
+                bad(": a controller has no at", "leave at out")
+            continue
+        if device.program is not None:
+            bad(f": a {device.role} device runs no program", "leave program out")
+        if device.role == "served" and device.protocol == "s7":
+            bad(
+                f": the gateway cannot be an I/O device at {device.address}",
+                "write modbus://host:port/unit or opc.tcp://host:port",
+            )
+        if not 0 <= device.at < MODULE_BYTES or device.at % 2:
+            bad(f": at {device.at} is no word of %I and %Q", f"give an even byte, 0 to {MODULE_BYTES - 2}")
+        other = begins.setdefault(device.at, device)
+        if virtual and other is not device:
+            bad(f" begins at byte {device.at}, as {other.name} (line {other.line})", "give each its own at")
 
 
 def _line_of(text: str, key: str) -> int:

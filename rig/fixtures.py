@@ -12,6 +12,7 @@ from rig.session import Session, StationHandle, StepContext
 if TYPE_CHECKING:
     from gateway.field.tags import Tag
     from gateway.scenario import Scenario
+    from gateway.station import Device
 
 
 def _session(request: pytest.FixtureRequest) -> Session:
@@ -43,6 +44,13 @@ def step(request: pytest.FixtureRequest) -> StepContext:
 def station(request: pytest.FixtureRequest) -> StationHandle:
     """Each station of the line in turn."""
     return _thing(request)[0]
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest) -> tuple[StationHandle, Device]:
+    """Each device in turn that is not the controller, as (station, device)."""
+    handle, name = _thing(request)
+    return handle, handle.spec.devices[name]
 
 
 @pytest.fixture

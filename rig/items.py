@@ -15,7 +15,7 @@ from rig.line import Line
 from rig.record import PHASES, Verdict
 from rig.session import Failed, Session, StepContext
 
-ABOUT = ("station", "output", "input", "sequence", "interlock")
+ABOUT = ("station", "device", "output", "input", "sequence", "interlock")
 SESSION = pytest.StashKey[Session]()
 STEP = pytest.StashKey[StepContext]()
 
@@ -27,6 +27,7 @@ def things(line: Line, about: str) -> list[tuple[str, str]]:
         spec = lined.station
         names = {
             "station": [""],
+            "device": [device.name for device in spec.devices.values() if device.role != "controller"],
             "output": [tag.name for tag in spec.outputs if tag.name not in spec.echoes],
             "input": [tag.name for tag in spec.plant_inputs],
             "sequence": list(spec.sequences),

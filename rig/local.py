@@ -22,7 +22,7 @@ import msgspec
 
 from gateway.agent import AgentConfig
 from gateway.net.identity import Identity, Trust
-from gateway.station import Device
+from gateway.station import Station
 from gateway.units import format_duration
 from rig.backend import RigFault
 from rig.broker import Broker, BrokerFailed
@@ -102,7 +102,7 @@ class LocalLine:
         self._broker = Broker(self._scratch / "broker", kind=options.broker) if line.broker is None else None
         self._brokers = [self._broker.url if self._broker is not None else str(line.broker)]
         self._children: list[Child] = []
-        self._ports: dict[str, int] = {}
+        self._ports: dict[str, dict[str, int]] = {}  # by station and device
         self._operator, self._trust = Identity.create(options.operator), Trust()
         self._trust.add(self._operator.node, self._operator.public_bytes)
         self.backend = BusBackend(line.id, list(line.stations), self._brokers, self._operator, self._trust)
@@ -111,8 +111,7 @@ class LocalLine:
         """Everything up and answering; RigFault says what is not."""
         self.logs.mkdir(exist_ok=True)
         if self.options.ports == "auto":
-            served = [name for name, each in self.line.stations.items() if each.serve]
-            self._ports = dict(zip(served, free_ports(len(served)), strict=True))
+            self._choose_ports()
         self._check_ports()
         self._make_keys()
         if self._broker is not None:
@@ -144,13 +143,20 @@ class LocalLine:
 
     # --- parts ---------------------------------------------------------------------------------------
 
+    def _choose_ports(self) -> None:
+        """Free ports for all that listens on this machine."""
+        served = {name: each.station.devices for name, each in self.line.stations.items() if each.serve}
+        free = iter(free_ports(sum(map(len, served.values()))))
+        self._ports = {name: {device: next(free) for device in devices} for name, devices in served.items()}
+
     def _check_ports(self) -> None:
         wrong = []
         for name, each in self.line.stations.items():
-            if each.serve and (why := _taken(*self._device(name, each).endpoint)):
-                wrong.append(
-                    f"{name}'s controller cannot be served at {self._device(name, each).address}: {why}"
-                )
+            for device in self._station(name, each).devices.values():
+                listens = device.role == "served" or each.serve
+                if listens and (why := _taken(*device.endpoint)):
+                    what = "controller" if device.role == "controller" else f"device {device.name}"
+                    wrong.append(f"{name}'s {what} cannot be served at {device.address}: {why}")
         if wrong:
             raise RigFault("; ".join(wrong) + "; end what uses it, or choose --ports auto")
 
@@ -161,9 +167,8 @@ class LocalLine:
             identity.save(self._scratch / f"{name}.pem")
         self._trust.save(self._scratch / "trust.yaml")
 
-    def _device(self, name: str, each: LineStation) -> Device:
-        device = each.station.controller
-        return device.at_port(self._ports[name]) if name in self._ports else device
+    def _station(self, name: str, each: LineStation) -> Station:
+        return each.station.moved(self._ports.get(name, {}))
 
     def _child(self, name: str, command: list[str]) -> Child:
         child = Child(name, command, self.logs / f"{name.replace(' ', '-')}.log")
@@ -171,15 +176,13 @@ class LocalLine:
         return child
 
     def _serve(self, name: str, each: LineStation) -> Child:
-        return self._child(
-            f"controller {name}",
-            [
-                "gateway.controller.serve", str(each.program),
-                "--address", self._device(name, each).address,
-                "--scan", format_duration(each.station.scan),
-                "--end-with-stdin",
-            ],
-        )  # fmt: skip
+        station = self._station(name, each)
+        command = ["gateway.controller.serve", str(each.program), "--address", station.controller.address]
+        for option, role in (("--coupler", "coupler"), ("--poll", "served")):
+            for device in station.having(role):
+                command += [option, f"{device.address}?at={device.at}"]
+        command += ["--scan", format_duration(station.scan), "--end-with-stdin"]
+        return self._child(f"controller {name}", command)
 
     def _start_agent(self, name: str, each: LineStation) -> Child:
         state = self._scratch / name
@@ -192,7 +195,7 @@ class LocalLine:
             trust=str(self._scratch / "trust.yaml"),
             state=str(state),
             neighbours=each.neighbours,
-            ports={each.station.controller.name: self._ports[name]} if name in self._ports else {},
+            ports=self._ports.get(name, {}),
         )
         path = state / "agent.json"
         path.write_bytes(msgspec.json.encode(config))

@@ -42,11 +42,18 @@ class Disturbed(RigFault):
 
 
 class ControllerGone(Failed):
-    """The station's controller went away: the station's fault."""
+    """The station's controller, or another of its devices, went away: the station's fault.
 
-    def __init__(self, station: str) -> None:
-        self.station = station
-        super().__init__(f"{station}: the controller closed the connection or fell silent", station)
+    ``lost`` are the devices by name, with why; none given: the controller.
+    """
+
+    def __init__(self, station: Station, lost: Mapping[str, str]) -> None:
+        self.station = station.id
+        others = {name: why for name, why in lost.items() if station.devices[name].role != "controller"}
+        what = "the controller closed the connection or fell silent"
+        if others and len(others) == len(lost):
+            what = "; ".join(f"device {name} is lost: {why}" for name, why in others.items())
+        super().__init__(f"{station.id}: {what}", station.id, *others)
 
 
 class StepContext:
@@ -172,7 +179,7 @@ class Session:
         traces = self.backend.run(scripts, until)
         for name, trace in traces.items():
             if trace.ended == "link":
-                raise ControllerGone(name)
+                raise ControllerGone(self.stations[name].spec, trace.lost)
             if trace.ended in ("lease", "a new lease was granted"):
                 raise LeaseLost(name, "it was lost while a script ran")
             if trace.ended == "full":

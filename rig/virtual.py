@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from collections.abc import Mapping
 
 from gateway.cell.cell import Asked, Cell, Inputs, Outputs
 from gateway.controller.compile import Program
-from gateway.controller.mapping import Loopback
+from gateway.controller.mapping import Direct, Loopback
+from gateway.controller.modules import CouplerView, Polled, ranges
 from gateway.controller.runtime import VirtualController
 from gateway.errors import DeviceRefused
+from gateway.field.served import left_out
+from gateway.field.serving.tables import Tables
+from gateway.field.serving.variables import Variables
+from gateway.field.tags import Tag
 from gateway.field.types import Value
 from gateway.net.messages import (
     Abort,
@@ -24,22 +30,84 @@ from gateway.net.messages import (
     Run,
     Trace,
 )
+from gateway.station import Station
 from rig.backend import LEASE_RENEW, LEASE_TTL, SLACK, GatewayGone, RigFault, RoundTrip, Script
 from rig.line import Line, LineStation
 
 OPERATOR = "rig"
 
 
+class VirtualDevices:
+    """A station's devices around its virtual controller, as servers without a wire."""
+
+    def __init__(self, station: Station, controller: VirtualController) -> None:
+        program, memory = controller.program, controller.memory
+        modules = [*station.having("coupler"), *station.having("served")]
+        where = dict(zip([each.name for each in modules], ranges(each.at for each in modules), strict=True))
+        main = station.controller
+        self._clients: dict[str, Direct] = {main.name: Loopback(main.protocol, program, memory)}
+        for each in station.having("coupler"):
+            self._clients[each.name] = Direct(CouplerView(memory, where[each.name]))
+        self._images: dict[str, Tables | Variables] = {}
+        self._polled: list[tuple[Polled, Tables | Variables]] = []
+        self._outputs: dict[str, Value] = {}  # of served devices
+        self._polls = 0
+        for each in station.having("served"):
+            tags = [tag for tag in station.tags.values() if tag.device == each.name]
+            kind = Tables if each.protocol == "modbus" else Variables
+            image = self._images[each.name] = kind(tags, lambda: None)
+            polled = Polled(program, memory, each.protocol, where[each.name])
+            self._polled.append((polled, image))
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The tags of served devices that the controller leaves out."""
+        if self._polls == 0:
+            return {}
+        return {n: left_out(tag) for image in self._images.values() for n, tag in image.unpolled.items()}
+
+    def poll_inputs(self) -> None:
+        """The controller reads the modules that it polls."""
+        for polled, image in self._polled:
+            read = [tag for tag in polled.tags.values() if tag.direction == "output"]
+            if isinstance(image, Variables):
+                image.asked(tag.text for tag in read)
+            for tag in read:
+                with contextlib.suppress(DeviceRefused):  # not declared: it stays as it is
+                    polled.take({tag.name: Direct(image).read(tag.address, tag.type)})
+
+    def poll_outputs(self) -> None:
+        """The controller writes the modules that it polls."""
+        for polled, image in self._polled:
+            for name, value in polled.give().items():
+                tag = polled.tags[name]
+                with contextlib.suppress(DeviceRefused):
+                    Direct(image).write(tag.address, tag.type, value)
+        self._polls += 1
+
+    def write(self, tag: Tag, value: Value) -> None:
+        """The gateway writes an input; DeviceRefused."""
+        if tag.device in self._images:
+            self._images[tag.device].put({tag.name: value})
+        else:
+            self._clients[tag.device].write(tag.address, tag.type, tag.to_device(value))
+
+    def read(self, tag: Tag) -> Value:
+        """The gateway reads an output; DeviceRefused."""
+        if tag.device in self._images:
+            self._outputs |= self._images[tag.device].changes()
+            return self._outputs[tag.name]
+        return tag.from_device(self._clients[tag.device].read(tag.address, tag.type))
+
+
 class VirtualStation:
-    """A station's cell with its program, joined through the protocol's address mapping."""
+    """A station's cell with its program, joined through the address mapping of each device's protocol."""
 
     def __init__(self, lined: LineStation, program: Program, now: int) -> None:
         self.station = lined.station
         self.controller = VirtualController(program)
         self.cell = Cell(lined.station, lined.neighbours, now, epoch=lined.station.id)
-        self.loopback = Loopback(
-            lined.station.controller.protocol, self.controller.program, self.controller.memory
-        )
+        self.devices = VirtualDevices(lined.station, self.controller)
         self.asked: list[Asked] = []
         self.coupled: list[tuple[str, Coupling]] = []
         self._ticket = 0
@@ -47,21 +115,23 @@ class VirtualStation:
         self._image: dict[str, Value] = {}
 
     def scan(self, now: int) -> None:
-        """One scan of the controller."""
+        """One scan of the controller, between reading and writing the modules that it polls."""
+        self.devices.poll_inputs()
         self.controller.scan(now)
+        self.devices.poll_outputs()
 
     def step(self, now: int) -> Outputs:
         """One scan of the gateway: read, step the cell, write."""
         asked, self.asked = tuple(self.asked), []
         coupled, self.coupled = tuple(self.coupled), []
         image = self._read()
-        seen = Inputs(image, True, 0, now, self._ticket, asked, coupled, self._refused)
+        refused = self._refused | self.devices.left_out
+        seen = Inputs(image, True, 0, now, self._ticket, asked, coupled, refused)
         out = self.cell.step(now, seen)
         self._ticket = out.ticket
         for name, value in out.writes.items():
-            tag = self.station.tags[name]
             try:
-                self.loopback.write(tag.address, tag.type, tag.to_device(value))
+                self.devices.write(self.station.tags[name], value)
             except DeviceRefused as refused:
                 self._refused[name] = str(refused)
             else:
@@ -74,7 +144,7 @@ class VirtualStation:
         changed: dict[str, Value] = {}
         for tag in self.station.outputs:
             try:
-                value = tag.from_device(self.loopback.read(tag.address, tag.type))
+                value = self.devices.read(tag)
             except DeviceRefused as refused:
                 self._refused[tag.name] = str(refused)
                 continue

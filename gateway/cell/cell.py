@@ -58,7 +58,7 @@ class Cell:
         self.values: dict[str, Value] = {tag.name: tag.safe for tag in inputs.values()}
         self.script: Script | None = None
         self.overruns = 0
-        self.link = False
+        self.lost: dict[str, str] = dict.fromkeys(station.devices, "")
         self._waiting: tuple[Asked, int] | None = None  # a command until its ticket is persisted
         self._kept: set[TagRef] = set()  # forces whose old value is journalled
         self._driven_safe = False  # to be told
@@ -116,11 +116,25 @@ class Cell:
         self._finish_script()
         self._forget_forces()
         out, self._out = self._out, Outputs()
-        if self.link:
-            out.writes = self.gate.writes(wanted)
+        out.writes = self._reachable(self.gate.writes(wanted))
         out.couple = self.couplings.tell(now, self.values if self.link else None)
         out.ticket = self._ticket
         return out
+
+    @property
+    def link(self) -> bool:
+        """Whether every device is connected."""
+        return not self.lost
+
+    @property
+    def driving(self) -> bool:
+        """Whether a device that is connected still has to be brought to its safe values."""
+        return self.gate.state == "safing" and bool(self._reachable(self.gate.writes({})))
+
+    def _reachable(self, writes: dict[str, Value]) -> dict[str, Value]:
+        if not self.lost:
+            return writes
+        return {n: value for n, value in writes.items() if self.station.tags[n].device not in self.lost}
 
     def took(self, writes: Mapping[str, Value]) -> None:
         """The device has taken ``writes``."""
@@ -158,14 +172,7 @@ class Cell:
         return shim is not None and self.values.get(shim.stamp) == shim.code
 
     def _see(self, seen: Inputs) -> None:
-        if self.link and not seen.link:
-            self.gate.forget()
-            self._event("link", "the controller is not connected")
-            if self.script is not None:
-                self.script.ended = "link"
-        elif seen.link and not self.link:
-            self._event("link", "the controller is connected")
-        self.link = seen.link
+        self._see_devices(seen.lost or ({} if seen.link else dict.fromkeys(self.station.devices, "")))
         if self._driven_safe:
             self._driven_safe = False
             missing = sorted(set(seen.refused) & set(self.gate.inputs))
@@ -181,6 +188,21 @@ class Cell:
             self._change(tag, value)
             if not isinstance(value, float) or math.isfinite(value):  # NaN is shown, but moves nothing
                 self.twin.drive(tag, value)
+
+    def _see_devices(self, lost: Mapping[str, str]) -> None:
+        """One that is lost ends the script; the others are written on, to their safe values if need be."""
+        for name, device in self.station.devices.items():
+            if (name in lost) == (name in self.lost):
+                continue
+            what = "the controller" if device.role == "controller" else f"device {name}"
+            if name not in lost:
+                self._event("link", f"{what} is connected")
+                continue
+            self.gate.forget(name)
+            self._event("link", f"{what} is not connected" + (f": {lost[name]}" if lost[name] else ""))
+            if self.script is not None:
+                self.script.ended = "link"
+        self.lost = dict(lost)
 
     def _change(self, tag: str, value: Value) -> None:
         old = self.values.get(tag)
@@ -323,7 +345,7 @@ class Cell:
             return
         self.script = None
         script.undo(self)
-        trace = script.trace(self._now, self.couplings.contents())
+        trace = script.trace(self._now, self.couplings.contents(), self.lost)
         self._out.replies.append((script.operator, script.request, trace))
 
     # --- what a script does to the station (script.Station) ------------------------------------------

@@ -65,6 +65,10 @@ class Gate:
             self.state = "closed"
             self.written.clear()
 
-    def forget(self) -> None:
-        """What the device holds is not known any more: the connection was lost."""
-        self.written.clear()
+    def forget(self, device: str | None = None) -> None:
+        """What ``device`` (not given: any) holds is not known any more: the connection was lost."""
+        self.written = {
+            name: value
+            for name, value in self.written.items()
+            if device is not None and self.inputs[name].device != device
+        }

@@ -26,9 +26,10 @@ class Asked(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What the agent saw since the last step. ``image`` are the outputs that changed, ``late`` is how late
-    this scan is (ns; 0 within a scan), ``persisted`` the last journal ticket on the disk, ``refused`` what
-    the device refuses at present, by tag."""
+    """What the agent saw since the last step. ``image`` are the outputs that changed, ``link`` is whether
+    every device is connected, ``late`` is how late this scan is (ns; 0 within a scan), ``persisted`` the last
+    journal ticket on the disk, ``refused`` what the devices refuse at present, by tag, ``lost`` the devices
+    that are not connected and why (left out without ``link``: all of them)."""
 
     image: Mapping[str, Value] = {}
     link: bool = True
@@ -38,6 +39,7 @@ class Inputs(NamedTuple):
     asked: tuple[Asked, ...] = ()
     coupled: tuple[tuple[str, Coupling], ...] = ()
     refused: Mapping[str, str] = {}
+    lost: Mapping[str, str] = {}
 
 
 class Outputs:

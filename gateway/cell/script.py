@@ -174,7 +174,7 @@ class Script:
             else:
                 station.force(ref, before)
 
-    def trace(self, now: int, contents: tuple[Workpiece, ...]) -> Trace:
+    def trace(self, now: int, contents: tuple[Workpiece, ...], lost: Mapping[str, str]) -> Trace:
         """What was seen."""
         return Trace(
             utc=self.utc,
@@ -190,6 +190,7 @@ class Script:
             overruns=tuple(self.overruns),
             contents=contents,
             refused=self.refused,
+            lost=dict(lost),
         )
 
 

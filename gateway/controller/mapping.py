@@ -6,13 +6,17 @@ real servers and the loopback answer from the same views, so neither can drift f
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+import typing
+from collections.abc import Callable
+from typing import Literal, NamedTuple, cast
 
 from gateway.controller.compile import Location, Program
 from gateway.controller.memory import Memory
 from gateway.errors import DeviceRefused
 from gateway.field.addresses import Address, ModbusAddress, OpcUaAddress, Protocol, S7Address
-from gateway.field.types import TYPES, DataType, Value
+from gateway.field.serving import bits
+from gateway.field.serving.variables import NAMESPACE
+from gateway.field.types import OPCUA_TYPES, TYPES, DataType, Value
 
 Area = Literal["I", "Q", "M"]
 
@@ -23,26 +27,6 @@ M_COILS = 2048  # coils from here on are %MX, below %QX
 M_REGISTERS = 1024  # holding registers from here on are %MW, below %QW
 
 NAME_BYTES = 32  # of the program's name at the start of DB3; its hash in hexadecimal follows
-
-OPCUA_NAMESPACE = 2
-OPCUA_TYPES = {
-    "BOOL": "Boolean",
-    "BYTE": "Byte",
-    "WORD": "UInt16",
-    "DWORD": "UInt32",
-    "SINT": "SByte",
-    "USINT": "Byte",
-    "INT": "Int16",
-    "UINT": "UInt16",
-    "DINT": "Int32",
-    "UDINT": "UInt32",
-    "LWORD": "UInt64",
-    "LINT": "Int64",
-    "ULINT": "UInt64",
-    "REAL": "Float",
-    "LREAL": "Double",
-    "TIME": "Int32",
-}
 
 _SERVED_COILS = f"coil:0..{SERVED_BITS - 1} (%QX) and coil:{M_COILS}..{M_COILS + SERVED_BITS - 1} (%MX)"
 _SERVED_HOLDING = (
@@ -70,8 +54,7 @@ class ModbusView:
             space = self._areas["Q"][:SERVED_BYTES] + self._areas["M"][:SERVED_BYTES]
         if first + count > len(space) * 8:
             raise _unserved(table, first, count)
-        window = int.from_bytes(space[first // 8 : (first + count + 7) // 8], "little") >> first % 8
-        return (window & (1 << count) - 1).to_bytes((count + 7) // 8, "little")
+        return bits.cut(space, first, count)
 
     def read_registers(self, table: Literal["hr", "ir"], first: int, count: int) -> bytes:
         """``count`` registers, each high byte first."""
@@ -82,16 +65,12 @@ class ModbusView:
             raise _unserved(table, first, count)
         return bytes(self._areas[area][2 * offset : 2 * (offset + count)])
 
-    def write_bits(self, first: int, count: int, bits: int) -> None:
-        """Write ``count`` coils from the low bits of ``bits``."""
+    def write_bits(self, first: int, count: int, values: int) -> None:
+        """Write ``count`` coils from the low bits of ``values``."""
         start = first - M_COILS
         if start < 0 or start + count > SERVED_BITS:
             raise _read_only("coil", first, count)
-        low, high, shift = start // 8, (start + count + 7) // 8, start % 8
-        memory = self._areas["M"]
-        mask = (1 << count) - 1
-        kept = int.from_bytes(memory[low:high], "little") & ~(mask << shift)
-        memory[low:high] = (kept | (bits & mask) << shift).to_bytes(high - low, "little")
+        bits.put(self._areas["M"], start, count, values)
 
     def write_registers(self, first: int, data: bytes) -> None:
         """Write ``len(data) // 2`` holding registers, each high byte first."""
@@ -190,7 +169,7 @@ class OpcUaView:
             if variable.location is None:
                 continue
             kind = TYPES[variable.type]
-            node = f"ns={OPCUA_NAMESPACE};s={program.name}.{variable.name}"
+            node = f"ns={NAMESPACE};s={program.name}.{variable.name}"
             self.nodes[node] = OpcUaNode(
                 node,
                 variable.name,
@@ -199,6 +178,10 @@ class OpcUaView:
                 variable.location,
                 variable.location.area == "M" and not variable.assigned,
             )
+
+    def state(self) -> object:
+        """Equal to the last one while no value has changed."""
+        return tuple(bytes(area) for area in self._areas.values())
 
     def read(self, node: str) -> Value:
         """The node's value (TIME in milliseconds)."""
@@ -237,18 +220,35 @@ class OpcUaView:
         return found
 
 
-class Loopback:
-    """A client and a server of ``protocol`` in one, without the wire: for virtual mode and for tests.
+class ModbusTables(typing.Protocol):
+    """What Modbus serves: see gateway.field.serving.modbus.View."""
 
-    Address and type must fit each other as the station file's check demands (a BOOL on a bit, numbers on
-    registers or bytes of their size). Refuses where the server would, with the server's code.
+    def read_bits(self, table: Literal["coil", "di"], first: int, count: int) -> bytes: ...
+    def read_registers(self, table: Literal["hr", "ir"], first: int, count: int) -> bytes: ...
+    def write_bits(self, first: int, count: int, values: int) -> None: ...
+    def write_registers(self, first: int, data: bytes) -> None: ...
+
+
+class OpcUaVariables(typing.Protocol):
+    """What OPC UA serves: see gateway.field.serving.opcua.View."""
+
+    def read(self, node: str) -> Value: ...
+    def write(self, node: str, opcua_type: str, value: Value) -> None: ...
+    def check_type(self, node: str, opcua_type: str) -> None: ...
+
+
+class Direct:
+    """A client and a server in one, without the wire: for virtual mode and for tests.
+
+    ``view`` is of the protocol of the addresses it is asked for. Address and type must fit each other as the
+    station file's check demands (a BOOL on a bit, numbers on registers or bytes of their size). Refuses where
+    the server would, with the server's code.
     """
 
-    def __init__(self, protocol: Protocol, program: Program, memory: Memory) -> None:
-        self.protocol = protocol
-        self._modbus = ModbusView(memory)
-        self._s7 = S7View(program, memory)
-        self._opcua = OpcUaView(program, memory)
+    def __init__(self, view: ModbusTables | S7View | OpcUaVariables) -> None:
+        self._modbus = cast(ModbusTables, view)
+        self._s7 = cast(S7View, view)
+        self._opcua = cast(OpcUaVariables, view)
 
     def read(self, address: Address, type: DataType) -> Value:
         """What a client reads there (TIME in milliseconds); DeviceRefused."""
@@ -297,3 +297,16 @@ class Loopback:
             self._modbus.write_registers(address.index, register.to_bytes(2, "big"))
         else:
             self._modbus.write_registers(address.index, type.pack(value))
+
+
+class Loopback(Direct):
+    """The client of a controller's own memory over ``protocol``."""
+
+    def __init__(self, protocol: Protocol, program: Program, memory: Memory) -> None:
+        self.protocol = protocol
+        views: dict[Protocol, Callable[[], ModbusView | S7View | OpcUaView]] = {
+            "modbus": lambda: ModbusView(memory),
+            "s7": lambda: S7View(program, memory),
+            "opcua": lambda: OpcUaView(program, memory),
+        }
+        super().__init__(views[protocol]())

@@ -1,8 +1,9 @@
 """Run a Structured Text program and serve it: ``python -m gateway.controller.serve FILE.st --address URL``.
 
-One process, one loop: the scan, on an absolute schedule, and the server of one protocol. A request and a scan
-never run inside one another, so what a client wrote in one request is latched whole at the next scan's start,
-and a client reads the memory as a scan left it.
+One process, one loop: the scan, on an absolute schedule, the server of one protocol, and the controller's I/O
+modules: those wired to it (``--coupler``) and those it polls (``--poll``). A request and a scan never run
+inside one another, so what a client wrote in one request is latched whole at the next scan's start, and a
+client reads the memory as a scan left it.
 """
 
 from __future__ import annotations
@@ -19,21 +20,27 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from gateway.controller.compile import Program, ProgramErrors, compile_program
-from gateway.controller.mapping import ModbusView, OpcUaView, S7View
+from gateway.controller.mapping import SERVED_BYTES, ModbusView, OpcUaView, S7View
+from gateway.controller.masters import Master
+from gateway.controller.modules import CouplerView, Polled, ranges
 from gateway.controller.runtime import VirtualController
-from gateway.controller.servers import Server
+from gateway.field.addresses import Protocol
+from gateway.field.serving import Server
 from gateway.parent import end_with_stdin
 from gateway.units import duration
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_ERROR = 0, 2, 3
+_PROTOCOLS: dict[str, Protocol] = {"modbus": "modbus", "opc.tcp": "opcua", "s7": "s7"}
 _PORTS = {"modbus": 502, "opc.tcp": 4840, "s7": 102}
 _EXAMPLES = "modbus://127.0.0.1:15021/1, opc.tcp://127.0.0.1:14840 or s7://127.0.0.1:10102/0/1"
 _MILLISECOND = 1_000_000
+_PRODUCT = "virtual controller"
 _MIN_SCAN = _MILLISECOND
 
 
@@ -48,6 +55,20 @@ class ServeAddress(NamedTuple):
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return "/".join((f"{self.scheme}://{host}:{self.port}", *map(str, self.numbers)))
+
+
+class Module(NamedTuple):
+    """An I/O module of the controller; its I/O begins at byte ``at`` of %I and %Q."""
+
+    address: ServeAddress
+    at: int
+
+
+class Modules(NamedTuple):
+    """The controller's I/O modules: those wired to it and those it polls."""
+
+    couplers: tuple[Module, ...] = ()
+    polled: tuple[Module, ...] = ()
 
 
 class Statistics(NamedTuple):
@@ -92,21 +113,36 @@ def read_address(text: str) -> ServeAddress:
     return ServeAddress(url.scheme, url.hostname, _PORTS[url.scheme] if port is None else port, numbers)
 
 
+def read_module(text: str, schemes: tuple[str, ...]) -> Module:
+    """Read ``URL?at=byte`` (0 when left out); ValueError as ``read_address``."""
+    url, query, at = text.partition("?at=")
+    address = read_address(url)
+    if address.scheme not in schemes:
+        raise ValueError(f"{text!r}: this is done over {' and '.join(schemes)} alone")
+    if query and not (at.isascii() and at.isdecimal() and len(at) < 4 and int(at) < SERVED_BYTES):
+        raise ValueError(f"{text!r}: ?at= is no byte of %I and %Q; give 0 to {SERVED_BYTES - 2}, even")
+    byte = int(at) if query else 0
+    if byte % 2:
+        raise ValueError(f"{text!r}: a module begins at a word; give an even byte")
+    return Module(address, byte)
+
+
 def make_server(address: ServeAddress, controller: VirtualController) -> Server:
     """The server for ``address`` before the controller's memory; imports one protocol's library at most."""
     program, memory = controller.program, controller.memory
     version = _version()
     if address.scheme == "opc.tcp":
-        from gateway.controller.servers.opcua import OpcUaServer
+        from gateway.field.serving.opcua import About, OpcUaServer
 
         view = OpcUaView(program, memory)
-        return OpcUaServer(address.host, address.port, program, memory, view, version)
-    from gateway.controller.servers.tcp import TcpServer
+        about = About(_PRODUCT, version, program.name, program.name, program.sha256)
+        return OpcUaServer(address.host, address.port, view, about)
+    from gateway.field.serving.tcp import TcpServer
 
     if address.scheme == "modbus":
-        from gateway.controller.servers.modbus import ModbusSession, identification
+        from gateway.field.serving.modbus import ModbusSession, identification
 
-        objects = identification(program.name, program.sha256, version)
+        objects = identification(_PRODUCT, version, program.name, program.sha256)
         modbus, unit = ModbusView(memory), address.numbers[0]
         return TcpServer(address.host, address.port, lambda: ModbusSession(modbus, unit, objects))
     from gateway.controller.servers.s7 import S7Session, component_lists
@@ -114,6 +150,29 @@ def make_server(address: ServeAddress, controller: VirtualController) -> Server:
     lists = component_lists(program.name, version)
     s7, (rack, slot) = S7View(program, memory), address.numbers
     return TcpServer(address.host, address.port, lambda: S7Session(s7, rack, slot, lists))
+
+
+def make_modules(
+    modules: Modules, controller: VirtualController, period_ns: int
+) -> tuple[list[Server], list[Master]]:
+    """Servers for the couplers, and masters for the modules that are polled."""
+    program, memory = controller.program, controller.memory
+    where = ranges(module.at for module in (*modules.couplers, *modules.polled))
+    servers: list[Server] = []
+    masters: list[Master] = []
+    for (address, _), span in zip(modules.couplers, where, strict=False):
+        from gateway.field.serving.modbus import ModbusSession, identification
+        from gateway.field.serving.tcp import TcpServer
+
+        objects = identification("virtual remote I/O", _version())
+        session = partial(ModbusSession, CouplerView(memory, span), address.numbers[0], objects)
+        servers.append(TcpServer(address.host, address.port, session))
+    for (address, _), span in zip(modules.polled, where[len(modules.couplers) :], strict=True):
+        polled = Polled(program, memory, _PROTOCOLS[address.scheme], span)
+        for unserved in polled.unserved:
+            print(f"warning: {unserved} is not polled at {address}", file=sys.stderr)
+        masters.append(Master(str(address), polled, period_ns))
+    return servers, masters
 
 
 async def scan_on_schedule(
@@ -144,9 +203,12 @@ async def serve(
     address: ServeAddress,
     period_ns: int,
     stopping: asyncio.Event,
-    ready: Callable[[ServeAddress], None],
+    ready: Callable[[ServeAddress, list[ServeAddress]], None],
+    modules: Modules,
 ) -> Statistics:
-    """Serve until ``stopping`` is set; ``ready`` is told the address that accepts. Raises OSError."""
+    """Serve until ``stopping`` is set; ``ready`` is told the addresses that accept: the controller's and
+    its couplers'. Raises OSError."""
+    couplers, masters = make_modules(modules, controller, period_ns)
     server = make_server(address, controller)
     latest = Statistics()
 
@@ -154,24 +216,31 @@ async def serve(
         nonlocal latest
         latest = statistics
 
-    scanning: asyncio.Task[None] | None = None
+    tasks: list[asyncio.Task[None]] = []
     try:
-        port = await server.start()
+        ports = [await each.start() for each in (server, *couplers)]
         # What has been built so far stays: a collection must not walk it in the middle of a scan.
         gc.collect()
         gc.freeze()
-        scanning = asyncio.create_task(scan_on_schedule(controller, server, period_ns, note))
+        tasks.append(asyncio.create_task(scan_on_schedule(controller, server, period_ns, note)))
+        tasks += [asyncio.create_task(master.run()) for master in masters]
         stopped = asyncio.create_task(stopping.wait())
         await asyncio.sleep(0)  # the first scan
-        ready(address._replace(port=port))
-        await asyncio.wait((scanning, stopped), return_when=asyncio.FIRST_COMPLETED)
+        served = [address, *(module.address for module in modules.couplers)]
+        at, *wired = [each._replace(port=port) for each, port in zip(served, ports, strict=True)]
+        ready(at, wired)
+        await asyncio.wait((*tasks, stopped), return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
-        if scanning.done():
-            scanning.result()  # it ends by an error of ours alone
+        for task in tasks:
+            if task.done():
+                task.result()  # it ends by an error of ours alone
     finally:
-        if scanning is not None:
-            scanning.cancel()
-        await server.stop()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for each in (server, *couplers):
+            await each.stop()
     return latest
 
 
@@ -180,6 +249,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m gateway.controller.serve", description=__doc__)
     parser.add_argument("program", type=Path, help="a Structured Text file")
     parser.add_argument("--address", required=True, help=_EXAMPLES)
+    parser.add_argument(
+        "--coupler", action="append", default=[], metavar="URL?at=BYTE",
+        help="serve a remote I/O module that is wired to this controller, its I/O from that byte on",
+    )  # fmt: skip
+    parser.add_argument(
+        "--poll", action="append", default=[], metavar="URL?at=BYTE",
+        help="be the master of the remote I/O module there",
+    )  # fmt: skip
     parser.add_argument("--scan", default="10 ms", help="the scan's period (default: 10 ms)")
     parser.add_argument("--end-with-stdin", action="store_true", help="stop when standard input ends")
     chosen = parser.parse_args(arguments)
@@ -187,6 +264,13 @@ def main(arguments: list[str] | None = None) -> int:
         address, period_ns = read_address(chosen.address), duration(chosen.scan)
         if period_ns < _MIN_SCAN:
             raise ValueError(f"--scan {chosen.scan!r} is too short; the shortest is 1 ms")
+        modules = Modules(
+            tuple(read_module(text, ("modbus",)) for text in chosen.coupler),
+            tuple(read_module(text, ("modbus", "opc.tcp")) for text in chosen.poll),
+        )
+        begins = [module.at for module in (*modules.couplers, *modules.polled)]
+        if len(begins) > len(set(begins)):
+            raise ValueError("two modules begin at the same byte; give each its own with ?at=")
         program = compile_program(chosen.program.read_text("utf-8"), str(chosen.program))
         controller = VirtualController(program)
     except UnicodeDecodeError as error:
@@ -200,7 +284,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve_until_told(controller, address, period_ns, chosen.end_with_stdin))
+            runner.run(_serve_until_told(controller, address, period_ns, chosen.end_with_stdin, modules))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
         return _refuse(f"cannot serve at {address}: {reason}", EXIT_ERROR)
@@ -208,7 +292,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _serve_until_told(
-    controller: VirtualController, address: ServeAddress, period_ns: int, with_stdin: bool
+    controller: VirtualController, address: ServeAddress, period_ns: int, with_stdin: bool, modules: Modules
 ) -> None:
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -224,7 +308,12 @@ async def _serve_until_told(
 
         end_with_stdin(ended)
     statistics = await serve(
-        controller, address, period_ns, stopping, lambda at: _say_ready(at, controller.program)
+        controller,
+        address,
+        period_ns,
+        stopping,
+        lambda at, couplers: _say_ready(at, couplers, controller.program),
+        modules,
     )
     _say(
         {
@@ -237,11 +326,12 @@ async def _serve_until_told(
     )
 
 
-def _say_ready(address: ServeAddress, program: Program) -> None:
+def _say_ready(address: ServeAddress, couplers: list[ServeAddress], program: Program) -> None:
     _say(
         {
             "ready": True,
             "address": str(address),
+            "couplers": [str(coupler) for coupler in couplers],
             "program": program.name,
             "sha256": program.sha256,
             "pid": os.getpid(),

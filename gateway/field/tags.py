@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from gateway.field.addresses import Address, ModbusAddress, Protocol, S7Address, parse_address
+from gateway.field.addresses import Address, ModbusAddress, OpcUaAddress, Protocol, S7Address, parse_address
 from gateway.field.compound import ArrayType, StringType, laid_out, read_type, type_text
 from gateway.field.conversion import Conversion, Range, Scale, Span, Table, read_range, read_table
 from gateway.field.placement import check_overlaps, check_width
-from gateway.field.types import TYPES, DataType, Order, Scalar, Value, read_order
+from gateway.field.types import OPCUA_TYPES, TYPES, DataType, Order, Scalar, Value, read_order
 from gateway.units import UNITS
 
 __all__ = [
@@ -175,6 +176,7 @@ class Dialect(NamedTuple):
 
     base: int = 0
     order: Order = "ABCD"
+    served: bool = False  # the gateway is the device: the controller reads inputs and writes outputs
 
 
 def compile_tags(
@@ -225,7 +227,11 @@ def _compile(
     within = _range(entry, kind, conversion, bad)
     if entry.unit not in UNITS:
         bad(f"unit {entry.unit!r} is not known", "use a UCUM unit such as mm, bar, N.m, Cel, or leave it out")
-    _check_direction(entry, address, bad)
+    _check_direction(entry, bad)
+    if dialect.served:
+        _check_served(entry, kind, address, bad)
+    elif entry.direction == "input":
+        _check_written(entry, address, bad)
     tag = Tag(
         entry.name, device, entry.direction, kind, address, entry.address, within, conversion, entry.unit,
         _rest(kind), entry.observer, entry.jog, entry.title, entry.line,
@@ -317,13 +323,16 @@ def _range(entry: TagEntry, kind: DataType, conversion: Conversion | None, bad: 
     return entry.range
 
 
-def _check_direction(entry: TagEntry, address: Address, bad: Bad) -> None:
+def _check_direction(entry: TagEntry, bad: Bad) -> None:
     if entry.direction == "output":
         for wrong in [key for key in ("safe", "observer") if getattr(entry, key) is not None]:
             bad(f"an output has no {wrong}", f"leave {wrong} out; it belongs to inputs")
-        return
-    if entry.jog is not None:
+    elif entry.jog is not None:
         bad("an input has no jog", "leave jog out; it belongs to outputs")
+
+
+def _check_written(entry: TagEntry, address: Address, bad: Bad) -> None:
+    """The gateway writes inputs, so they lie where a device lets itself be written."""
     if isinstance(address, ModbusAddress) and address.table in ("di", "ir"):
         bad(
             f"{entry.address} cannot be written, and an input is written",
@@ -334,6 +343,25 @@ def _check_direction(entry: TagEntry, address: Address, bad: Bad) -> None:
             f"{entry.address} is overwritten by the controller at each scan, and an input is written",
             "use a data block or %M that the program reads",
         )
+
+
+def _check_served(entry: TagEntry, kind: DataType, address: Address, bad: Bad) -> None:
+    """On a device that the gateway is, the controller reads inputs anywhere and writes outputs."""
+    if entry.direction == "output" and isinstance(address, ModbusAddress) and address.table in ("di", "ir"):
+        bad(
+            f"{entry.address} of a served device is only read by the controller, and it writes an output",
+            "use a coil or holding register that the controller writes",
+        )
+    if isinstance(address, OpcUaAddress) and not _OWN_NODE.match(address.node):
+        bad(
+            f"{entry.address} cannot be served: the namespace is not the gateway's",
+            "write ns=2;s=… with a namespace from 2 to 9",
+        )
+    if isinstance(address, OpcUaAddress) and kind.name not in OPCUA_TYPES:
+        bad(f"{kind.name} is not served over OPC UA", "use an elementary type, one tag for each element")
+
+
+_OWN_NODE = re.compile(r"ns=[2-9];")
 
 
 def _rest(kind: DataType) -> Value:

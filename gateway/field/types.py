@@ -125,3 +125,23 @@ TYPES: dict[str, DataType] = {
         DataType("TIME", "time", 32, "i", -(2**31), 2**31 - 1),
     )
 }
+
+OPCUA_TYPES = {
+    "BOOL": "Boolean",
+    "BYTE": "Byte",
+    "WORD": "UInt16",
+    "DWORD": "UInt32",
+    "SINT": "SByte",
+    "USINT": "Byte",
+    "INT": "Int16",
+    "UINT": "UInt16",
+    "DINT": "Int32",
+    "UDINT": "UInt32",
+    "LWORD": "UInt64",
+    "LINT": "Int64",
+    "ULINT": "UInt64",
+    "REAL": "Float",
+    "LREAL": "Double",
+    "TIME": "Int32",
+}
+"""What each type is called in OPC UA (TIME in milliseconds)."""

@@ -161,8 +161,24 @@ class Ask(Body, frozen=True):
 # --- replies ---------------------------------------------------------------------------------------
 
 
+class DeviceFound(msgspec.Struct, frozen=True):
+    """One of a station's devices; ``problem`` says why it is not ready, in words."""
+
+    role: str
+    protocol: str
+    address: str
+    ready: bool
+    problem: str = ""
+    vendor: str = ""
+    product: str = ""
+    version: str = ""
+
+
 class Identified(Body, frozen=True):
-    """A station's gateway and its controller. ``problem`` says why the controller does not answer."""
+    """A station's gateway, its controller, and all its ``devices`` by name.
+
+    ``link`` and ``problem`` are of the controller.
+    """
 
     station: str
     gateway_version: str
@@ -178,6 +194,7 @@ class Identified(Body, frozen=True):
     program_sha256: str = ""
     problem: str = ""
     details: dict[str, str] = {}
+    devices: dict[str, DeviceFound] = {}
 
 
 class Leased(Body, frozen=True):
@@ -210,7 +227,7 @@ class Trace(Body, frozen=True):
 
     ``initial`` is every watched tag at t = 0; ``samples`` are the changes since. ``overruns`` are (t, how
     late) of scans that came more than a scan late; ``couplings`` are (t, neighbour, offer to accept);
-    ``refused`` is what the controller refused, by tag.
+    ``refused`` is what the devices refused, by tag; ``lost`` are those not connected at the end, and why.
     """
 
     utc: int
@@ -226,6 +243,7 @@ class Trace(Body, frozen=True):
     overruns: tuple[tuple[int, int], ...] = ()
     contents: tuple[Workpiece, ...] = ()
     refused: dict[str, str] = {}
+    lost: dict[str, str] = {}
 
 
 ReplyBody = Identified | Leased | Done | Refused | Trace

@@ -9,6 +9,7 @@ import pytest
 from gateway.field.tags import TagRef
 from gateway.net.messages import Await, Identified
 from gateway.shim import ACTIVE, Shim
+from gateway.station import Device
 from rig.backend import RigFault, RoundTrip
 from rig.procedures.common import ANSWER
 from rig.record import StationIdentity
@@ -45,11 +46,7 @@ def test_controller(session: Session, station: StationHandle, step: StepContext)
     """The controller answers and runs the program that is to be commissioned."""
     if session.mode == "virtual":
         pytest.skip("virtual mode has no controller to connect to")
-    deadline = time.monotonic() + PATIENCE
-    found, _ = session.backend.identify(station.id)
-    while found.link != "ready" and time.monotonic() < deadline:
-        time.sleep(0.1)  # the gateway goes on trying; nothing tells when it will succeed
-        found, _ = session.backend.identify(station.id)
+    found = _patiently(session, station, station.spec.controller.name)
     _remember(session, station, found, None)
     device = station.spec.controller
     step.measure("protocol", found.protocol)
@@ -61,6 +58,30 @@ def test_controller(session: Session, station: StationHandle, step: StepContext)
     check_program(step, station, found)
     if station.spec.shim is None and found.vendor != VIRTUAL:
         step.measure("shim", "none: if the gateway dies, the controller keeps what was last written")
+
+
+def test_device(session: Session, device: tuple[StationHandle, Device], step: StepContext) -> None:
+    """It is there: a coupler answers, what the gateway serves is polled."""
+    station, declared = device
+    if session.mode == "virtual":
+        pytest.skip("virtual mode has no device to connect to")
+    found = _patiently(session, station, declared.name).devices[declared.name]
+    step.measure("role", found.role)
+    step.measure("protocol", found.protocol)
+    step.measure("device", " ".join(filter(None, (found.vendor, found.product, found.version))) or "unnamed")
+    if not found.ready:
+        session.gone[station.id] = f"its device {declared.name} is not ready"
+        raise Failed(f"{station.id}: {declared.name} at {found.address}: {found.problem}", declared.name)
+
+
+def _patiently(session: Session, station: StationHandle, device: str) -> Identified:
+    """Who is there, once ``device`` is ready, or when the patience for that is over."""
+    deadline = time.monotonic() + PATIENCE
+    found, _ = session.backend.identify(station.id)
+    while not found.devices[device].ready and time.monotonic() < deadline:
+        time.sleep(0.1)  # the gateway goes on trying; nothing tells when it will succeed
+        found, _ = session.backend.identify(station.id)
+    return found
 
 
 def test_lease(session: Session, station: StationHandle, step: StepContext) -> None:

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from serve_support import ECHO, STILL, WITHIN_S, serving
 
 from gateway.controller.compile import compile_program
-from gateway.controller.mapping import OPCUA_TYPES, Loopback
+from gateway.controller.mapping import Loopback
 from gateway.controller.runtime import VirtualController
 from gateway.errors import DeviceRefused
 from gateway.field.addresses import OpcUaAddress
-from gateway.field.types import TYPES, DataType, Value
+from gateway.field.types import OPCUA_TYPES, TYPES, DataType, Value
 
 
 class Rig(NamedTuple):

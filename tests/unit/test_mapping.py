@@ -13,11 +13,11 @@ from gateway.controller.mapping import Loopback, ModbusView, OpcUaView, S7View
 from gateway.controller.memory import Memory
 from gateway.controller.runtime import VirtualController
 from gateway.controller.serve import ServeAddress, Statistics, read_address
-from gateway.controller.servers.modbus import ModbusSession, identification
 from gateway.controller.servers.s7 import S7Session, component_lists
-from gateway.controller.servers.tcp import Hangup
 from gateway.errors import DeviceRefused
 from gateway.field.addresses import Address, Protocol, parse_address
+from gateway.field.serving.modbus import ModbusSession, identification
+from gateway.field.serving.tcp import Hangup
 from gateway.field.types import TYPES, Value
 
 PROGRAM = compile_program(
@@ -212,7 +212,9 @@ def test_coils_as_a_list_of_bits(first: int, count: int, bits: int, filled: byte
 
 
 def modbus_session(memory: Memory) -> ModbusSession:
-    return ModbusSession(ModbusView(memory), 1, identification("Cell1", PROGRAM.sha256, "1.2.3"))
+    return ModbusSession(
+        ModbusView(memory), 1, identification("virtual controller", "1.2.3", "Cell1", PROGRAM.sha256)
+    )
 
 
 @given(st.binary(min_size=1, max_size=253))
@@ -267,7 +269,7 @@ def test_modbus_answers(pdu: str, answer: str) -> None:
 
 
 def test_long_identification_comes_in_parts() -> None:
-    objects = identification("P" * 200, "f" * 64, "1")
+    objects = identification("virtual controller", "1", "P" * 200, "f" * 64)
     session = ModbusSession(ModbusView(Memory()), 1, objects)
     found, following, rounds = {}, 0, 0
     while rounds == 0 or following:

@@ -221,7 +221,8 @@ def test_many_problems_appear_at_once_in_order_of_line(tmp_path: Path) -> None:
 
 def test_a_station_has_one_controller(tmp_path: Path) -> None:
     said = load(tmp_path, ('502/1"}', '502/1"}\n  io: {address: "s7://a"}'))
-    assert said[1] == f"{line_of('devices:')}: devices: a station has one controller; declare one device"
+    hint = "give the others role: coupler or served"
+    assert said[1] == f"{line_of('devices:')}: devices: a station has one controller; {hint}"
     assert all("names no device" in each for each in said if ": run:" in each)
 
 

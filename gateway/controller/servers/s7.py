@@ -11,8 +11,8 @@ from __future__ import annotations
 import struct
 
 from gateway.controller.mapping import S7AreaName, S7View
-from gateway.controller.servers.tcp import Hangup
 from gateway.errors import DeviceRefused
+from gateway.field.serving.tcp import Hangup
 
 MAX_PDU = 480
 _MIN_PDU = 240

@@ -1,4 +1,4 @@
-"""Modbus TCP: the virtual controller's memory as coils, inputs and registers.
+"""Modbus TCP: a memory as coils, inputs and registers.
 
 Written here because pymodbus's server keeps its own lists of registers, which would have to be copied at
 every scan and back, loses pipelined requests, and costs two to five times the CPU of a request (measured by
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import Literal, Protocol
 
-from gateway.controller.mapping import ModbusView
-from gateway.controller.servers.tcp import Hangup
 from gateway.errors import DeviceRefused
+from gateway.field.serving.tcp import Hangup
 
 _HEAD = struct.Struct(">HHHB")  # transaction, protocol 0, length of what follows it, unit
 _PAIR = struct.Struct(">HH")
@@ -29,24 +29,46 @@ class _Refusal(Exception):
         self.code = code
 
 
-def identification(program: str, sha256: str, version: str) -> dict[int, bytes]:
+class View(Protocol):
+    """The four tables of a memory. Bits are packed as on the wire: the first in the lowest bit of byte 0;
+    registers are high byte first. What is not served, or not to be written, raises DeviceRefused."""
+
+    def read_bits(self, table: Literal["coil", "di"], first: int, count: int) -> bytes:
+        """``count`` bits in ceil(count / 8) bytes."""
+        ...
+
+    def read_registers(self, table: Literal["hr", "ir"], first: int, count: int) -> bytes:
+        """``count`` registers in 2 * count bytes."""
+        ...
+
+    def write_bits(self, first: int, count: int, values: int) -> None:
+        """Write ``count`` coils from the low bits of ``values``."""
+        ...
+
+    def write_registers(self, first: int, data: bytes) -> None:
+        """Write ``len(data) // 2`` holding registers."""
+        ...
+
+
+def identification(product: str, version: str, program: str = "", sha256: str = "") -> dict[int, bytes]:
     """The device identification objects (function 43/14); 0x80 is the hash of the program's source."""
     texts = {
         0x00: "Twinline",
-        0x01: "virtual controller",
+        0x01: product,
         0x02: version,
-        0x04: "virtual controller",
-        0x05: "virtual controller",
+        0x04: product,
+        0x05: product,
         0x06: program,
         0x80: sha256,
     }
-    return {number: text.encode("utf-8", "replace")[:128] for number, text in texts.items()}
+    shown = {number: text for number, text in texts.items() if text}
+    return {number: text.encode("utf-8", "replace")[:128] for number, text in shown.items()}
 
 
 class ModbusSession:
     """Answers the requests of one connection; it has no state between them."""
 
-    def __init__(self, view: ModbusView, unit: int, objects: dict[int, bytes]) -> None:
+    def __init__(self, view: View, unit: int, objects: dict[int, bytes]) -> None:
         self._view, self._unit, self._objects = view, unit, objects
         self._functions: dict[int, Callable[[bytes], bytes]] = {
             1: self._read_bits,

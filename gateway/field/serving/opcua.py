@@ -1,8 +1,8 @@
-"""OPC UA: the program's located variables as nodes of asyncua's server, on the scan's own loop.
+"""OPC UA: the variables of a memory as nodes of asyncua's server, on the scan's own loop.
 
-A client's write goes straight into the controller's memory, whole requests at a time, where the next scan
-latches it. After a scan only what changed is published: value and source timestamp are put into the address
-space directly, all of them before any subscription is told, so no read sees half a scan.
+A client's write goes straight into the memory, whole requests at a time, where the next scan latches it.
+After a scan only what changed is published: value and source timestamp are put into the address space
+directly, all of them before any subscription is told, so no read sees half a scan.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import asyncio
 import gc
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from asyncua import ua
 from asyncua.crypto.permission_rules import User, UserRole
@@ -22,10 +22,8 @@ from asyncua.server.server import Server as UaServer
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.status_codes import StatusCodes
 
-from gateway.controller.compile import Program
-from gateway.controller.mapping import OPCUA_NAMESPACE, OpcUaNode, OpcUaView
-from gateway.controller.memory import Memory
 from gateway.errors import DeviceRefused
+from gateway.field.serving.variables import NAMESPACE
 from gateway.field.types import Value
 
 NAMESPACE_URI = "urn:twinline:controller"
@@ -38,20 +36,74 @@ _Notice = tuple[Callable[[int, ua.DataValue], Awaitable[None]], int, ua.DataValu
 logging.getLogger("asyncua").setLevel(logging.CRITICAL)
 
 
+class Variable(Protocol):
+    """One variable: its node id, name, OPC UA type, and whether clients may write it."""
+
+    @property
+    def node(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def opcua_type(self) -> str: ...
+    @property
+    def writable(self) -> bool: ...
+
+
+class View(Protocol):
+    """Variables of a memory."""
+
+    @property
+    def nodes(self) -> Mapping[str, Variable]:
+        """By node id."""
+        ...
+
+    def state(self) -> object:
+        """Equal to the last one while no value has changed."""
+        ...
+
+    def read(self, node: str) -> Value:
+        """The node's value."""
+        ...
+
+    def write(self, node: str, opcua_type: str, value: Value) -> None:
+        """Take what a client wrote; DeviceRefused with the status code."""
+        ...
+
+
+class About(NamedTuple):
+    """What the server says it is; the variables lie in ``folder``. Without a program it names none."""
+
+    product: str
+    version: str
+    folder: str
+    program: str = ""
+    sha256: str = ""
+
+
 class OpcUaServer:
-    """Serves ``view`` at opc.tcp://host:port."""
+    """Serves ``view`` at opc.tcp://host:port. ``heard`` is told the variables that a client reads."""
 
     def __init__(
-        self, host: str, port: int, program: Program, memory: Memory, view: OpcUaView, version: str
+        self,
+        host: str,
+        port: int,
+        view: View,
+        about: About,
+        heard: Callable[[list[str]], None] | None = None,
     ) -> None:
         self.host, self.port, self.view = host, port, view
-        self._program, self._memory, self._version = program, memory, version
+        self._about, self.heard = about, heard
         self._server = UaServer()
         self._published: list[_Published] = []
-        self._seen: tuple[bytes, ...] = ()
+        self._seen: object = None
         self._notices: deque[_Notice] = deque(maxlen=MAX_NOTICES)
         self._teller: asyncio.Task[None] | None = None
         self._started = False
+
+    @property
+    def clients(self) -> int:
+        """How many are connected."""
+        return len(self._server.bserver.clients) if self._server.bserver is not None else 0
 
     async def start(self) -> int:
         """Build the address space and listen; the port. Raises OSError."""
@@ -82,7 +134,7 @@ class OpcUaServer:
 
     def publish(self) -> None:
         """Put into the address space what has changed in memory since the last time."""
-        seen = tuple(bytes(area) for area in self._memory.areas.values())
+        seen = self.view.state()
         if seen == self._seen:
             return
         self._seen = seen
@@ -94,32 +146,29 @@ class OpcUaServer:
             self._tell(notices)
 
     async def _build(self) -> None:
-        server, program = self._server, self._program
+        server, about = self._server, self._about
+        uri = "urn:twinline:" + about.product.replace(" ", "-")
         server.set_endpoint(f"opc.tcp://{self.host}:{self.port}")
-        server.set_server_name("Twinline virtual controller")
+        server.set_server_name(f"Twinline {about.product}")
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         server.set_identity_tokens([ua.AnonymousIdentityToken])
         server.allow_remote_admin(False)
         server.iserver.max_connections = MAX_CONNECTIONS
-        await server.set_application_uri("urn:twinline:virtual-controller")
+        await server.set_application_uri(uri)
         await server.set_build_info(
-            "urn:twinline:virtual-controller",
-            "Twinline",
-            "virtual controller",
-            self._version,
-            program.sha256,
-            datetime.now(UTC),
+            uri, "Twinline", about.product, about.version, about.sha256, datetime.now(UTC)
         )
-        index = await server.register_namespace(NAMESPACE_URI)
-        assert index == OPCUA_NAMESPACE
-        objects = server.nodes.objects
-        folder = await objects.add_folder(_node_id(program.name), f"{index}:{program.name}")
+        known = [ua.NodeId.from_string(node) for node in self.view.nodes]
+        for index in range(NAMESPACE, max([NAMESPACE, *(node.NamespaceIndex for node in known)]) + 1):
+            name = NAMESPACE_URI if index == NAMESPACE else f"{NAMESPACE_URI}:{index}"
+            assert await server.register_namespace(name) == index
+        folder = await self._folder(about.folder)
         nodes: dict[ua.NodeId, str] = {}
         for node in self.view.nodes.values():
             value = self.view.read(node.node)
             variable = await folder.add_variable(
                 ua.NodeId.from_string(node.node),
-                f"{index}:{node.name}",
+                f"{NAMESPACE}:{node.name}",
                 ua.Variant(value, ua.VariantType[node.opcua_type]),
             )
             if node.writable:
@@ -127,22 +176,26 @@ class OpcUaServer:
             attribute = server.iserver.aspace[variable.nodeid].attributes[AttributeIds.Value]
             self._published.append(_Published(node, attribute, value))
             nodes[variable.nodeid] = node.node
-        await self._build_identity(index)
-        server.iserver.attribute_service = _Writes(self, server.iserver.aspace, nodes)
+        if about.program:
+            await self._build_identity()
+        server.iserver.attribute_service = _Service(self, server.iserver.aspace, nodes)
 
-    async def _build_identity(self, index: int) -> None:
+    async def _folder(self, name: str) -> Any:
+        return await self._server.nodes.objects.add_folder(_node_id(name), f"{NAMESPACE}:{name}")
+
+    async def _build_identity(self) -> None:
         """``Controller.ProgramName`` and ``.ProgramHash``, unless the program's own nodes have those ids."""
-        texts = {"ProgramName": self._program.name, "ProgramHash": self._program.sha256}
+        texts = {"ProgramName": self._about.program, "ProgramHash": self._about.sha256}
         names = {f"Controller.{name}": text for name, text in texts.items()}
-        if self._program.name == "Controller":
-            names = {k: v for k, v in names.items() if f"ns={index};s={k}" not in self.view.nodes}
+        if self._about.folder == "Controller":
+            names = {k: v for k, v in names.items() if f"ns={NAMESPACE};s={k}" not in self.view.nodes}
             folder = self._server.get_node(_node_id("Controller"))
         else:
-            folder = await self._server.nodes.objects.add_folder(
-                _node_id("Controller"), f"{index}:Controller"
-            )
+            folder = await self._folder("Controller")
         for name, text in names.items():
-            await folder.add_variable(_node_id(name), f"{index}:{name.partition('.')[2]}", ua.Variant(text))
+            await folder.add_variable(
+                _node_id(name), f"{NAMESPACE}:{name.partition('.')[2]}", ua.Variant(text)
+            )
 
     def _tell(self, callbacks: list[_Notice]) -> None:
         """Hand changes to the subscriptions, in order, outside the scan."""
@@ -162,7 +215,7 @@ class OpcUaServer:
 class _Published:
     """A variable's place in the address space."""
 
-    def __init__(self, node: OpcUaNode, attribute: AttributeValue, value: Value) -> None:
+    def __init__(self, node: Variable, attribute: AttributeValue, value: Value) -> None:
         self.node, self._attribute, self._value = node, attribute, value
         self._type = ua.VariantType[node.opcua_type]
 
@@ -183,14 +236,14 @@ def _now() -> ua.DateTime:
 
 
 def _node_id(name: str) -> ua.NodeId:
-    return ua.NodeId.from_string(f"ns={OPCUA_NAMESPACE};s={name}")
+    return ua.NodeId.from_string(f"ns={NAMESPACE};s={name}")
 
 
 _OURSELVES = User(role=UserRole.Admin)
 
 
-class _Writes(AttributeService):
-    """The Write service for clients: their whole request reaches memory before anything else runs.
+class _Service(AttributeService):
+    """Reads and writes of clients: a whole write request reaches memory before anything else runs.
 
     asyncua's own answers BadUserAccessDenied for what is not writable at all, and takes an array, or no
     value, for a number.
@@ -199,6 +252,13 @@ class _Writes(AttributeService):
     def __init__(self, server: OpcUaServer, space: Any, nodes: dict[ua.NodeId, str]) -> None:
         super().__init__(space)
         self._server, self._nodes = server, nodes
+
+    def read(self, params: ua.ReadParameters) -> list[ua.DataValue]:
+        """The value of each attribute, in order."""
+        heard = self._server.heard
+        if heard is not None:
+            heard([n for each in params.NodesToRead if (n := self._nodes.get(each.NodeId)) is not None])
+        return list(super().read(params))
 
     async def write(self, params: ua.WriteParameters, user: User = _OURSELVES) -> list[ua.StatusCode]:
         """The status of each write, in order."""

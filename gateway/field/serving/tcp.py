@@ -47,6 +47,11 @@ class TcpServer:
         self.port = self._listener.sockets[0].getsockname()[1]
         return self.port
 
+    @property
+    def clients(self) -> int:
+        """How many are connected."""
+        return len(self.connections)
+
     def publish(self) -> None:
         """Nothing to do: these clients read the memory itself."""
 

@@ -1,0 +1,57 @@
+"""A controller as the master: it polls an I/O module every scan, in a task of its own, beside the scan.
+
+What it reads is latched by the next scan, what a scan puts out is written by the next poll. A module that
+is not there reads as off, and is tried again without end, at most half a second apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from gateway.controller.modules import Polled
+from gateway.field.scan import Backoff, DeviceLink
+from gateway.field.types import Value
+
+SILENCE = 500_000_000
+_BACKOFF = 50_000_000, 500_000_000
+
+
+class Master:
+    """Polls ``module`` at ``url`` every ``period_ns``."""
+
+    def __init__(self, url: str, module: Polled, period_ns: int) -> None:
+        self.module = module
+        self.link = DeviceLink(url, module.tags, SILENCE, Backoff(*_BACKOFF))
+        self._period = period_ns
+        self._written: dict[str, Value] = {}
+
+    async def run(self) -> None:
+        """Until cancelled; then the connection is closed."""
+        life = asyncio.create_task(self.link.run())
+        due = time.monotonic_ns()
+        try:
+            while True:
+                await self._exchange()
+                now = time.monotonic_ns()
+                due += self._period * (1 + max(0, now - due) // self._period)
+                await asyncio.sleep((due - now) / 1e9)
+        finally:
+            life.cancel()
+            await asyncio.wait((life,))
+
+    async def _exchange(self) -> None:
+        if self.link.ready:
+            self.module.take(await self.link.read())
+        if not self.link.ready:
+            self.module.clear()
+            self._written.clear()
+            return
+        wanted = self.module.give()
+        changed = {
+            name: value
+            for name, value in wanted.items()
+            if name not in self._written or self._written[name] != value
+        }
+        if changed and await self.link.write(changed) is not None:
+            self._written.update(changed)

@@ -1,0 +1,131 @@
+"""The devices of one station as one: read together, written each its own tags, each with its own life."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+from gateway.field.drivers.base import Identity
+from gateway.field.scan import DeviceLink, LinkState
+from gateway.field.served import ServedLink
+from gateway.field.tags import Tag
+from gateway.field.types import Value
+from gateway.station import Device
+
+
+class Link(Protocol):
+    """One device: DeviceLink and ServedLink alike."""
+
+    @property
+    def identity(self) -> Identity | None:
+        """What the device said it is."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be read and written now."""
+        ...
+
+    @property
+    def state(self) -> LinkState:
+        """Where its life stands."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """Why it is not ready; empty while it is."""
+        ...
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """What the device does not serve, by tag."""
+        ...
+
+    async def run(self) -> None:
+        """Its life, until cancelled or closed."""
+        ...
+
+    async def read(self) -> dict[str, Value]:
+        """The outputs that changed."""
+        ...
+
+    async def write(self, values: Mapping[str, Value]) -> dict[str, str] | None:
+        """Write inputs; what was refused, or None when the device is lost."""
+        ...
+
+    async def close(self) -> None:
+        """End its life."""
+        ...
+
+
+class Devices:
+    """The links to ``devices``, each with its share of ``tags``."""
+
+    def __init__(self, devices: Mapping[str, Device], tags: Mapping[str, Tag]) -> None:
+        self.links: dict[str, Link] = {}
+        for name, device in devices.items():
+            mine = {tag.name: tag for tag in tags.values() if tag.device == name}
+            open_link = ServedLink if device.role == "served" else DeviceLink
+            self.links[name] = open_link(device.address, mine, device.timeout)
+        self._device = {tag.name: tag.device for tag in tags.values()}
+
+    @property
+    def lost(self) -> dict[str, str]:
+        """The devices that are not ready, and why."""
+        return {
+            name: link.problem or "the connection was lost"
+            for name, link in self.links.items()
+            if not link.ready
+        }
+
+    @property
+    def state(self) -> str:
+        """That of the first device that is not ready, else ``ready``."""
+        return next((link.state for link in self.links.values() if not link.ready), "ready")
+
+    @property
+    def problem(self) -> str:
+        """Why devices are not ready; empty while all are."""
+        told = self.lost
+        if len(self.links) == 1:
+            return next(iter(told.values()), "")
+        return "; ".join(f"{name}: {why}" for name, why in told.items())
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """What the devices do not serve at present, by tag."""
+        return {tag: why for link in self.links.values() for tag, why in link.refused.items()}
+
+    async def run(self) -> None:
+        """Keep every device connected, until cancelled."""
+        await asyncio.gather(*(link.run() for link in self.links.values()))
+
+    async def read(self) -> dict[str, Value]:
+        """The outputs that changed on devices that are ready."""
+        ready = [link for link in self.links.values() if link.ready]
+        if len(ready) == 1:
+            return await ready[0].read()
+        images = await asyncio.gather(*(link.read() for link in ready))
+        return {tag: value for image in images for tag, value in image.items()}
+
+    async def write(self, values: Mapping[str, Value]) -> tuple[dict[str, Value], dict[str, str]]:
+        """Write inputs; gives what came to its device, and what of that the device refused, by tag.
+
+        What is not among the first is not known to be held anywhere: its device was lost.
+        """
+        shares: dict[str, dict[str, Value]] = {}
+        for tag, value in values.items():
+            shares.setdefault(self._device[tag], {})[tag] = value
+        answers = await asyncio.gather(*(self.links[name].write(share) for name, share in shares.items()))
+        taken: dict[str, Value] = {}
+        refused: dict[str, str] = {}
+        for share, answer in zip(shares.values(), answers, strict=True):
+            if answer is not None:
+                taken |= share
+                refused |= answer
+        return taken, refused
+
+    async def close(self) -> None:
+        """End every device's life; bounded, and harmless twice."""
+        await asyncio.gather(*(link.close() for link in self.links.values()))

@@ -1,0 +1,181 @@
+"""A device that the gateway itself is: a server that the controller polls as it would the real module.
+
+It is ready while the controller polls it. When the controller falls silent for the device's time-out, and
+when the gateway ends, the inputs go to their safe values; then, at the end, the server closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+import time
+from collections.abc import Mapping
+from functools import partial
+from urllib.parse import SplitResult, urlsplit
+
+from gateway.field.drivers.base import Identity
+from gateway.field.scan import Backoff, LinkState
+from gateway.field.serving import Server
+from gateway.field.serving.tables import Tables
+from gateway.field.serving.variables import Variables
+from gateway.field.tags import Tag
+from gateway.field.types import Value
+
+PRODUCT = "gateway as remote I/O"
+
+
+class ServedLink:
+    """Serves ``tags`` at ``address``: ``modbus://host:port/unit`` or ``opc.tcp://host:port``.
+
+    Used as a DeviceLink is: ``run`` is its life, ``read`` and ``write`` are called once a scan while it is
+    ``ready``. ValueError("what; hint") for an address that cannot be served at.
+    """
+
+    def __init__(self, address: str, tags: Mapping[str, Tag], timeout_ns: int) -> None:
+        self.identity: Identity | None = None
+        self._address, self._timeout = address, timeout_ns
+        self._safe = {tag.name: tag.safe for tag in tags.values() if tag.direction == "input"}
+        self._heard = asyncio.Event()
+        self._heard_at: int | None = None
+        self._ready_since: int | None = None
+        self._problem = "not served yet"
+        self._serving = False
+        self._safe_now = True
+        self._life: asyncio.Task[object] | None = None
+        url = urlsplit(address)
+        self.image: Tables | Variables
+        if url.scheme == "modbus":
+            self.image = tables = Tables(tags.values(), self._hear)
+            self._server = _modbus(url, tables)
+        elif url.scheme == "opc.tcp":
+            self.image = variables = Variables(tags.values(), self._hear)
+            self._server = _opcua(url, variables)
+        else:
+            raise ValueError(f"{address!r} cannot be served; write modbus://host:port/unit or opc.tcp://…")
+        self._protocol = "modbus" if url.scheme == "modbus" else "opcua"
+
+    @property
+    def ready(self) -> bool:
+        """Whether the controller polls."""
+        if not self._serving or self._heard_at is None or self._server.clients == 0:
+            return False
+        return time.monotonic_ns() - self._heard_at <= self._timeout
+
+    @property
+    def state(self) -> LinkState:
+        """``connecting`` while no controller polls."""
+        if self._life is None:
+            return "closed"
+        return "ready" if self.ready else "connecting"
+
+    @property
+    def problem(self) -> str:
+        """Why it is not ready; empty while it is."""
+        return "" if self.ready else self._problem
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """The tags that the controller leaves out, though it polls the device."""
+        since = self._ready_since
+        if since is None or not self.image.unpolled or time.monotonic_ns() - since < self._timeout:
+            return {}
+        return {name: left_out(tag) for name, tag in self.image.unpolled.items()}
+
+    async def run(self) -> None:
+        """Serve, and try again where the port is not to be had, until cancelled or closed."""
+        assert self._life is None, "a link lives once at a time"
+        self._life = asyncio.current_task()
+        backoff = Backoff()
+        try:
+            while not await self._start():
+                await asyncio.sleep(backoff.wait() / 1e9)
+            while True:
+                await asyncio.sleep(self._timeout / 4e9)
+                self._watch()
+        finally:
+            self._life = None
+
+    async def read(self) -> dict[str, Value]:
+        """The outputs that the controller changed (engineering values; at first all)."""
+        return self.image.changes()
+
+    async def write(self, values: Mapping[str, Value]) -> dict[str, str] | None:
+        """Show these inputs to the controller at its next poll; nothing is refused."""
+        self.image.put(values)
+        self._safe_now = False
+        self._server.publish()
+        return {}
+
+    async def close(self) -> None:
+        """Safe values, until the controller has polled them (or is silent for the time-out); then close."""
+        if self._life is not None:
+            self._life.cancel()
+            await asyncio.wait((self._life,))
+        if not self._serving:
+            return
+        self._make_safe()
+        self.image.expect()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout / 1e9):
+                while self.ready and self._safe.keys() & self.image.unpolled.keys():
+                    self._heard.clear()
+                    await self._heard.wait()
+        self._serving = False
+        await self._server.stop()
+
+    async def _start(self) -> bool:
+        try:
+            await self._server.start()
+        except OSError as error:
+            self._problem = f"cannot serve at {self._address}: {error.strerror or error}"
+            return False
+        self._serving = True
+        self._problem = f"no controller polls {self._address}"
+        self.identity = Identity(self._protocol, "Twinline", PRODUCT, _version())
+        return True
+
+    def _hear(self) -> None:
+        self._heard_at = time.monotonic_ns()
+        if self._ready_since is None:
+            self._ready_since = self._heard_at
+        self._heard.set()
+
+    def _watch(self) -> None:
+        if not self.ready and self._ready_since is not None:
+            self._ready_since = None
+            self._problem = f"the controller polls {self._address} no longer"
+            self.image.expect()
+            self._make_safe()
+
+    def _make_safe(self) -> None:
+        if not self._safe_now:
+            self.image.put(self._safe)
+            self._server.publish()
+            self._safe_now = True
+
+
+def left_out(tag: Tag) -> str:
+    """What is wrong with a tag that the controller leaves out, though it polls the device."""
+    does = "read" if tag.direction == "input" else "write"
+    return f"the controller does not {does} {tag.text}; check the module's configuration in the controller"
+
+
+def _modbus(url: SplitResult, tables: Tables) -> Server:
+    from gateway.field.serving.modbus import ModbusSession, identification
+    from gateway.field.serving.tcp import TcpServer
+
+    unit = int(url.path.strip("/") or 1)
+    session = partial(ModbusSession, tables, unit, identification(PRODUCT, _version()))
+    return TcpServer(url.hostname or "", url.port or 502, session)
+
+
+def _opcua(url: SplitResult, variables: Variables) -> Server:
+    from gateway.field.serving.opcua import About, OpcUaServer
+
+    about = About(PRODUCT, _version(), "Gateway")
+    return OpcUaServer(url.hostname or "", url.port or 4840, variables, about, variables.asked)
+
+
+def _version() -> str:
+    return importlib.metadata.version("twinline")
