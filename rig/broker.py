@@ -164,13 +164,9 @@ def choose(kind: str | None) -> Kind:
     if wanted == "embedded":
         return "embedded"
     if wanted != "mosquitto":
-        raise BadInput(
-            [Problem(where, 0, 0, f"{wanted!r} is no broker", "allowed are mosquitto, embedded")]
-        )
+        raise BadInput([Problem(where, 0, 0, f"{wanted!r} is no broker", "allowed are mosquitto, embedded")])
     if _mosquitto() is None:
-        raise BadInput(
-            [Problem(where, 0, 0, "mosquitto is not installed", "install it, or choose embedded")]
-        )
+        raise BadInput([Problem(where, 0, 0, "mosquitto is not installed", "install it, or choose embedded")])
     return "mosquitto"
 
 
