@@ -98,6 +98,7 @@ class StationEntry(msgspec.Struct, frozen=True, rename="kebab"):
     twin: dict[Id, ComponentEntry]
     title: str = ""
     scan: Duration = 10_000_000
+    hold: Duration | None = None
     manual: Ref | None = None
     acknowledge: Ref | None = None
     inlet: str | None = None
@@ -109,7 +110,11 @@ class StationEntry(msgspec.Struct, frozen=True, rename="kebab"):
 
 
 class Station(msgspec.Struct, frozen=True):
-    """One production cell, checked. ``sha256`` is of the file's bytes; times are ns."""
+    """One production cell, checked. ``sha256`` is of the file's bytes; times are ns.
+
+    ``hold`` is how long an input keeps a level at least, where its tag does not say: a scan of the gateway
+    and one of the controller.
+    """
 
     id: str
     title: str
@@ -127,6 +132,7 @@ class Station(msgspec.Struct, frozen=True):
     sequences: dict[str, Scenario]
     interlocks: dict[str, Scenario]
     shim: Shim | None = None
+    hold: int = 0
 
     @property
     def controller(self) -> Device:
@@ -228,6 +234,7 @@ def load_station(path: Path) -> Station:
         entry.id, entry.title or entry.id, str(path), hashlib.sha256(path.read_bytes()).hexdigest(),
         entry.scan, entry.devices, tags, twin, entry.manual, entry.acknowledge, entry.inlet, entry.outlet,
         entry.reentry or entry.inlet, sequences, interlocks, shim,
+        2 * entry.scan if entry.hold is None else entry.hold,
     )  # fmt: skip
 
 

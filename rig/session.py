@@ -72,6 +72,7 @@ class StepContext:
         self.measurements: list[Measurement] = []
         self.problems: list[str] = []
         self.disturbed = 0
+        self.session.missed.clear()
 
     def about(self, *tags: str) -> None:
         """The step speaks of these tags."""
@@ -127,6 +128,8 @@ class StepContext:
     def ended(self, verdict: Verdict, message: str = "", tags: Iterable[str] = ()) -> Step:
         """The step as it goes into the record."""
         self.about(*tags)
+        for tag, count in self.session.missed.items():
+            self.measure(f"{tag}: pulses missed", count, note="too close together to be shown to the controller")
         return Step(
             id=self.id,
             phase=self.phase,
@@ -166,6 +169,7 @@ class Session:
         self.steps: list[Step] = []
         self.identities: dict[str, StationIdentity] = {}
         self.flow: Flow | None = None
+        self.missed: dict[str, int] = {}  # pulses too close together for an input, in the step that runs
         self.gone: dict[str, str] = {}  # stations that cannot be tested any more, and why
         self.stopped = ""  # why nothing can be tested any more
 
@@ -184,6 +188,8 @@ class Session:
                 raise LeaseLost(name, "it was lost while a script ran")
             if trace.ended == "full":
                 raise RigFault(f"{name}: more changed than a trace holds; watch fewer tags")
+            for tag, count in trace.missed.items():
+                self.missed[f"{name} {tag}"] = self.missed.get(f"{name} {tag}", 0) + count
         return {name: Reading(trace) for name, trace in traces.items()}
 
     def lost(self, raised: BaseException | None) -> None:

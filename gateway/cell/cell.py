@@ -15,6 +15,7 @@ from gateway.cell.check import refuses
 from gateway.cell.couplings import Couplings, Neighbours, Stored, load
 from gateway.cell.gate import Gate
 from gateway.cell.lease import Lease
+from gateway.cell.pulses import Pulses
 from gateway.cell.scan import Asked, Change, Inputs, Outputs
 from gateway.cell.script import Script
 from gateway.field.tags import TagRef
@@ -57,6 +58,11 @@ class Cell:
         self.lease = Lease(load(stored, "lease", "token", 0))
         self.values: dict[str, Value] = {tag.name: tag.safe for tag in inputs.values()}
         self.script: Script | None = None
+        self.pulses = Pulses(
+            self.twin.levels,
+            {tag.name: station.hold if tag.hold is None else tag.hold for tag in inputs.values()},
+        )
+        self.missed: dict[str, int] = {}
         self.overruns = 0
         self.lost: dict[str, str] = dict.fromkeys(station.devices, "")
         self._waiting: tuple[Asked, int] | None = None  # a command until its ticket is persisted
@@ -112,6 +118,7 @@ class Cell:
                 self.couplings.move(now)
                 wanted = self._wanted()
         self._show(wanted)
+        self._count_missed()
         self._tell_happenings()
         self._finish_script()
         self._forget_forces()
@@ -163,6 +170,7 @@ class Cell:
             faults=tuple(self.twin.active_faults()),
             overruns=self.overruns,
             problem=problem or self.couplings.problem,
+            missed=self.missed,
         )
 
     @property
@@ -217,6 +225,8 @@ class Cell:
         wanted = self.gate.safe
         wanted.update(self.couplings.signals(self._now))
         wanted.update(self.twin.sense())
+        self.pulses.saw(self.twin.edges())
+        wanted.update(self.pulses.held(self._now))
         wanted = self.gate.forced(wanted)
         if self.station.shim is not None:
             wanted.update(self.station.shim.signs(self._now, wanted))
@@ -227,6 +237,15 @@ class Cell:
         if self.gate.state == "open":
             for tag, value in wanted.items():
                 self._change(tag, value)
+
+    def _count_missed(self) -> None:
+        """Pulses that nobody was to see are not missed."""
+        missed = self.pulses.shown(self._now)
+        if self.gate.state != "open" or not missed:
+            return
+        for counts in (self.missed, self.script.missed if self.script is not None else {}):
+            for tag, count in missed.items():
+                counts[tag] = counts.get(tag, 0) + count
 
     # --- commands ----------------------------------------------------------------------------------
 

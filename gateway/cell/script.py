@@ -58,6 +58,7 @@ class Script:
         self.couplings: list[tuple[int, str, int]] = []
         self.overruns: list[tuple[int, int]] = []
         self.refused: dict[str, str] = {}
+        self.missed: dict[str, int] = {}
         self.scans = 0
         self.ended = ""
         self._action_began = now
@@ -191,6 +192,7 @@ class Script:
             contents=contents,
             refused=self.refused,
             lost=dict(lost),
+            missed=self.missed,
         )
 
 

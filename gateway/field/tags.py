@@ -14,7 +14,7 @@ from gateway.field.compound import ArrayType, StringType, laid_out, read_type, t
 from gateway.field.conversion import Conversion, Range, Scale, Span, Table, read_range, read_table
 from gateway.field.placement import check_overlaps, check_width
 from gateway.field.types import OPCUA_TYPES, TYPES, DataType, Order, Scalar, Value, read_order
-from gateway.units import UNITS
+from gateway.units import UNITS, duration
 
 __all__ = [
     "Complain", "Dialect", "Range", "Ref", "Tag", "TagEntry", "TagRef", "check_ref", "compile_tags",
@@ -78,6 +78,7 @@ class TagEntry(msgspec.Struct, frozen=True, rename="kebab"):
     scale: float | None = None
     offset: float | None = None
     table: tuple[tuple[float, ...], ...] | None = None
+    hold: Annotated[int, duration] | None = None
     line: int = 0
     name: str = ""
 
@@ -88,7 +89,7 @@ class Tag(msgspec.Struct, frozen=True):
     ``type`` is as it lies in the device. ``range`` is in ``unit``; by ``conversion`` what the device holds
     becomes a number of ``unit`` (each element of an array for itself). ``safe`` (inputs) is in ``unit``.
     ``observer`` (inputs) is what the program derives from it, ``jog`` (outputs) the command that moves it
-    in manual mode.
+    in manual mode. ``hold`` (BOOL inputs) is how long it keeps a level at least, ns; None: as the station.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Tag(msgspec.Struct, frozen=True):
     jog: TagRef | None
     title: str
     line: int
+    hold: int | None = None
 
     def to_device(self, value: Value) -> Value:
         """Engineering value to what the device holds, held within the data type."""
@@ -225,6 +227,8 @@ def _compile(
     check_width(kind, address, entry.address, entry.direction, bad)
     conversion = _conversion(entry, kind, bad)
     within = _range(entry, kind, conversion, bad)
+    if entry.hold is not None and (entry.direction, kind.kind) != ("input", "bool"):
+        bad("only an input that is a BOOL has hold", "leave hold out")
     if entry.unit not in UNITS:
         bad(f"unit {entry.unit!r} is not known", "use a UCUM unit such as mm, bar, N.m, Cel, or leave it out")
     _check_direction(entry, bad)
@@ -234,7 +238,7 @@ def _compile(
         _check_written(entry, address, bad)
     tag = Tag(
         entry.name, device, entry.direction, kind, address, entry.address, within, conversion, entry.unit,
-        _rest(kind), entry.observer, entry.jog, entry.title, entry.line,
+        _rest(kind), entry.observer, entry.jog, entry.title, entry.line, entry.hold,
     )  # fmt: skip
     return msgspec.structs.replace(tag, safe=_safe(entry, tag, bad))
 

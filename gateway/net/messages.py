@@ -227,7 +227,8 @@ class Trace(Body, frozen=True):
 
     ``initial`` is every watched tag at t = 0; ``samples`` are the changes since. ``overruns`` are (t, how
     late) of scans that came more than a scan late; ``couplings`` are (t, neighbour, offer to accept);
-    ``refused`` is what the devices refused, by tag; ``lost`` are those not connected at the end, and why.
+    ``refused`` is what the devices refused, by tag; ``lost`` are those not connected at the end, and why;
+    ``missed`` how many pulses of an input came too close together to be shown to it, by tag.
     """
 
     utc: int
@@ -244,6 +245,7 @@ class Trace(Body, frozen=True):
     contents: tuple[Workpiece, ...] = ()
     refused: dict[str, str] = {}
     lost: dict[str, str] = {}
+    missed: dict[str, int] = {}
 
 
 ReplyBody = Identified | Leased | Done | Refused | Trace
@@ -262,7 +264,8 @@ class Reply(Body, frozen=True):
 
 
 class State(Body, frozen=True):
-    """A station's heartbeat, retained; also its last will, with ``online`` false."""
+    """A station's heartbeat, retained; also its last will, with ``online`` false. ``missed`` as in Trace,
+    since the gateway has started."""
 
     online: bool
     boot: str
@@ -274,6 +277,7 @@ class State(Body, frozen=True):
     faults: tuple[str, ...] = ()
     overruns: int = 0
     problem: str = ""
+    missed: dict[str, int] = {}
 
 
 class Image(Body, frozen=True):

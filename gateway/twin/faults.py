@@ -6,7 +6,7 @@ A component's own faults are named ``component.fault``; these are named ``compon
 from __future__ import annotations
 
 from gateway.field.tags import Tag
-from gateway.field.types import Value
+from gateway.field.types import Scalar
 
 WIRE_FAULTS = {
     "stuck-on": "the sensor shows true whatever happens (BOOL)",
@@ -17,14 +17,16 @@ WIRE_FAULTS = {
 }
 
 
-def arrives(fault: str, tag: Tag, held: Value) -> Value:
+def arrives(fault: str, tag: Tag, held: Scalar) -> Scalar:
     """What arrives over a wire with ``fault``; ``held`` is the value the sensor had when it began."""
     boolean = tag.type.kind == "bool"
     if fault == "stuck":
         return held
     if fault in ("stuck-on", "short-circuit"):
         return True if boolean else tag.range.high
-    return False if boolean else tag.from_device(0)
+    nothing = False if boolean else tag.from_device(0)
+    assert not isinstance(nothing, str | tuple), f"{tag.name} is wired to no sensor"
+    return nothing
 
 
 def fits(fault: str, tag: Tag) -> bool:

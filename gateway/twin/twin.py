@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.field.tags import Tag
-from gateway.field.types import Value
+from gateway.field.types import Scalar, Value
 from gateway.twin.component import Carrier, Component, Surroundings
 from gateway.twin.faults import WIRE_FAULTS, arrives, fits
 from gateway.twin.kernel import Kernel
@@ -14,11 +14,20 @@ from gateway.twin.library import ComponentSpec
 from gateway.twin.workpiece import Happening, Workpiece
 
 
+class Edge(NamedTuple):
+    """The BOOL input ``tag`` became ``level`` at ``time`` ns."""
+
+    time: int
+    tag: str
+    level: bool
+
+
 class Twin:
     """The model of one station's plant.
 
     ``drive`` takes what the controller puts out, ``advance`` lets time pass, ``sense`` gives what the
-    controller's inputs should show. Times are ns of one clock; values are in the tags' units.
+    controller's inputs should show now, ``edges`` every change of its BOOL inputs until then. Times are ns
+    of one clock; values are in the tags' units.
     """
 
     def __init__(self, specs: Mapping[str, ComponentSpec], tags: Mapping[str, Tag], now: int = 0) -> None:
@@ -28,7 +37,7 @@ class Twin:
         self.components: dict[str, Component] = {}
         self._actuators: dict[str, list[tuple[Component, str]]] = {}
         self._sensors: list[tuple[str, Component, str]] = []
-        self._wires: dict[str, tuple[str, Value]] = {}  # tag -> (fault, value when it began)
+        self._wires: dict[str, tuple[str, Scalar]] = {}  # tag -> (fault, value when it began)
         self._driven: dict[str, Value] = {}
         for spec in specs.values():
             links = {link: self.components[other] for link, other in spec.links.items()}
@@ -43,9 +52,16 @@ class Twin:
                     self._actuators.setdefault(tag, []).append((component, port.name))
                 else:
                     self._sensors.append((tag, component, port.name))
+        self._switches = [
+            (tag, component, port) for tag, component, port in self._sensors if tags[tag].type.kind == "bool"
+        ]
+        self._edges: list[Edge] = []
         self._wired = {f"{component.name}.{port}": tag for tag, component, port in self._sensors}
         for component in self.components.values():
             component.start()
+        self.levels = {
+            tag: bool(self._shows(tag, component, port)) for tag, component, port in self._switches
+        }
 
     @property
     def now(self) -> int:
@@ -54,7 +70,11 @@ class Twin:
 
     def advance(self, until: int) -> int:
         """Let everything up to ``until`` happen; the count of events that did."""
-        return self.kernel.advance(until)
+        happened = 0
+        while (due := self.kernel.next_time()) is not None and due <= until:
+            happened += self.kernel.advance(due)
+            self._look()
+        return happened + self.kernel.advance(until)
 
     def drive(self, tag: str, value: Value) -> None:
         """The controller's output ``tag`` is ``value`` now; an unchanged value does nothing."""
@@ -68,18 +88,31 @@ class Twin:
 
     def sense(self) -> dict[str, Value]:
         """What every bound input shows now, through its wire, held within the tag's range."""
-        seen: dict[str, Value] = {}
-        for tag, component, port in self._sensors:
-            wire = self._wires.get(tag)
-            if wire is not None:
-                seen[tag] = arrives(wire[0], self.tags[tag], wire[1])
-                continue
-            value = component.sense(port)
-            if not isinstance(value, bool):
-                low, high = self.tags[tag].range
-                value = low if value < low else high if value > high else value
-            seen[tag] = value
-        return seen
+        return {tag: self._shows(tag, component, port) for tag, component, port in self._sensors}
+
+    def _shows(self, tag: str, component: Component, port: str) -> Scalar:
+        wire = self._wires.get(tag)
+        if wire is not None:
+            return arrives(wire[0], self.tags[tag], wire[1])
+        value = component.sense(port)
+        if isinstance(value, bool):
+            return value
+        low, high = self.tags[tag].range
+        return low if value < low else high if value > high else value
+
+    def edges(self) -> list[Edge]:
+        """Every change of a BOOL input up to now, also one that is undone already, in order of time."""
+        self._look()
+        told, self._edges = self._edges, []
+        return told
+
+    def _look(self) -> None:
+        """Note which switches have changed: they do so at events, and when somebody acts on the twin."""
+        for tag, component, port in self._switches:
+            level = bool(self._shows(tag, component, port))
+            if level != self.levels[tag]:
+                self.levels[tag] = level
+                self._edges.append(Edge(self.now, tag, level))
 
     def inject(self, target: str, active: bool = True) -> None:
         """Begin or end the fault ``component.fault`` or ``component.port.fault``; see ``check_fault``."""
@@ -87,7 +120,8 @@ class Twin:
         tag = self._wired.get(place)
         if tag is not None:
             if active:
-                self._wires[tag] = (fault, self.sense()[tag])
+                _, component, port = next(each for each in self._sensors if each[0] == tag)
+                self._wires[tag] = (fault, self._shows(tag, component, port))
             else:
                 self._wires.pop(tag, None)
             return
@@ -141,6 +175,8 @@ class Twin:
             "components": {name: each.snapshot() for name, each in self.components.items()},
             "wires": dict(self._wires),
             "driven": dict(self._driven),
+            "levels": dict(self.levels),
+            "edges": list(self._edges),
         }
 
     def restore(self, taken: Mapping[str, Any]) -> None:
@@ -149,6 +185,7 @@ class Twin:
         for name, state in taken["components"].items():
             self.components[name].restore(state)
         self._wires, self._driven = dict(taken["wires"]), dict(taken["driven"])
+        self.levels, self._edges = dict(taken["levels"]), list(taken["edges"])
         self.surroundings.happenings.clear()
 
 

@@ -267,12 +267,18 @@ class BeltConveyor(Carrier):
 
 
 class PhotoEye(Component):
-    """Sees whether a workpiece covers it. Nothing happens in it: the answer is exact whenever it is asked."""
+    """Sees whether a workpiece covers it; exact whenever it is asked, and each edge is an event."""
 
     ABOUT = "photo eye"
     PARAMS = (Param("at", "mm", 0, 100_000),)
     PORTS = (Port("sees", "sensor", about="a workpiece is before it"),)
     LINKS = (Link("on", BeltConveyor),)
 
+    def start(self) -> None:
+        self.link("on", BeltConveyor).mark(self.params["at"], self._passes, self._passes)
+
     def sense(self, port: str) -> Scalar:
         return self.link("on", BeltConveyor).covering(self.params["at"]) is not None
+
+    def _passes(self, workpiece: Workpiece) -> None:
+        """An edge is an instant of its own; there is nothing to do at it."""
