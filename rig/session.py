@@ -129,7 +129,7 @@ class StepContext:
         """The step as it goes into the record."""
         self.about(*tags)
         for tag, count in self.session.missed.items():
-            self.measure(f"{tag}: pulses missed", count, note="too close together to be shown to the controller")
+            self.measure(f"{tag}: pulses missed", count, note="too close together to be shown")
         return Step(
             id=self.id,
             phase=self.phase,
