@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway.errors import BadInput
+from rig.tags.commands import app as tags_app
 
 app = typer.Typer(
     name="twinline",
@@ -22,6 +23,7 @@ session_app = typer.Typer(
     help="Run a commissioning session, and look after its evidence.", no_args_is_help=True
 )
 app.add_typer(session_app, name="session")
+app.add_typer(tags_app, name="tags")
 
 LineArgument = Annotated[Path, typer.Argument(help="The line file.", metavar="LINE.yaml")]
 FolderArgument = Annotated[Path, typer.Argument(help="A run's folder.", metavar="DIR")]

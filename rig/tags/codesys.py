@@ -1,0 +1,106 @@
+"""CODESYS symbol configurations: symbols with their types, reached by the runtime's OPC UA server."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+from rig.tags.rows import MAX_ELEMENTS, Cell, Listing, Row
+from rig.tags.xmltree import Element
+
+MAX_DEPTH = 32
+NAMESPACE = 4  # where CODESYS runtimes put their symbols
+
+
+def is_codesys(root: Element) -> bool:
+    """Whether ``root`` is a symbol configuration."""
+    return root.name == "Symbolconfiguration"
+
+
+def read_codesys(root: Element, listing: Listing, device: str | None) -> None:
+    """Add every symbol; ``device`` is the runtime's name on its OPC UA server, if not the file's."""
+    project = root.first("Header", "ProjectInfo")
+    named = project.get("devicename") if project else ""
+    reader = _Reader(root, listing, device or named or "Device")
+    if device is None:
+        hint = "if the runtime's server calls itself otherwise, say it with --codesys-device"
+        listing.note(project.line if project else 1, f"node ids begin with |var|{reader.device}", hint)
+    nodes = root.first("NodeList")
+    if nodes is None:
+        listing.bad(root.line, 0, "has no NodeList", "export the symbol configuration after a build")
+        return
+    for node in nodes.all("Node"):
+        reader.node(node, ())
+
+
+class _Reader:
+    def __init__(self, root: Element, listing: Listing, device: str) -> None:
+        self.listing, self.device = listing, device
+        known = root.first("TypeList")
+        self.types = {each.get("name"): each for each in (known.children if known else ())}
+
+    def node(self, node: Element, path: tuple[str, ...]) -> None:
+        """A symbol, or the application, program or list that holds some."""
+        path = (*path, node.get("name"))
+        if len(path) > MAX_DEPTH:
+            self.listing.leave(".".join(path), "is nested too deeply", node.line)
+        elif node.get("type"):
+            self.symbol(node, path, node.get("type"), node.value("Comment"), 0)
+        else:
+            for child in node.all("Node"):
+                self.node(child, path)
+
+    def symbol(self, node: Element, path: tuple[str, ...], kind: str, comment: str, depth: int) -> None:
+        """One variable, or those of its array or structure."""
+        found = self.types.get(kind)
+        name = ".".join(path)
+        if depth > MAX_DEPTH:
+            self.listing.leave(name, "is nested too deeply", node.line)
+        elif found is None or found.name == "TypeSimple":
+            self.leaf(node, path, found.get("iecname") if found else kind.removeprefix("T_"), comment)
+        elif found.name == "TypeArray":
+            self.array(node, path, found, comment, depth)
+        elif found.get("typeclass") == "Enum":
+            base = self.types.get(found.get("basetype"))
+            self.leaf(node, path, base.get("iecname") if base else "INT", comment)
+        elif found.get("pouclass") not in ("", "STRUCTURE", "UNION"):
+            self.listing.leave(name, f"is a {found.get('pouclass')} {found.get('iecname')}", node.line)
+        else:
+            for part in found.all("UserDefElement"):
+                below = (*path, part.get("iecname"))
+                self.symbol(node, below, part.get("type"), part.value("Comment") or comment, depth + 1)
+
+    def array(self, node: Element, path: tuple[str, ...], found: Element, comment: str, depth: int) -> None:
+        bounds = []
+        for dimension in found.all("ArrayDim"):
+            try:
+                bounds.append((int(dimension.get("minrange")), int(dimension.get("maxrange"))))
+            except ValueError:
+                what = f"type {found.get('iecname')!r} has a dimension without numbers"
+                self.listing.bad(dimension.line, 0, what, 'write minrange="0" maxrange="9"')
+                return
+        count = math.prod(max(last - first + 1, 0) for first, last in bounds)
+        if count > MAX_ELEMENTS:
+            what = f"is an array of {count} elements; at most {MAX_ELEMENTS} are taken"
+            self.listing.leave(".".join(path), what, node.line)
+            return
+        for indices in itertools.product(*(range(first, last + 1) for first, last in bounds)):
+            below = (*path[:-1], f"{path[-1]}[{','.join(map(str, indices))}]")
+            self.symbol(node, below, found.get("basetype"), comment, depth + 1)
+
+    def leaf(self, node: Element, path: tuple[str, ...], kind: str, comment: str) -> None:
+        texts = {
+            "name": ".".join(path[1:] or path),  # without the application
+            "type": kind,
+            "node": f"ns={NAMESPACE};s=|var|{self.device}.{'.'.join(path)}",
+            "access": node.get("access"),
+            "comment": " ".join(comment.split()),
+            "direction": _direction(node.get("directaddress")),
+        }
+        cells = {field: Cell(text, node.line) for field, text in texts.items() if text}
+        self.listing.add(Row(self.listing.file, node.line, cells, path))
+
+
+def _direction(direct: str) -> str:
+    """What a variable at ``%IX0.0`` or ``%QW4`` is; "" for one in memory."""
+    return {"%I": "input", "%Q": "output"}.get(direct[:2].upper(), "")

@@ -1,0 +1,249 @@
+"""What an import would do to a station's tags: added, changed, kept, left out; pure.
+
+The file decides on direction, type and address (or on the fields a person names); a field that the
+station has not is filled in; every other difference is the person's hand and stays. What the file does
+not mention stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from gateway.field.addresses import Protocol, parse_address
+from gateway.field.tags import Range, TagEntry, compile_tags
+from gateway.field.types import TYPES
+from rig.tags.naming import candidates, slug, unique
+from rig.tags.rows import Listing, Row
+from rig.tags.settle import Found, Target, number_text, off
+
+KEYS = ("direction", "type", "address", "device", "range", "raw", "unit", "safe", "observer", "jog", "title")
+DECIDED_BY_FILE = frozenset({"direction", "type", "address"})
+_BELOW = 1_000_000_000  # added tags come after every line of a station file
+_ROUNDS = 1000
+
+
+class Added(NamedTuple):
+    """A new tag; ``check`` are the fields that the import chose itself."""
+
+    tag: str
+    entry: TagEntry
+    check: tuple[str, ...]
+    row: Row
+
+
+class Difference(NamedTuple):
+    """One field of a tag: what the station has, what the file has; "" where it has none."""
+
+    tag: str
+    key: str
+    old: str
+    new: str
+    row: Row
+    check: bool = False
+
+
+class Plan(msgspec.Struct):
+    """The import, not yet done. ``entries`` are the station's tags as they would be."""
+
+    added: list[Added] = []
+    changed: list[Difference] = []
+    kept: list[Difference] = []
+    unchanged: list[str] = []
+    untouched: list[str] = []
+    entries: dict[str, TagEntry] = {}
+
+    @property
+    def differs(self) -> bool:
+        """Whether the import would change the station."""
+        return bool(self.added or self.changed)
+
+
+def text_of(entry: TagEntry, key: str) -> str:
+    """A field of a tag as the station file has it; "" where it is left out."""
+    value: Any = getattr(entry, key)
+    if value is None or (key == "unit" and value == "1"):
+        return ""
+    if isinstance(value, Range):
+        return f"{number_text(value.low)}..{number_text(value.high)}"
+    return str(value)
+
+
+def plan_import(
+    tags: Mapping[str, TagEntry],
+    found: Sequence[Found],
+    target: Target,
+    take: frozenset[str],
+    listing: Listing,
+) -> Plan:
+    """Compare ``found`` with the station's ``tags``; what cannot become a tag goes to ``listing``.
+
+    ``take`` are the fields where the file beats what the station has.
+    """
+    of_device = {
+        name: entry for name, entry in tags.items() if (entry.device or target.device) == target.device
+    }
+    pairs = _match(of_device, found, target.protocol)
+    plan = Plan(entries=dict(tags), untouched=[name for name in tags if name not in pairs.values()])
+    for index, name in sorted(pairs.items()):
+        _compare(plan, name, tags[name], found[index], target, take)
+    wanted = candidates([each.row.path for each in found])
+    new: list[tuple[str, Found]] = []
+    for index, each in enumerate(found):
+        if index in pairs:
+            continue
+        if each.wired:
+            listing.leave(each.row.name, each.wired, each.row.line, each.row.file)
+        elif each.certainty == "unknown":
+            why = "has no direction; give --direction input or output, or a column that says it"
+            listing.leave(each.row.name, why, each.row.line, each.row.file)
+        else:
+            new.append((wanted[index], each))
+    several = len(target.protocols) > 1
+    for name, (_, each) in zip(unique([want for want, _ in new], tags), new, strict=True):
+        plan.added.append(_added(name, each, target.device if several else None))
+    _drop_overlaps(plan, target, listing)
+    plan.entries |= {each.tag: each.entry for each in plan.added}
+    return plan
+
+
+def _match(tags: Mapping[str, TagEntry], found: Sequence[Found], protocol: Protocol) -> dict[int, str]:
+    """Index of the found -> tag, by ever weaker likeness; only where it is one to one."""
+
+    def address(entry: TagEntry) -> Hashable:
+        try:
+            return parse_address(protocol, entry.address)
+        except ValueError:
+            return entry.address
+
+    def original(title: str) -> str:
+        return title.partition(": ")[0]
+
+    likenesses: tuple[tuple[Callable[[Found], Hashable], Callable[[str, TagEntry], Hashable]], ...] = (
+        (lambda f: f.row.name, lambda name, _: name),
+        (lambda f: (address(f.entry), original(f.row.name)), lambda _, e: (address(e), original(e.title))),
+        (lambda f: original(f.row.name), lambda _, e: original(e.title) or None),
+        (lambda f: slug(f.row.path[-1]), lambda name, _: name),
+        (lambda f: address(f.entry), lambda _, e: address(e)),
+    )
+    pairs: dict[int, str] = {}
+    for of_found, of_tag in likenesses:
+        ours = _once((of_tag(name, e), name) for name, e in tags.items() if name not in pairs.values())
+        theirs = _once((of_found(each), index) for index, each in enumerate(found) if index not in pairs)
+        pairs |= {index: ours[key] for key, index in theirs.items() if key is not None and key in ours}
+    return pairs
+
+
+def _once(pairs: Any) -> dict[Any, Any]:
+    """Key -> value for the keys that are there once."""
+    seen: dict[Any, Any] = {}
+    twice = set()
+    for key, value in pairs:
+        if key in seen:
+            twice.add(key)
+        seen[key] = value
+    return {key: value for key, value in seen.items() if key not in twice}
+
+
+def _compare(
+    plan: Plan, name: str, entry: TagEntry, each: Found, target: Target, take: frozenset[str]
+) -> None:
+    changes: dict[str, Any] = {}
+    differs = False
+    for key in KEYS:
+        new = text_of(each.entry, key)
+        if not new or key == "device" or (key == "direction" and each.certainty != "said"):
+            continue
+        if key == "address" and each.wired and entry.direction == "input":
+            continue  # the station has it where the program reads it
+        old = text_of(entry, key)
+        if _same(key, entry, each.entry, target.protocol):
+            continue
+        differs = True
+        difference = Difference(name, key, old, new, each.row)
+        if not old or key in take:
+            plan.changed.append(difference)
+            changes[key] = getattr(each.entry, key)
+        else:
+            plan.kept.append(difference)
+    result = msgspec.structs.replace(entry, **changes)
+    if result.direction == "input" and result.safe is None:
+        safe = off(TYPES[result.type], result.range)
+        plan.changed.append(Difference(name, "safe", "", safe, each.row, check=True))
+        result, differs = msgspec.structs.replace(result, safe=safe), True
+    plan.entries[name] = result
+    if not differs:
+        plan.unchanged.append(name)
+
+
+def _same(key: str, ours: TagEntry, theirs: TagEntry, protocol: Protocol) -> bool:
+    old, new = text_of(ours, key), text_of(theirs, key)
+    if old == new:
+        return True
+    try:
+        if key == "address":
+            return parse_address(protocol, old) == parse_address(protocol, new)
+        if key == "safe" and ours.type == theirs.type:
+            return TYPES[ours.type].parse(old) == TYPES[ours.type].parse(new)
+    except ValueError:
+        return False
+    return key == "title" and old.split() == new.split()
+
+
+def _added(name: str, each: Found, device: str | None) -> Added:
+    entry, check = each.entry, []
+    if each.certainty == "guessed":
+        check.append("direction")
+    if entry.direction == "input" and entry.safe is None:
+        kind = TYPES[entry.type]
+        safe = off(kind, entry.range or Range(kind.low, kind.high))
+        entry = msgspec.structs.replace(entry, safe=safe)
+        check.append("safe")
+    return Added(name, msgspec.structs.replace(entry, name=name, device=device), tuple(check), each.row)
+
+
+def _drop_overlaps(plan: Plan, target: Target, listing: Listing) -> None:
+    """Leave out what would lie on another tag, or put an input beside an output in one byte.
+
+    Tables overlap on purpose (``%IB0`` and ``%I0.0``): the station's tags stay, and of the file's the first.
+    """
+    for _ in range(_ROUNDS):
+        complaints: dict[int, str] = {}
+
+        def complain(line: int, what: str, hint: str = "", into: dict[int, str] = complaints) -> None:
+            if line >= _BELOW:
+                into.setdefault(line - _BELOW, what)
+
+        plain = {"observer": None, "jog": None}
+        entries = [msgspec.structs.replace(e, name=name, **plain) for name, e in plan.entries.items()]
+        entries += [
+            msgspec.structs.replace(each.entry, line=_BELOW + index, **plain)
+            for index, each in enumerate(plan.added)
+        ]
+        compile_tags(entries, target.protocols, complain)
+        if not complaints:
+            return
+        for index, what in complaints.items():
+            row = plan.added[index].row
+            listing.leave(row.name, what.partition(" (line ")[0], row.line, row.file)
+        plan.added = [each for index, each in enumerate(plan.added) if index not in complaints]
+    listing.bad(0, 0, f"more than {_ROUNDS} tags share bytes with others", "divide the file with --only")
+
+
+def check_references(plan: Plan, target: Target, listing: Listing) -> None:
+    """Add to ``listing.problems`` what is wrong with the observers and jogs of added tags."""
+
+    def complain(line: int, what: str, hint: str = "") -> None:
+        if line >= _BELOW:
+            row = plan.added[line - _BELOW].row
+            field = what.removeprefix(f"{plan.added[line - _BELOW].tag}: ").partition(" ")[0]
+            listing.problems.append(row.problem(field, what, hint))
+
+    new = {each.tag: index for index, each in enumerate(plan.added)}
+    entries = [
+        msgspec.structs.replace(e, name=name, line=_BELOW + new[name] if name in new else e.line)
+        for name, e in plan.entries.items()
+    ]
+    compile_tags(entries, target.protocols, complain)

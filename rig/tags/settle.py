@@ -1,0 +1,406 @@
+"""Rows of a source as tags of one device: type, address, direction, range and unit in our words; pure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Literal
+
+import msgspec
+
+from gateway.field.addresses import Address, ModbusAddress, Protocol, S7Address, parse_address
+from gateway.field.tags import Direction, Range, TagEntry, TagRef, compile_tags, read_range, read_ref
+from gateway.field.types import TYPES, DataType
+from rig.tags import values
+from rig.tags.addresses import Unreachable, is_s7, s7_address, to_ours
+from rig.tags.naming import is_id
+from rig.tags.rows import Listing, Row
+from rig.tags.words import DIRECTIONS, SIGNAL_KINDS, plain, type_name
+
+Certainty = Literal["said", "guessed", "unknown"]
+_OTHER_TYPES = frozenset(
+    [
+        "LINT",
+        "ULINT",
+        "LWORD",
+        "LTIME",
+        "LTOD",
+        "LDT",
+        "DATE",
+        "TOD",
+        "DT",
+        "DTL",
+        "CHAR",
+        "WCHAR",
+        "STRING",
+        "WSTRING",
+        "S5TIME",
+        "TIMER",
+        "COUNTER",
+        "VARIANT",
+        "POINTER",
+        "ANY",
+        "INT64",
+        "UINT64",
+        "DATETIME",
+        "GUID",
+        "BYTESTRING",
+        "LOCALIZEDTEXT",
+        "DATE_AND_TIME",
+        "TIME_OF_DAY",
+        "VOID",
+    ]
+)
+_WIRED = "and an input is written"  # how the station's check ends where only terminals write
+_PLACE = re.compile(r"(?:DB(\d{1,5})(?:\.DBB(\d{1,5}))?|MB?(\d{1,5}))\Z", re.IGNORECASE)
+_WIDE = {1: "BOOL", 8: "BYTE", 16: "WORD", 32: "DWORD"}
+
+
+class Target(msgspec.Struct, frozen=True):
+    """The device that tags are for, and what a person says of what the source leaves open.
+
+    ``inputs_at`` is the memory that the program reads in place of its terminals, such as ``DB100``.
+    """
+
+    device: str
+    protocols: dict[str, Protocol]
+    direction: Direction | None = None
+    modbus_base: int | None = None
+    inputs_at: str | None = None
+
+    @property
+    def protocol(self) -> Protocol:
+        """Which protocol the device speaks."""
+        return self.protocols[self.device]
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A row as a tag; its direction is a stand-in where ``certainty`` is ``unknown``.
+
+    ``wired`` is why the address cannot be an input's: only the controller's terminals write there. The
+    signal is one all the same, at another address.
+    """
+
+    row: Row
+    entry: TagEntry
+    certainty: Certainty
+    wired: str = ""
+
+
+class _Wrong(Exception):
+    """This row cannot be a tag; said already."""
+
+
+def settle(listing: Listing, target: Target) -> list[Found]:
+    """The rows that become tags; the rest is in the listing's ``left_out`` and ``problems``."""
+    first: dict[str, Row] = {}
+    found = []
+    nodes_only = any("node" in row.cells for row in listing.rows) and all(
+        "address" not in row.cells for row in listing.rows
+    )
+    if nodes_only and target.protocol != "opcua":
+        what = f"has OPC UA nodes, and device {target.device!r} speaks {target.protocol}"
+        listing.bad(0, 0, what, "import into a station whose device is at opc.tcp://…")
+        return []
+    for row in listing.rows:
+        if row.name in first:
+            where = f"the first is in {first[row.name].file}:{first[row.name].line}"
+            listing.problems.append(row.problem("name", f"{row.name!r} stands twice", where))
+            continue
+        first[row.name] = row
+        try:
+            found.append(_Settler(row, target, listing).tag())
+        except _Wrong:
+            continue
+    return found
+
+
+def off(kind: DataType, within: Range | None) -> str:
+    """The value of a type that switches off: false, or 0, or the end of the range that is nearer to 0."""
+    if kind.kind == "bool":
+        return "false"
+    if within is None or within.low <= 0 <= within.high:
+        return "0"
+    return number_text(within.low if within.low > 0 else within.high)
+
+
+def number_text(value: float) -> str:
+    """A number as short as it can be read back."""
+    return repr(float(value)).removesuffix(".0")
+
+
+def moved(address: str, place: str) -> str:
+    """An address of the S7 input area, at the same offset of ``place``: ``DB100``, ``DB100.DBB20``, ``M50``.
+
+    Other addresses are left as they are; ValueError where ``place`` is none.
+    """
+    match = _PLACE.match(place.strip())
+    if match is None or match[1] == "0":
+        raise ValueError(f"{place!r} is no memory of an S7 controller; write DB100, DB100.DBB20 or M50")
+    try:
+        found = parse_address("s7", address)
+    except ValueError:
+        return address
+    if not isinstance(found, S7Address) or found.area != "I":
+        return address
+    letter = {1: "X", 8: "B", 16: "W"}.get(found.width, "D")
+    offset = f"{found.byte + int(match[2] or match[3] or 0)}" + (f".{found.bit}" if letter == "X" else "")
+    return f"DB{match[1]}.DB{letter}{offset}" if match[1] else f"M{letter.replace('X', '')}{offset}"
+
+
+class _Settler:
+    """One row, field by field; what is wrong is said at its cell, and the fields after it still read."""
+
+    def __init__(self, row: Row, target: Target, listing: Listing) -> None:
+        self.row, self.target, self.listing = row, target, listing
+        self.failed = False
+
+    def bad(self, field: str, error: ValueError | str, hint: str = "") -> None:
+        what, _, right = str(error).partition("; ")
+        self.listing.problems.append(self.row.problem(field, f"{self.row.name}: {what}", hint or right))
+        self.failed = True
+
+    def note(self, field: str, what: str) -> None:
+        self.listing.notes.append(self.row.problem(field, f"{self.row.name}: {what}"))
+
+    def leave(self, why: str) -> _Wrong:
+        self.listing.leave(self.row.name, why, self.row.line, self.row.file)
+        return _Wrong()
+
+    def tag(self) -> Found:
+        self.device()
+        kind, by_type = self.type()
+        address, kind = self.address(kind)
+        direction, certainty = self.direction(address, by_type)
+        if direction == "input" and self.target.inputs_at:
+            address = moved(address, self.target.inputs_at)
+        within, unit = self.range(kind, self.unit())
+        entry = TagEntry(
+            direction=direction,
+            type=kind,
+            address=address,
+            range=within,
+            raw=self.plain_range("raw"),
+            unit=unit,
+            safe=self.safe(kind, direction),
+            observer=self.ref("observer"),
+            jog=self.ref("jog"),
+            title=self.title(),
+            name=self.row.name,
+        )
+        wired = "" if self.failed else self.check(entry)
+        if self.failed:
+            raise _Wrong
+        return Found(self.row, entry, certainty, wired)
+
+    def device(self) -> None:
+        named = self.row.text("device")
+        if named and named != self.target.device and named in self.target.protocols:
+            raise self.leave(f"is of device {named}; import with --device {named}")
+
+    def type(self) -> tuple[str, str]:
+        """(our type or "" where the address decides, the direction that goes with it or "")."""
+        text = self.row.text("type")
+        if plain(text) in SIGNAL_KINDS:
+            return SIGNAL_KINDS[plain(text)]
+        if not text or type_name(text):
+            return type_name(text), ""
+        near = difflib.get_close_matches(text.upper(), TYPES, 1, 0.75)
+        if near and text.upper() not in _OTHER_TYPES and '"' not in text:
+            self.bad("type", f"type {text!r} is not known", f"did you mean {near[0]}?")
+            raise _Wrong
+        raise self.leave(f"type {text} cannot be held")
+
+    def address(self, kind: str) -> tuple[str, str]:
+        """(address, type)."""
+        protocol = self.target.protocol
+        field = "node" if protocol == "opcua" and "node" in self.row.cells else "address"
+        text = self.row.text(field)
+        if not text:
+            self.bad("address", "has no address", "give it one")
+            raise _Wrong
+        if protocol == "opcua" and field == "address" and not text.startswith(("ns=", "i=")) and is_s7(text):
+            text = f'ns=3;s="{self.row.name}"'  # how an S7-1500 serves its tags
+        try:
+            ours, with_it = to_ours(protocol, text, kind, self.row.text("table"), self.target.modbus_base)
+        except Unreachable as error:
+            raise self.leave(str(error)) from None
+        except ValueError as error:
+            self.bad(field, error)
+            raise _Wrong from None
+        kind = kind or with_it
+        width = parse_address(protocol, ours).width
+        if not kind and (width == 1 or protocol == "s7"):
+            kind = _WIDE[width]
+        if not kind:
+            self.bad("type", "has no type", "write BOOL, INT, WORD, REAL …")
+            raise _Wrong
+        if plain(self.row.text("type")) in SIGNAL_KINDS and kind == "INT":  # analog: as wide as its address
+            kind = {32: "REAL", 8: "SINT"}.get(width, "INT")
+        return ours, kind
+
+    def direction(self, address: str, by_type: str) -> tuple[Direction, Certainty]:
+        """A column says it, else the kind of signal, the area, ``--direction``, or what may be written."""
+        text = self.row.text("direction")
+        said = DIRECTIONS.get(plain(text)) if text else by_type
+        if text and said is None:
+            self.bad(
+                "direction", f"{text!r} is no direction", "write input or output, seen from the controller"
+            )
+        place = parse_address(self.target.protocol, address)
+        terminal = place if isinstance(place, S7Address) else self.terminal()
+        if not said and isinstance(terminal, S7Address):
+            said = {"I": "input", "Q": "output"}.get(terminal.area)
+        said = said or self.target.direction
+        if said:
+            return ("input" if said == "input" else "output"), "said"
+        access = plain(self.row.text("access"))
+        if access:
+            return ("input" if "write" in access else "output"), "guessed"
+        if isinstance(place, ModbusAddress) and place.table in ("di", "ir"):
+            return "output", "guessed"
+        return "output", "unknown"
+
+    def terminal(self) -> Address | None:
+        """Where a symbol that is reached by name lies in an S7 controller."""
+        try:
+            return parse_address("s7", s7_address(self.row.text("address"), "")[0])
+        except ValueError:
+            return None
+
+    def unit(self) -> str:
+        try:
+            return values.unit(self.row.text("unit"))
+        except ValueError as error:
+            self.note("unit", f"{str(error).partition('; ')[0]}; the tag is taken without it")
+            return "1"
+
+    def range(self, kind: str, unit: str) -> tuple[Range | None, str]:
+        """(range in ``unit``, unit); a unit that only the range has is the tag's."""
+        text = self.row.text("range")
+        if kind == "BOOL":
+            if text and not values.is_states(text):
+                self.note("range", f"a BOOL has no range; {text!r} is left out")
+            return None, unit
+        if not text:
+            return self.low_to_high(unit)
+        try:
+            return read_range(text), unit
+        except ValueError:
+            pass
+        try:
+            found, written = values.span(text)
+        except ValueError as error:
+            self.bad("range", error)
+            return None, unit
+        return self.converted(found, written, unit, "range")
+
+    def low_to_high(self, unit: str) -> tuple[Range | None, str]:
+        low, high = self.row.text("low"), self.row.text("high")
+        if not low or not high:
+            if low or high:
+                self.note("low" if low else "high", "one end of a range alone is left out")
+            return None, unit
+        ends: list[tuple[float, str]] = []
+        for field, text in (("low", low), ("high", high)):
+            try:
+                ends.append(values.bound(text))
+            except ValueError as error:
+                self.bad(field, error)
+        if len(ends) < 2:
+            return None, unit
+        found = Range(ends[0][0], ends[1][0])
+        if found.low == found.high == 0:
+            return None, unit  # what lists have where nobody set a range
+        if not found.low < found.high:
+            self.bad("high", f"{high!r} is not above {low!r}", "the maximum must be the larger")
+            return None, unit
+        return self.converted(found, ends[1][1] or ends[0][1], unit, "low")
+
+    def converted(self, found: Range, written: str, unit: str, field: str) -> tuple[Range | None, str]:
+        if not written:
+            return found, unit
+        try:
+            spelled = values.unit(written)
+            return (found, spelled) if unit == "1" else (values.in_unit(found, spelled, unit), unit)
+        except ValueError:
+            text = self.row.text(field)
+            self.note(field, f"{text!r} is not in the tag's unit {unit}; the range is left out")
+            return None, unit
+
+    def plain_range(self, field: str) -> Range | None:
+        text = self.row.text(field)
+        if not text:
+            return None
+        try:
+            return read_range(text)
+        except ValueError:
+            pass
+        try:
+            return values.span(text)[0]
+        except ValueError as error:
+            self.bad(field, error)
+            return None
+
+    def safe(self, kind: str, direction: str) -> str | None:
+        text = self.row.text("safe")
+        if not text:
+            return None
+        if direction == "output":
+            self.note("safe", "an output has no safe value; it is left out")
+            return None
+        if kind == "BOOL" and values.truth(text) is not None:
+            return text if text in ("true", "false") else str(values.truth(text)).lower()
+        try:
+            TYPES[kind].parse(text)
+        except ValueError as error:
+            try:
+                return number_text(values.number(text))
+            except ValueError:
+                self.bad("safe", error)
+                return None
+        return text
+
+    def ref(self, field: str) -> TagRef | None:
+        text = self.row.text(field)
+        try:
+            return read_ref(text) if text else None
+        except ValueError as error:
+            self.bad(field, error)
+            return None
+
+    def title(self) -> str:
+        """The list's own title, else the name as the source spells it, and its comment."""
+        if "title" in self.row.cells:
+            return " ".join(self.row.text("title").split())
+        name = "" if is_id(self.row.name) else self.row.name
+        return " ".join(": ".join(part for part in (name, self.row.text("comment")) if part).split())
+
+    def check(self, entry: TagEntry) -> str:
+        """What the station's own check says of this tag alone; why an input cannot be at its address."""
+        kind = TYPES[entry.type]
+        alone = msgspec.structs.replace(entry, device=self.target.device, observer=None, jog=None)
+        self.complaints(msgspec.structs.replace(alone, direction="output", safe=None))
+        if self.failed or entry.direction == "output":
+            return ""
+        safe = entry.safe or off(kind, entry.range or Range(kind.low, kind.high))
+        return self.complaints(msgspec.structs.replace(alone, safe=safe))
+
+    def complaints(self, entry: TagEntry) -> str:
+        wired = ""
+
+        def complain(_line: int, what: str, hint: str = "") -> None:
+            nonlocal wired
+            told = what.removeprefix(f"{entry.name}: ")
+            if told.endswith(_WIRED):
+                wired = told
+                return
+            word = told.partition(" ")[0].rstrip(":")
+            field = word if word in self.row.cells else "address"
+            if word == "range" and "low" in self.row.cells:
+                field = "low"
+            self.listing.problems.append(self.row.problem(field, what, hint))
+            self.failed = True
+
+        compile_tags([entry], self.target.protocols, complain)
+        return wired
