@@ -25,6 +25,7 @@ import msgspec
 
 from gateway.cell.cell import Asked, Cell, Inputs, Outputs
 from gateway.cell.couplings import Neighbours
+from gateway.cell.quality import Quality
 from gateway.errors import BadInput
 from gateway.field.devices import Devices
 from gateway.field.types import Value
@@ -105,6 +106,7 @@ class Agent:
         self._persisted = 0
         self._refused: dict[str, str] = {}
         self._changed: dict[str, Value] = {}
+        self._quality: dict[str, Quality] = {}
         self._problem = ""
 
     def _offline(self, _broker: str) -> bytes:
@@ -178,6 +180,7 @@ class Agent:
             now = time.monotonic_ns()
             out = self.cell.step(now, self._seen(image, late if late > period else 0))
             self._changed.update(image)
+            self._quality.update(out.quality)
             await self._queue(out)
             if out.writes:
                 await self._write(out.writes)
@@ -191,7 +194,8 @@ class Agent:
         refused = self._refused | self.devices.refused
         lost = self.devices.lost
         return Inputs(
-            image, not lost, late, time.time_ns(), self._persisted, asked, coupled, refused, lost
+            image, not lost, late, time.time_ns(), self._persisted, asked, coupled, refused, lost,
+            self.devices.uncertain,
         )  # fmt: skip
 
     async def _write(self, writes: dict[str, Value]) -> None:
@@ -260,10 +264,11 @@ class Agent:
             count += 1
             key = count % KEY_EVERY == 0
             values = dict(self.cell.values) if key else self._changed
-            if values:
-                image = Image(key, not self.devices.lost, values)
+            quality = self.cell.qualities.now if key else self._quality
+            if values or quality:
+                image = Image(key, not self.devices.lost, values, dict(quality))
                 self.bus.publish(topics.image(self.line, self.node), "image", encode(image))
-            self._changed = {}
+            self._changed, self._quality = {}, {}
 
     # --- hearing -----------------------------------------------------------------------------------------
 

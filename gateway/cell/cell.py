@@ -16,6 +16,7 @@ from gateway.cell.couplings import Couplings, Neighbours, Stored, load
 from gateway.cell.gate import Gate
 from gateway.cell.lease import Lease
 from gateway.cell.pulses import Pulses
+from gateway.cell.quality import Qualities
 from gateway.cell.scan import Asked, Change, Inputs, Outputs
 from gateway.cell.script import Script
 from gateway.field.tags import TagRef
@@ -63,6 +64,7 @@ class Cell:
             {tag.name: station.hold if tag.hold is None else tag.hold for tag in inputs.values()},
         )
         self.missed: dict[str, int] = {}
+        self.qualities = Qualities(station.tags.values())
         self.overruns = 0
         self.lost: dict[str, str] = dict.fromkeys(station.devices, "")
         self._waiting: tuple[Asked, int] | None = None  # a command until its ticket is persisted
@@ -181,6 +183,7 @@ class Cell:
 
     def _see(self, seen: Inputs) -> None:
         self._see_devices(seen.lost or ({} if seen.link else dict.fromkeys(self.station.devices, "")))
+        self._judge(seen)
         if self._driven_safe:
             self._driven_safe = False
             missing = sorted(set(seen.refused) & set(self.gate.inputs))
@@ -211,6 +214,13 @@ class Cell:
             if self.script is not None:
                 self.script.ended = "link"
         self.lost = dict(lost)
+
+    def _judge(self, seen: Inputs) -> None:
+        changes = self.qualities.see(self.lost, seen.refused, seen.uncertain)
+        if changes:
+            self._out.quality.update(changes)
+            if self.script is not None:
+                self.script.judged(self._now, changes)
 
     def _change(self, tag: str, value: Value) -> None:
         old = self.values.get(tag)
@@ -316,6 +326,7 @@ class Cell:
 
     def _begin(self, asked: Asked, run: Run, utc: int) -> None:
         self.script = Script(asked.operator, asked.request, run, self._now, utc, self.values)
+        self.script.judged(self._now, self.qualities.now)
         if not self.link:
             self.script.ended = "link"
 

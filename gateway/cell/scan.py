@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from gateway.cell.quality import Quality
 from gateway.field.types import Value
 from gateway.net.messages import Command, Coupling, ReplyBody, StationEvent
 
@@ -29,7 +30,8 @@ class Inputs(NamedTuple):
     """What the agent saw since the last step. ``image`` are the outputs that changed, ``link`` is whether
     every device is connected, ``late`` is how late this scan is (ns; 0 within a scan), ``persisted`` the last
     journal ticket on the disk, ``refused`` what the devices refuse at present, by tag, ``lost`` the devices
-    that are not connected and why (left out without ``link``: all of them)."""
+    that are not connected and why (left out without ``link``: all of them), ``uncertain`` the tags whose
+    value a device itself doubts."""
 
     image: Mapping[str, Value] = {}
     link: bool = True
@@ -40,17 +42,19 @@ class Inputs(NamedTuple):
     coupled: tuple[tuple[str, Coupling], ...] = ()
     refused: Mapping[str, str] = {}
     lost: Mapping[str, str] = {}
+    uncertain: Collection[str] = ()
 
 
 class Outputs:
     """What the agent is to do: journal first (then report ``ticket`` as persisted), then the rest."""
 
-    __slots__ = ("couple", "events", "journal", "replies", "ticket", "writes")
+    __slots__ = ("couple", "events", "journal", "quality", "replies", "ticket", "writes")
 
     def __init__(self) -> None:
         self.journal: list[Change] = []
         self.ticket = 0
         self.writes: dict[str, Value] = {}
+        self.quality: dict[str, Quality] = {}
         self.replies: list[tuple[str, int, ReplyBody]] = []
         self.couple: list[tuple[str, Coupling]] = []
         self.events: list[StationEvent] = []

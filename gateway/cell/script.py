@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from gateway.cell.quality import Quality
 from gateway.field.tags import TagRef
 from gateway.field.types import Value
 from gateway.net.messages import (
@@ -59,6 +60,7 @@ class Script:
         self.overruns: list[tuple[int, int]] = []
         self.refused: dict[str, str] = {}
         self.missed: dict[str, int] = {}
+        self.qualities: list[tuple[int, str, Quality]] = []
         self.scans = 0
         self.ended = ""
         self._action_began = now
@@ -71,6 +73,12 @@ class Script:
         """``tag`` changed."""
         if self._watches(tag) and self._has_room():
             self.samples.append(Sample(now - self.started, tag, value))
+
+    def judged(self, now: int, changes: Mapping[str, Quality]) -> None:
+        """The qualities of these tags changed."""
+        for tag, quality in changes.items():
+            if self._watches(tag) and self._has_room():
+                self.qualities.append((now - self.started, tag, quality))
 
     def happened(self, happening: Happening) -> None:
         """Something happened to a workpiece."""
@@ -96,7 +104,8 @@ class Script:
     def _has_room(self) -> bool:
         """Whether one more entry fits; a trace that is full ends the script, so that nothing is missing
         from what it shows."""
-        size = len(self.samples) + len(self.happenings) + len(self.couplings) + len(self.overruns)
+        size = len(self.samples) + len(self.happenings) + len(self.couplings)
+        size += len(self.overruns) + len(self.qualities)
         if size >= MAX_SAMPLES:
             self.ended = self.ended or "full"
         return size < MAX_SAMPLES
@@ -193,6 +202,7 @@ class Script:
             refused=self.refused,
             lost=dict(lost),
             missed=self.missed,
+            qualities=tuple(self.qualities),
         )
 
 

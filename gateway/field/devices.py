@@ -42,6 +42,11 @@ class Link(Protocol):
         """What the device does not serve, by tag."""
         ...
 
+    @property
+    def uncertain(self) -> set[str]:
+        """The outputs whose value the device itself doubts."""
+        ...
+
     async def run(self) -> None:
         """Its life, until cancelled or closed."""
         ...
@@ -96,6 +101,11 @@ class Devices:
     def refused(self) -> dict[str, str]:
         """What the devices do not serve at present, by tag."""
         return {tag: why for link in self.links.values() for tag, why in link.refused.items()}
+
+    @property
+    def uncertain(self) -> set[str]:
+        """The outputs whose value a device itself doubts."""
+        return set().union(*(link.uncertain for link in self.links.values()))
 
     async def run(self) -> None:
         """Keep every device connected, until cancelled."""

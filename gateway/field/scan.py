@@ -89,6 +89,11 @@ class DeviceLink:
         return self.state == "ready" and not self.driver.lost.is_set()
 
     @property
+    def uncertain(self) -> set[str]:
+        """The outputs whose value the device itself doubts."""
+        return self.driver.uncertain
+
+    @property
     def refused(self) -> dict[str, str]:
         """The tags that the device does not serve at present, and what is to be done about each."""
         return {name: str(error) for name, error in self.driver.refused.items()}

@@ -75,6 +75,11 @@ class ServedLink:
         return "" if self.ready else self._problem
 
     @property
+    def uncertain(self) -> set[str]:
+        """None: a controller writes a value or does not."""
+        return set()
+
+    @property
     def refused(self) -> dict[str, str]:
         """The tags that the controller leaves out, though it polls the device."""
         since = self._ready_since

@@ -229,6 +229,8 @@ class Trace(Body, frozen=True):
     late) of scans that came more than a scan late; ``couplings`` are (t, neighbour, offer to accept);
     ``refused`` is what the devices refused, by tag; ``lost`` are those not connected at the end, and why;
     ``missed`` how many pulses of an input came too close together to be shown to it, by tag.
+    ``qualities`` are (t, tag, quality): at t = 0 of what was uncertain or bad then, later of what became so
+    or good again; bad is the last value known.
     """
 
     utc: int
@@ -246,6 +248,7 @@ class Trace(Body, frozen=True):
     refused: dict[str, str] = {}
     lost: dict[str, str] = {}
     missed: dict[str, int] = {}
+    qualities: tuple[tuple[int, str, str], ...] = ()
 
 
 ReplyBody = Identified | Leased | Done | Refused | Trace
@@ -281,11 +284,15 @@ class State(Body, frozen=True):
 
 
 class Image(Body, frozen=True):
-    """Values that changed since the last one, or all of them (``key``); ``good`` false: last known only."""
+    """Values that changed since the last one, or all of them (``key``); ``good`` false: a device is lost.
+
+    ``quality`` (good, uncertain, bad) is of what changed in it; where ``key``, of all that is not good.
+    """
 
     key: bool
     good: bool
     values: dict[str, Value]
+    quality: dict[str, str] = {}
 
 
 class StationEvent(Body, frozen=True):

@@ -130,14 +130,15 @@ LIBMODBUS_SERVER = r"""
 #include <stdlib.h>
 #include <arpa/inet.h>
 #include <unistd.h>
-int main(void) {
+int main(int argc, char **argv) {
+    int registers = argc > 1 ? atoi(argv[1]) : 300;
     modbus_t *ctx = modbus_new_tcp("127.0.0.1", 0);
-    modbus_mapping_t *map = modbus_mapping_new(2000, 2000, 300, 300);
+    modbus_mapping_t *map = modbus_mapping_new(2000, 2000, registers, registers);
     int listener = modbus_tcp_listen(ctx, 4), connection;
     struct sockaddr_in name; socklen_t size = sizeof name;
     if (!ctx || !map || listener < 0) return 1;
     for (int n = 0; n < 2000; n++) map->tab_input_bits[n] = n % 3 == 0;
-    for (int n = 0; n < 300; n++) map->tab_input_registers[n] = n * 257;
+    for (int n = 0; n < registers; n++) map->tab_input_registers[n] = n * 257;
     getsockname(listener, (struct sockaddr *)&name, &size);
     printf("%d\n", ntohs(name.sin_port)); fflush(stdout);
     for (;;) {
@@ -155,7 +156,10 @@ int main(void) {
 
 
 def libmodbus_server(folder: Path) -> str:
-    """The path of a compiled Modbus server over libmodbus; skips where that is not installed."""
+    """The path of a compiled Modbus server over libmodbus (argument: how many registers, 300 when left out).
+
+    It serves one connection at a time. Skips where libmodbus is not installed.
+    """
     if shutil.which("gcc") is None or not Path("/usr/include/modbus/modbus.h").exists():
         pytest.skip("needs gcc and libmodbus-dev")
     source, binary = folder / "server.c", folder / "server"
@@ -208,6 +212,13 @@ async def main():
     doubt = await objects.add_variable(ua.NodeId("doubt", space), "doubt", number)
     bad = ua.StatusCode(ua.StatusCodes.BadSensorFailure)
     await doubt.write_value(ua.DataValue(number, StatusCode=bad))
+    unsure = await objects.add_variable(ua.NodeId("unsure", space), "unsure", number)
+    maybe = ua.StatusCode(ua.StatusCodes.UncertainLastUsableValue)
+    await unsure.write_value(ua.DataValue(number, StatusCode=maybe))
+    words = await objects.add_variable(ua.NodeId("words", space), "words", "old")
+    rows = await objects.add_variable(ua.NodeId("rows", space), "rows", numbers)
+    for each in (words, rows):
+        await each.set_writable()
     for node, number in ((11705, 3), (11707, 2)):  # MaxNodesPerRead, MaxNodesPerWrite
         await server.get_node(ua.NodeId(node)).write_value(ua.Variant(number, ua.VariantType.UInt32))
     await server.start()

@@ -18,6 +18,7 @@ from drivers_support import (
 
 from gateway.errors import GatewayError
 from gateway.field.drivers.base import TagsRefused, open_driver
+from gateway.field.types import Value
 
 TYPES = {
     "bool": ("BOOL", "Boolean", True), "byte": ("BYTE", "Byte", 255), "sint": ("SINT", "SByte", -128),
@@ -87,6 +88,51 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(asyncua: int) -> None
         assert await driver.read() == {}  # told once
         assert not driver.lost.is_set()
         await driver.close()
+
+    run(work())
+
+
+def test_what_the_server_doubts_is_read_and_said_to_be_uncertain(asyncua: int) -> None:
+    async def work() -> None:
+        tags = tags_for("opcua", {}, {"good": ("INT", node("fixed")), "unsure": ("INT", node("unsure"))})
+        driver = open_driver(f"opc.tcp://127.0.0.1:{asyncua}", tags, PATIENT_NS)
+        await driver.connect()
+        for _ in range(2):  # the second time by the plan of the first answer
+            await driver.read()
+            assert driver.uncertain == {"unsure"}
+        assert await driver.read_back(["good", "unsure"]) == {"good": 7, "unsure": 7}
+        assert driver.refused == {}
+        await driver.close()
+
+    run(work())
+
+
+def test_texts_and_arrays_both_ways(asyncua: int) -> None:
+    at = {"words": ("STRING[20]", node("words")), "rows": ("INT[2]", node("rows"))}
+    short = {"rows": ("INT[3]", node("rows"))}
+
+    async def work() -> None:
+        url = f"opc.tcp://127.0.0.1:{asyncua}"
+        writer = open_driver(url, tags_for("opcua", at, {}), PATIENT_NS)
+        reader = open_driver(url, tags_for("opcua", {}, at), PATIENT_NS)
+        await writer.connect()
+        await reader.connect()
+        await reader.read()
+        turns: list[dict[str, Value]] = [
+            {"words": "Grüße", "rows": (-1, 32767)},
+            {"words": "", "rows": (0, 5)},
+        ]
+        for values in turns:
+            await writer.write(values)
+            assert await writer.read_back(values) == values
+            assert await reader.read() == values
+            assert await reader.read() == {}
+        wrong = open_driver(url, tags_for("opcua", {}, short), PATIENT_NS)
+        await wrong.connect()
+        with pytest.raises(TagsRefused, match=r"holds Int16 array of 2, ARRAY.* is Int16 array of 3"):
+            await wrong.read()
+        for driver in (writer, reader, wrong):
+            await driver.close()
 
     run(work())
 

@@ -60,6 +60,8 @@ class Driver(Protocol):
     makes a new one. One task drives it at a time; a second one waits for its turn.
     """
 
+    uncertain: set[str]
+    """The outputs whose value the device itself doubts."""
     lost: asyncio.Event
     """Set while there is no connection, and within 50 ms of the peer's closing it."""
     statistics: Statistics

@@ -40,6 +40,7 @@ class MemoryDriver(ABC):
         self.lost.set()
         self.statistics = Statistics()
         self.refused: dict[str, DeviceRefused] = {}
+        self.uncertain: set[str] = set()  # memory has no doubts
         self.stream: Stream | None = None
         self._endpoint, self._timeout, self._gap = endpoint, timeout_ns, gap_bits
         self._tags = tags

@@ -95,6 +95,7 @@ class OpcUaDriver:
         self.lost.set()
         self.statistics = Statistics()
         self.refused: dict[str, DeviceRefused] = {}
+        self.uncertain: set[str] = set()
         self._url, self._timeout = url, timeout_ns / 1e9
         self._tags = tags
         self._nodes = {tag.name: _node(tag) for tag in tags.values()}
@@ -111,6 +112,7 @@ class OpcUaDriver:
         self._last.clear()
         self._held.clear()
         self.refused.clear()
+        self.uncertain.clear()
         # Health is what the scan sees: the library's own probe would only come between.
         self._client = client = Client(self._url, CONNECT_STEPS * self._timeout, watchdog_intervall=86_400)
         try:
@@ -234,9 +236,11 @@ class OpcUaDriver:
         values: dict[str, Value] = {}
         refused: dict[str, TagsRefused] = {}
         for tag, answer in zip(tags, answers, strict=True):
-            variant = answer.Value
-            if answer.StatusCode is not None and not answer.StatusCode.is_good():
-                refused[tag.name] = _refusal(tag, answer.StatusCode.name)
+            variant, status = answer.Value, answer.StatusCode
+            doubted = status is not None and _is_uncertain(status)
+            (self.uncertain.add if doubted else self.uncertain.discard)(tag.name)
+            if status is not None and not status.is_good() and not doubted:
+                refused[tag.name] = _refusal(tag, status.name)
             elif variant is None or not _is_of(variant, tag):
                 change = f"the server's variable holds {_shape(variant)}, {tag.type.name} is {_shape(tag)}"
                 refused[tag.name] = TagsRefused("BadTypeMismatch", [tag], change)
@@ -349,6 +353,11 @@ def abort(client: Client) -> None:
 def _variant(tag: Tag) -> ua.VariantType:
     """The server's type of the tag, or of its elements."""
     return ua.VariantType.String if tag.plain.kind == "string" else VARIANTS[tag.plain.name]
+
+
+def _is_uncertain(status: ua.StatusCode) -> bool:
+    """Whether the server tells a value and doubts it: its severity is the highest two bits."""
+    return int(status.value) >> 30 == 1
 
 
 def _is_of(variant: ua.Variant, tag: Tag) -> bool:
