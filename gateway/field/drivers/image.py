@@ -13,6 +13,9 @@ from gateway.field.drivers.blocks import Area, Block, Field, Limit, place, plan,
 from gateway.field.tags import Tag
 from gateway.field.types import Value
 
+LAYOUTS = 256
+"""So many sets of inputs that are written together are remembered with their runs."""
+
 
 class Run(NamedTuple):
     """Neighbouring cells to write at once: ``data`` in the protocol's byte order, for ``tags``."""
@@ -45,6 +48,8 @@ class InputImage:
                         owned[offset] |= field.mask or 0xFF
                 self._home[field.tag.name] = block, field
             self._raw[block], self._owned[block] = raw, owned
+        self._areas = tuple({block.area for block in self._raw})
+        self._layouts: dict[object, list[tuple[Block, int, int, tuple[Tag, ...]]]] = {}
 
     def shared(self) -> list[Run]:
         """The cells, with what they hold now, of which the station owns only some bits."""
@@ -74,17 +79,34 @@ class InputImage:
         image itself changes by ``commit`` alone.
         """
         staged: dict[Block, bytearray] = {}
-        tags: dict[Block, list[Tag]] = {}
         for name, value in values.items():
             block, field = self._home[name]
-            raw = staged.setdefault(block, bytearray(self._raw[block]))
-            field.put(raw, field.tag.to_device(value))
-            tags.setdefault(block, []).append(field.tag)
+            if block not in staged:
+                staged[block] = bytearray(self._raw[block])
+            field.put(staged[block], field.tag.to_device(value))
         return [
-            Run(block, first, cells, _cut(block, staged[block], first, cells), tuple(members))
-            for block, given in tags.items()
-            for _, first, cells, members in spans(given, limit, gap_bits=0)
+            Run(block, first, cells, _cut(block, staged[block], first, cells), tags)
+            for block, first, cells, tags in self._layout(tuple(values), limit)
         ]
+
+    def _layout(self, names: tuple[str, ...], limit: Limit) -> list[tuple[Block, int, int, tuple[Tag, ...]]]:
+        """Block, first cell, cells and tags of each run for ``names``; mostly it is the same few sets."""
+        key = names, tuple(limit(area) for area in self._areas)
+        known = self._layouts.get(key)
+        if known is None:
+            given: dict[Block, list[Tag]] = {}
+            for name in names:
+                block, field = self._home[name]
+                given.setdefault(block, []).append(field.tag)
+            known = [
+                (block, first, cells, tuple(members))
+                for block, tags in given.items()
+                for _, first, cells, members in spans(tags, limit, gap_bits=0)
+            ]
+            if len(self._layouts) >= LAYOUTS:
+                self._layouts.clear()
+            self._layouts[key] = known
+        return known
 
     def commit(self, run: Run) -> None:
         """The device has taken ``run``."""

@@ -193,7 +193,8 @@ class MemoryDriver(ABC):
             await self._adopt_one()
         strange = {tag.name for run in self._strange for tag in run.tags}
         standing = [name for name in values if name in self.refused and name not in strange]
-        runs = self._image.stage({n: v for n, v in values.items() if n not in self.refused}, self.write_limit)
+        fresh = {n: v for n, v in values.items() if n not in self.refused} if self.refused else values
+        runs = self._image.stage(fresh, self.write_limit)
         if standing:  # of those refused before, one is tried again each time
             runs += self._image.stage({standing[0]: values[standing[0]]}, self.write_limit)
         passed_over = [*standing[1:], *(strange & values.keys())]

@@ -9,13 +9,9 @@ from urllib.parse import SplitResult
 
 from pymodbus.constants import DeviceInformation
 from pymodbus.pdu import ModbusPDU, ReadCoilsRequest, ReadHoldingRegistersRequest
-from pymodbus.pdu.bit_message import (
-    ReadDiscreteInputsRequest,
-    WriteMultipleCoilsRequest,
-    WriteSingleCoilRequest,
-)
+from pymodbus.pdu.bit_message import ReadDiscreteInputsRequest
 from pymodbus.pdu.mei_message import ReadDeviceInformationRequest, ReadDeviceInformationResponse
-from pymodbus.pdu.register_message import ReadInputRegistersRequest, WriteMultipleRegistersRequest
+from pymodbus.pdu.register_message import ReadInputRegistersRequest
 
 from gateway.errors import DeviceRefused
 from gateway.field.drivers.base import Identity
@@ -25,6 +21,7 @@ from gateway.field.tags import Tag
 from gateway.field.types import Value
 
 _HEADER = struct.Struct(">HHHB")  # transaction, protocol 0, bytes that follow, unit
+_WRITE, _WRITE_ONE = struct.Struct(">BHHB"), struct.Struct(">BHH")  # then the data as they are in the image
 _READS: dict[str, type[ModbusPDU]] = {
     "coil": ReadCoilsRequest,
     "di": ReadDiscreteInputsRequest,
@@ -72,15 +69,11 @@ def _read_pdu(table: str, first: int, cells: int) -> bytes:
 
 def _write_pdu(table: str, first: int, cells: int, data: bytes) -> bytes:
     """One coil by function 5, several by 15; registers by 16, which every device knows."""
-    request: ModbusPDU
     if table == "hr":
-        request = WriteMultipleRegistersRequest(address=first, registers=struct.unpack(f">{cells}H", data))
-    elif cells == 1:
-        request = WriteSingleCoilRequest(address=first, bits=[bool(data[0] & 1)])
-    else:
-        bits = [bool(data[cell // 8] >> cell % 8 & 1) for cell in range(cells)]
-        request = WriteMultipleCoilsRequest(address=first, bits=bits)
-    return bytes((request.function_code,)) + request.encode()
+        return _WRITE.pack(16, first, cells, len(data)) + data
+    if cells == 1:
+        return _WRITE_ONE.pack(5, first, 0xFF00 if data[0] & 1 else 0)
+    return _WRITE.pack(15, first, cells, len(data)) + data
 
 
 def _measure(data: bytes | bytearray) -> int:

@@ -25,6 +25,7 @@ from gateway.field.types import Value
 _AREAS = {"DB": S7Area.DB, "I": S7Area.PE, "Q": S7Area.PA, "M": S7Area.MK}
 _PDU = 480  # bytes asked for; the device may grant fewer
 _READ_OVERHEAD, _WRITE_OVERHEAD = 18, 28
+_GAP_BITS = 222 * 8  # a request more costs more than the bytes between, and a data block has no holes
 _BASIC = 3  # kind of connection: S7 basic, which leaves the programming device's slot free
 _CONFIRM, _DATA = 0xD0, 0xF0
 _HANG_UP = bytes.fromhex("0300000b06800000000100")
@@ -84,7 +85,7 @@ def _measure(data: bytes | bytearray) -> int:
     if len(data) < 4:
         return 0
     version, length = data[0], int.from_bytes(data[2:4], "big")
-    if version != 3 or length < 7:
+    if version != 3 or not 7 <= length <= _PDU + 7:
         raise ValueError(f"no S7 frame: {bytes(data[:4])!r}")
     return length
 
@@ -108,7 +109,7 @@ class S7Driver(MemoryDriver):
         rack: int = 0,
         slot: int = 1,
     ) -> None:
-        super().__init__(endpoint, tags, timeout_ns, initial)
+        super().__init__(endpoint, tags, timeout_ns, initial, _GAP_BITS)
         self.place = rack, slot
         self._called = _BASIC << 8 | rack << 5 | slot
         self._s7 = S7Protocol()

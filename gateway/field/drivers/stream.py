@@ -42,11 +42,13 @@ class Stream(asyncio.Protocol):
         self._lost, self._statistics = lost, statistics
         self._loop = asyncio.get_running_loop()
         self._turn = asyncio.Lock()
-        self._buffer = bytearray()
+        self._torn = b""  # an answer as far as it has come
         self._answer: asyncio.Future[bytes] | None = None
         self._ended: GatewayError | None = None
         self._transport: asyncio.Transport | None = None
         self._gone = self._loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
 
     @classmethod
     async def open(
@@ -86,7 +88,9 @@ class Stream(asyncio.Protocol):
             statistics.requests += 1
             statistics.bytes_out += len(frame)
             begun = time.monotonic_ns()
-            timer = self._loop.call_later(self._timeout, self._silent)
+            self._due = self._loop.time() + self._timeout
+            if self._timer is None:
+                self._timer = self._loop.call_at(self._due, self._silent)
             try:
                 self._transport.write(frame)
                 answer = await self._answer
@@ -97,7 +101,6 @@ class Stream(asyncio.Protocol):
                 self._end(ConnectionLost(f"{self._peer}: a request was abandoned"))
                 raise
             finally:
-                timer.cancel()
                 self._answer = None
             statistics.round_trip_ns = time.monotonic_ns() - begun
             statistics.bytes_in += len(answer)
@@ -129,22 +132,23 @@ class Stream(asyncio.Protocol):
         self._lost.clear()
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
         if self._answer is None or self._answer.done():
             self.violated(f"{len(data)} bytes that nobody asked for")
             return
+        whole = self._torn + data if self._torn else data
         try:
-            length = self._measure(self._buffer)
+            length = self._measure(whole)
         except ValueError as error:
             self._end(ProtocolViolation(f"{self._peer}: {error}"))
             return
-        if length and len(self._buffer) > length:
-            surplus = len(self._buffer) - length
+        if length == len(whole):
+            self._torn = b""
+            self._answer.set_result(whole)
+        elif 0 < length < len(whole):
+            surplus = len(whole) - length
             self._end(ProtocolViolation(f"{self._peer}: {surplus} bytes more than one answer"))
-        elif length == len(self._buffer):
-            answer = bytes(self._buffer)
-            self._buffer.clear()
-            self._answer.set_result(answer)
+        else:
+            self._torn = whole
 
     def connection_lost(self, error: Exception | None) -> None:
         self._end(ConnectionLost(f"{self._peer} closed the connection" + (f" ({error})" if error else "")))
@@ -152,6 +156,13 @@ class Stream(asyncio.Protocol):
             self._gone.set_result(None)
 
     def _silent(self) -> None:
+        """One timer serves many requests: what it meets may be younger than the one it was set for."""
+        self._timer = None
+        if self._answer is None:
+            return
+        if self._loop.time() < self._due:
+            self._timer = self._loop.call_at(self._due, self._silent)
+            return
         self._end(ConnectionLost(f"{self._peer} is silent for {self._timeout * 1e3:g} ms"))
 
     def _end(self, error: GatewayError) -> None:
@@ -161,5 +172,8 @@ class Stream(asyncio.Protocol):
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(self._ended)
         self._lost.set()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._transport is not None:
             self._transport.abort()
