@@ -7,7 +7,6 @@ when the gateway ends, the inputs go to their safe values; then, at the end, the
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib.metadata
 import time
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from gateway.field.tags import Tag
 from gateway.field.types import Value
 
 PRODUCT = "gateway as remote I/O"
+POLL = 0.002  # s, between looks at whether the safe values were polled
 
 
 class ServedLink:
@@ -36,7 +36,6 @@ class ServedLink:
         self.identity: Identity | None = None
         self._address, self._timeout = address, timeout_ns
         self._safe = {tag.name: tag.safe for tag in tags.values() if tag.direction == "input"}
-        self._heard = asyncio.Event()
         self._heard_at: int | None = None
         self._ready_since: int | None = None
         self._problem = "not served yet"
@@ -121,11 +120,11 @@ class ServedLink:
             return
         self._make_safe()
         self.image.expect()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._timeout / 1e9):
-                while self.ready and self._safe.keys() & self.image.unpolled.keys():
-                    self._heard.clear()
-                    await self._heard.wait()
+        deadline = time.monotonic_ns() + self._timeout
+        while self.ready and self._safe.keys() & self.image.unpolled.keys():
+            if time.monotonic_ns() > deadline:
+                break
+            await asyncio.sleep(POLL)
         self._serving = False
         await self._server.stop()
 
@@ -144,7 +143,6 @@ class ServedLink:
         self._heard_at = time.monotonic_ns()
         if self._ready_since is None:
             self._ready_since = self._heard_at
-        self._heard.set()
 
     def _watch(self) -> None:
         if not self.ready and self._ready_since is not None:
