@@ -9,6 +9,7 @@ from snap7.tags import parse_tag
 from snap7.type import Area
 
 from gateway.field.addresses import Protocol, parse_address
+from gateway.field.compound import ArrayType, read_type
 from gateway.field.types import TYPES
 from rig.tags.words import plain
 
@@ -35,6 +36,7 @@ _TABLE_WORDS = {
     )
     for word in words.split()
 }
+_BARE = re.compile(r"(\d{1,5})(?:\.(\d{1,2}))?\Z")
 _WORDED = re.compile(r"([A-Za-z][A-Za-z ]*?)[\s_:]*(\d{1,5})(?:\.(\d{1,2}))?\Z")
 
 
@@ -48,17 +50,18 @@ def is_s7(text: str) -> bool:
 
 
 def to_ours(
-    protocol: Protocol, text: str, type_name: str, table: str = "", base: int | None = None
+    protocol: Protocol, text: str, type_name: str, area: str = "", base: int | None = None, first: int = 0
 ) -> tuple[str, str]:
     """(address in our notation, the type that was written with it or "").
 
-    ``table`` and ``base`` (0 or 1) are for bare Modbus numbers. ValueError("what; hint") where it is no
+    ``area`` and ``base`` (0 or 1) are for bare Modbus numbers: which table, and the number of its first
+    cell in the list; ``first`` is that number in the station. ValueError("what; hint") where it is no
     address of ``protocol``, ``Unreachable`` where a tag cannot stand there.
     """
     if protocol == "s7":
         return s7_address(text, type_name)
     if protocol == "modbus":
-        return _modbus(text.strip(), table, base), ""
+        return _modbus(text.strip(), area, base, first), ""
     parse_address(protocol, text)
     return text.strip(), ""
 
@@ -66,7 +69,7 @@ def to_ours(
 def s7_address(text: str, type_name: str) -> tuple[str, str]:
     """As ``to_ours`` for S7; ``type_name`` decides what a 64-bit or a bare offset means."""
     compact = re.sub(r"\s", "", text).upper()
-    bits = TYPES[type_name].bits if type_name else 0
+    bits = _bits(type_name) if type_name else 0
     if _TIMER.match(compact):
         raise Unreachable("timers and counters cannot be held")
     if match := _AREA.match(compact):
@@ -83,6 +86,13 @@ def s7_address(text: str, type_name: str) -> tuple[str, str]:
     except ValueError as error:
         raise ValueError(str(error).replace(repr(ours), repr(text.strip()))) from None
     return ours, ""
+
+
+def _bits(type_name: str) -> int:
+    """How wide the place of a type is: of a text its first byte, of an array its first element."""
+    kind = read_type(type_name)
+    plain = kind.element if isinstance(kind, ArrayType) else kind
+    return 8 if plain.kind == "string" else plain.bits
 
 
 def _put(area: str, letter: str, byte: str, bit: str | None, bits: int) -> str:
@@ -109,45 +119,40 @@ def _by_snap7(compact: str, text: str) -> tuple[str, str]:
     return ours, tag.datatype
 
 
-def _modbus(text: str, table: str, base: int | None) -> str:
+def _modbus(text: str, area: str, base: int | None, first: int) -> str:
     lowered = text.lower()
     if re.match(r"(coil|di|hr|ir):\d", lowered):
-        parse_address("modbus", lowered)
+        parse_address("modbus", lowered, first)
         return lowered
-    named = _TABLE_WORDS.get(plain(table), "")
-    if table and not named:
-        raise ValueError(
-            f"{table!r} is not a Modbus table; write coil, discrete input, input or holding register"
-        )
+    table = _TABLE_WORDS.get(plain(area), "")
+    if area and not table:
+        raise ValueError(f"{area!r} is not a Modbus table; write coil, di, hr or ir")
+    number = text
     worded = _WORDED.match(text)
     if worded and plain(worded[1]) in _TABLE_WORDS:
-        return _counted(_TABLE_WORDS[plain(worded[1])], worded[2], worded[3], base, text)
-    if named and (bare := re.match(r"(\d{1,5})(?:\.(\d{1,2}))?\Z", text)) and not _modicon_of(named, text):
-        return _counted(named, bare[1], bare[2], base, text)
-    if (match := _MODICON.match(text)) and int(match[2]) > 0:
-        return _checked(f"{_TABLES[match[1]]}:{int(match[2]) - 1}" + (f".{match[3]}" if match[3] else ""))
-    if text.isdecimal():
+        table, number = _TABLE_WORDS[plain(worded[1])], text[worded.start(2) :]
+    classic = _MODICON.match(number)
+    if classic and int(classic[2]) > 0 and table in ("", _TABLES[classic[1]]):
+        if number.partition(".")[0].isdecimal():
+            parse_address("modbus", number, first)
+            return number
+        return _counted(_TABLES[classic[1]], classic[2], classic[3], 1, first)
+    bare = _BARE.match(number)
+    if bare and not table:
+        raise ValueError(f"{text!r} names no Modbus table; write for example coil:{number} or hr:{number}")
+    if bare and base is None:
         raise ValueError(
-            f"{text!r} names no Modbus table; write coil:{text}, di:{text}, hr:{text} or ir:{text}"
+            f"{text!r} may be counted from 0 or 1; say which with --modbus-base, or write {table}:{number}"
         )
-    return _checked(text)
+    if bare and base is not None:
+        if int(bare[1]) < base:
+            raise ValueError(f"{text!r} is below the first address; the list counts from {base}")
+        return _counted(table, bare[1], bare[2], base, first)
+    parse_address("modbus", text, first)
+    return text
 
 
-def _modicon_of(table: str, text: str) -> bool:
-    match = _MODICON.match(text)
-    return match is not None and _TABLES[match[1]] == table
-
-
-def _counted(table: str, index: str, bit: str | None, base: int | None, text: str) -> str:
-    if base is None:
-        raise ValueError(
-            f"{text!r} may be counted from 0 or 1; say which with --modbus-base, or write {table}:{index}"
-        )
-    if int(index) < base:
-        raise ValueError(f"{text!r} is below the first address; the list counts from {base}")
-    return _checked(f"{table}:{int(index) - base}" + (f".{bit}" if bit else ""))
-
-
-def _checked(ours: str) -> str:
-    parse_address("modbus", ours)
+def _counted(table: str, index: str, bit: str | None, base: int, first: int) -> str:
+    ours = f"{table}:{int(index) - base + first}" + (f".{int(bit)}" if bit else "")
+    parse_address("modbus", ours, first)
     return ours

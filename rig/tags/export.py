@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.errors import BadInput, Problem
 from gateway.field.tags import TagEntry
-from rig.tags.merge import KEYS, text_of
+from rig.tags.found import KEYS, text_of
 from rig.tags.workbook import write_workbook
 
 COLUMNS = ("name", *KEYS)

@@ -9,15 +9,16 @@ from pathlib import Path
 import msgspec
 
 from gateway.errors import BadInput, Problem
-from gateway.field.tags import Direction, TagEntry
+from gateway.field.tags import Dialect, Direction, TagEntry
 from gateway.station import StationEntry, load_station
 from gateway.store.atomic import write_atomically
 from gateway.yamlfile import parse, read_text
 from rig.tags.browse import OBJECTS, browse
-from rig.tags.merge import DECIDED_BY_FILE, KEYS, Plan, check_references, plan_import
+from rig.tags.found import KEYS, Target
+from rig.tags.merge import DECIDED_BY_FILE, Plan, check_references, plan_import
 from rig.tags.read import Asked, chosen, read_tags
 from rig.tags.rows import Listing
-from rig.tags.settle import Target, settle
+from rig.tags.settle import settle
 from rig.tags.show import difference, left_out
 from rig.tags.splice import spliced
 
@@ -118,13 +119,19 @@ def _bare(tags: dict[str, TagEntry]) -> dict[str, TagEntry]:
 
 
 def _target(entry: StationEntry, station: Path, wanted: Wanted) -> Target:
-    declared = ", ".join(entry.devices) or "none"
-    device = wanted.device or (next(iter(entry.devices)) if len(entry.devices) == 1 else "")
+    """The device that was named, else the controller."""
+    controllers = [name for name, each in entry.devices.items() if each.role == "controller"]
+    device = wanted.device or next(iter(controllers), "")
     if device not in entry.devices:
-        what = f"has no device {device!r}" if device else "has several devices"
+        declared = ", ".join(entry.devices) or "none"
+        what = f"has no device {device!r}" if device else "has no controller"
         raise BadInput([Problem(str(station), 0, 0, what, f"give --device; declared are {declared}")])
     protocols = {name: each.protocol for name, each in entry.devices.items()}
-    return Target(device, protocols, wanted.direction, wanted.modbus_base, wanted.inputs_at)
+    dialects = {
+        name: Dialect(each.base, each.order or "ABCD", each.role == "served")
+        for name, each in entry.devices.items()
+    }
+    return Target(device, protocols, dialects, wanted.direction, wanted.modbus_base, wanted.inputs_at)
 
 
 def _listing(source: str, wanted: Wanted, target: Target) -> Listing:

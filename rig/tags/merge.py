@@ -7,19 +7,18 @@ not mention stays.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from gateway.field.addresses import Protocol, parse_address
-from gateway.field.tags import Range, TagEntry, compile_tags
-from gateway.field.types import TYPES
+from gateway.field.compound import read_type
+from gateway.field.tags import Range, TagEntry
+from rig.tags.found import KEYS, Found, Target, off, text_of
 from rig.tags.naming import candidates, slug, unique
 from rig.tags.rows import Listing, Row
-from rig.tags.settle import Found, Target, number_text, off
 
-KEYS = ("direction", "type", "address", "device", "range", "raw", "unit", "safe", "observer", "jog", "title")
 DECIDED_BY_FILE = frozenset({"direction", "type", "address"})
 _BELOW = 1_000_000_000  # added tags come after every line of a station file
 _ROUNDS = 1000
@@ -61,16 +60,6 @@ class Plan(msgspec.Struct):
         return bool(self.added or self.changed)
 
 
-def text_of(entry: TagEntry, key: str) -> str:
-    """A field of a tag as the station file has it; "" where it is left out."""
-    value: Any = getattr(entry, key)
-    if value is None or (key == "unit" and value == "1"):
-        return ""
-    if isinstance(value, Range):
-        return f"{number_text(value.low)}..{number_text(value.high)}"
-    return str(value)
-
-
 def plan_import(
     tags: Mapping[str, TagEntry],
     found: Sequence[Found],
@@ -85,7 +74,7 @@ def plan_import(
     of_device = {
         name: entry for name, entry in tags.items() if (entry.device or target.device) == target.device
     }
-    pairs = _match(of_device, found, target.protocol)
+    pairs = _match(of_device, found, target)
     plan = Plan(entries=dict(tags), untouched=[name for name in tags if name not in pairs.values()])
     for index, name in sorted(pairs.items()):
         _compare(plan, name, tags[name], found[index], target, take)
@@ -101,20 +90,19 @@ def plan_import(
             listing.leave(each.row.name, why, each.row.line, each.row.file)
         else:
             new.append((wanted[index], each))
-    several = len(target.protocols) > 1
     for name, (_, each) in zip(unique([want for want, _ in new], tags), new, strict=True):
-        plan.added.append(_added(name, each, target.device if several else None))
+        plan.added.append(_added(name, each, target))
     _drop_overlaps(plan, target, listing)
     plan.entries |= {each.tag: each.entry for each in plan.added}
     return plan
 
 
-def _match(tags: Mapping[str, TagEntry], found: Sequence[Found], protocol: Protocol) -> dict[int, str]:
+def _match(tags: Mapping[str, TagEntry], found: Sequence[Found], target: Target) -> dict[int, str]:
     """Index of the found -> tag, by ever weaker likeness; only where it is one to one."""
 
     def address(entry: TagEntry) -> Hashable:
         try:
-            return parse_address(protocol, entry.address)
+            return target.place(entry.address)
         except ValueError:
             return entry.address
 
@@ -159,7 +147,7 @@ def _compare(
         if key == "address" and each.wired and entry.direction == "input":
             continue  # the station has it where the program reads it
         old = text_of(entry, key)
-        if _same(key, entry, each.entry, target.protocol):
+        if _same(key, entry, each.entry, target):
             continue
         differs = True
         difference = Difference(name, key, old, new, each.row)
@@ -170,7 +158,7 @@ def _compare(
             plan.kept.append(difference)
     result = msgspec.structs.replace(entry, **changes)
     if result.direction == "input" and result.safe is None:
-        safe = off(TYPES[result.type], result.range)
+        safe = off(target.kind(result), result.range)
         plan.changed.append(Difference(name, "safe", "", safe, each.row, check=True))
         result, differs = msgspec.structs.replace(result, safe=safe), True
     plan.entries[name] = result
@@ -178,29 +166,38 @@ def _compare(
         plan.unchanged.append(name)
 
 
-def _same(key: str, ours: TagEntry, theirs: TagEntry, protocol: Protocol) -> bool:
+def _same(key: str, ours: TagEntry, theirs: TagEntry, target: Target) -> bool:
     old, new = text_of(ours, key), text_of(theirs, key)
     if old == new:
         return True
-    try:
+    with contextlib.suppress(ValueError):
         if key == "address":
-            return parse_address(protocol, old) == parse_address(protocol, new)
-        if key == "safe" and ours.type == theirs.type:
-            return TYPES[ours.type].parse(old) == TYPES[ours.type].parse(new)
-    except ValueError:
-        return False
+            return target.place(old) == target.place(new)
+        if key == "type":
+            return read_type(old).name == read_type(new).name
+        if key == "safe":
+            return _value(target, ours, old) == _value(target, theirs, new)
     return key == "title" and old.split() == new.split()
 
 
-def _added(name: str, each: Found, device: str | None) -> Added:
+def _value(target: Target, entry: TagEntry, text: str) -> object:
+    """A value as it is written; numbers are compared as numbers."""
+    try:
+        return float(text)
+    except ValueError:
+        return target.kind(entry).parse(text)
+
+
+def _added(name: str, each: Found, target: Target) -> Added:
     entry, check = each.entry, []
     if each.certainty == "guessed":
         check.append("direction")
     if entry.direction == "input" and entry.safe is None:
-        kind = TYPES[entry.type]
+        kind = target.kind(entry)
         safe = off(kind, entry.range or Range(kind.low, kind.high))
         entry = msgspec.structs.replace(entry, safe=safe)
         check.append("safe")
+    device = target.device if len(target.protocols) > 1 else None
     return Added(name, msgspec.structs.replace(entry, name=name, device=device), tuple(check), each.row)
 
 
@@ -222,7 +219,7 @@ def _drop_overlaps(plan: Plan, target: Target, listing: Listing) -> None:
             msgspec.structs.replace(each.entry, line=_BELOW + index, **plain)
             for index, each in enumerate(plan.added)
         ]
-        compile_tags(entries, target.protocols, complain)
+        target.compile(entries, complain)
         if not complaints:
             return
         for index, what in complaints.items():
@@ -246,4 +243,4 @@ def check_references(plan: Plan, target: Target, listing: Listing) -> None:
         msgspec.structs.replace(e, name=name, line=_BELOW + new[name] if name in new else e.line)
         for name, e in plan.entries.items()
     ]
-    compile_tags(entries, target.protocols, complain)
+    target.compile(entries, complain)

@@ -13,8 +13,9 @@ MAX_TAGS = 20_000
 MAX_ELEMENTS = 1024  # of one array
 
 FIELDS = (
-    "name", "title", "comment", "type", "address", "node", "table", "direction", "access", "unit", "range",
-    "low", "high", "raw", "safe", "observer", "jog", "device", "path",
+    "name", "title", "comment", "type", "address", "node", "area", "direction", "access", "unit", "range",
+    "low", "high", "raw", "order", "scale", "offset", "table", "hold", "safe", "observer", "jog", "device",
+    "path",
 )  # fmt: skip
 
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import json
 import re
-from typing import Literal
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
-from gateway.field.addresses import Address, ModbusAddress, Protocol, S7Address, parse_address
-from gateway.field.tags import Direction, Range, TagEntry, TagRef, compile_tags, read_range, read_ref
-from gateway.field.types import TYPES, DataType
+from gateway.field.addresses import Address, ModbusAddress, S7Address, parse_address
+from gateway.field.compound import read_type
+from gateway.field.tags import Direction, Range, TagEntry, read_range, read_ref
+from gateway.field.types import TYPES, read_order
+from gateway.units import duration
 from rig.tags import values
 from rig.tags.addresses import Unreachable, is_s7, s7_address, to_ours
+from rig.tags.found import Certainty, Found, Target, number_text, off
 from rig.tags.naming import is_id
 from rig.tags.rows import Listing, Row
 from rig.tags.words import DIRECTIONS, SIGNAL_KINDS, plain, type_name
 
-Certainty = Literal["said", "guessed", "unknown"]
+T = TypeVar("T")
 _OTHER_TYPES = frozenset(
     [
         "LINT",
@@ -56,37 +62,6 @@ _PLACE = re.compile(r"(?:DB(\d{1,5})(?:\.DBB(\d{1,5}))?|MB?(\d{1,5}))\Z", re.IGN
 _WIDE = {1: "BOOL", 8: "BYTE", 16: "WORD", 32: "DWORD"}
 
 
-class Target(msgspec.Struct, frozen=True):
-    """The device that tags are for, and what a person says of what the source leaves open.
-
-    ``inputs_at`` is the memory that the program reads in place of its terminals, such as ``DB100``.
-    """
-
-    device: str
-    protocols: dict[str, Protocol]
-    direction: Direction | None = None
-    modbus_base: int | None = None
-    inputs_at: str | None = None
-
-    @property
-    def protocol(self) -> Protocol:
-        """Which protocol the device speaks."""
-        return self.protocols[self.device]
-
-
-class Found(msgspec.Struct, frozen=True):
-    """A row as a tag; its direction is a stand-in where ``certainty`` is ``unknown``.
-
-    ``wired`` is why the address cannot be an input's: only the controller's terminals write there. The
-    signal is one all the same, at another address.
-    """
-
-    row: Row
-    entry: TagEntry
-    certainty: Certainty
-    wired: str = ""
-
-
 class _Wrong(Exception):
     """This row cannot be a tag; said already."""
 
@@ -115,20 +90,6 @@ def settle(listing: Listing, target: Target) -> list[Found]:
     return found
 
 
-def off(kind: DataType, within: Range | None) -> str:
-    """The value of a type that switches off: false, or 0, or the end of the range that is nearer to 0."""
-    if kind.kind == "bool":
-        return "false"
-    if within is None or within.low <= 0 <= within.high:
-        return "0"
-    return number_text(within.low if within.low > 0 else within.high)
-
-
-def number_text(value: float) -> str:
-    """A number as short as it can be read back."""
-    return repr(float(value)).removesuffix(".0")
-
-
 def moved(address: str, place: str) -> str:
     """An address of the S7 input area, at the same offset of ``place``: ``DB100``, ``DB100.DBB20``, ``M50``.
 
@@ -146,6 +107,14 @@ def moved(address: str, place: str) -> str:
     letter = {1: "X", 8: "B", 16: "W"}.get(found.width, "D")
     offset = f"{found.byte + int(match[2] or match[3] or 0)}" + (f".{found.bit}" if letter == "X" else "")
     return f"DB{match[1]}.DB{letter}{offset}" if match[1] else f"M{letter.replace('X', '')}{offset}"
+
+
+def _points(text: str) -> tuple[tuple[float, ...], ...]:
+    """A table as an export writes it."""
+    try:
+        return tuple((float(raw), float(value)) for raw, value in json.loads(text))
+    except (ValueError, TypeError, RecursionError):
+        raise ValueError(f"{text!r} is no table; write for example [[0, -40], [4095, 120]]") from None
 
 
 class _Settler:
@@ -182,9 +151,14 @@ class _Settler:
             range=within,
             raw=self.plain_range("raw"),
             unit=unit,
+            order=self.field("order", read_order),
+            scale=self.field("scale", values.number),
+            offset=self.field("offset", values.number),
+            table=self.field("table", _points),
+            hold=self.field("hold", duration),
             safe=self.safe(kind, direction),
-            observer=self.ref("observer"),
-            jog=self.ref("jog"),
+            observer=self.field("observer", read_ref),
+            jog=self.field("jog", read_ref),
             title=self.title(),
             name=self.row.name,
         )
@@ -205,6 +179,9 @@ class _Settler:
             return SIGNAL_KINDS[plain(text)]
         if not text or type_name(text):
             return type_name(text), ""
+        with contextlib.suppress(ValueError):
+            read_type(text)
+            return " ".join(text.upper().split()), ""
         near = difflib.get_close_matches(text.upper(), TYPES, 1, 0.75)
         if near and text.upper() not in _OTHER_TYPES and '"' not in text:
             self.bad("type", f"type {text!r} is not known", f"did you mean {near[0]}?")
@@ -222,14 +199,15 @@ class _Settler:
         if protocol == "opcua" and field == "address" and not text.startswith(("ns=", "i=")) and is_s7(text):
             text = f'ns=3;s="{self.row.name}"'  # how an S7-1500 serves its tags
         try:
-            ours, with_it = to_ours(protocol, text, kind, self.row.text("table"), self.target.modbus_base)
+            area, first = self.row.text("area"), self.target.first
+            ours, with_it = to_ours(protocol, text, kind, area, self.target.modbus_base, first)
         except Unreachable as error:
             raise self.leave(str(error)) from None
         except ValueError as error:
             self.bad(field, error)
             raise _Wrong from None
         kind = kind or with_it
-        width = parse_address(protocol, ours).width
+        width = self.target.place(ours).width
         if not kind and (width == 1 or protocol == "s7"):
             kind = _WIDE[width]
         if not kind:
@@ -247,7 +225,7 @@ class _Settler:
             self.bad(
                 "direction", f"{text!r} is no direction", "write input or output, seen from the controller"
             )
-        place = parse_address(self.target.protocol, address)
+        place = self.target.place(address)
         terminal = place if isinstance(place, S7Address) else self.terminal()
         if not said and isinstance(terminal, S7Address):
             said = {"I": "input", "Q": "output"}.get(terminal.area)
@@ -349,22 +327,22 @@ class _Settler:
         if direction == "output":
             self.note("safe", "an output has no safe value; it is left out")
             return None
-        if kind == "BOOL" and values.truth(text) is not None:
-            return text if text in ("true", "false") else str(values.truth(text)).lower()
+        for reader in (read_type(kind).parse, float):
+            with contextlib.suppress(ValueError):
+                reader(text)
+                return text
         try:
-            TYPES[kind].parse(text)
+            if kind == "BOOL" and values.truth(text) is not None:
+                return str(values.truth(text)).lower()
+            return number_text(values.number(text))
         except ValueError as error:
-            try:
-                return number_text(values.number(text))
-            except ValueError:
-                self.bad("safe", error)
-                return None
-        return text
+            self.bad("safe", error)
+            return None
 
-    def ref(self, field: str) -> TagRef | None:
+    def field(self, field: str, reader: Callable[[str], T]) -> T | None:
         text = self.row.text(field)
         try:
-            return read_ref(text) if text else None
+            return reader(text) if text else None
         except ValueError as error:
             self.bad(field, error)
             return None
@@ -378,11 +356,17 @@ class _Settler:
 
     def check(self, entry: TagEntry) -> str:
         """What the station's own check says of this tag alone; why an input cannot be at its address."""
-        kind = TYPES[entry.type]
+        kind = self.target.kind(entry)
         alone = msgspec.structs.replace(entry, device=self.target.device, observer=None, jog=None)
-        self.complaints(msgspec.structs.replace(alone, direction="output", safe=None))
-        if self.failed or entry.direction == "output":
+        as_output = msgspec.structs.replace(alone, direction="output", safe=None)
+        if entry.direction == "output":
+            self.complaints(as_output)
             return ""
+        self.complaints(msgspec.structs.replace(as_output, hold=None))
+        if self.failed:
+            return ""
+        if kind.kind == "string" and entry.safe is None:
+            raise self.leave("is a text, and an input needs a safe value: give the list a column Safe")
         safe = entry.safe or off(kind, entry.range or Range(kind.low, kind.high))
         return self.complaints(msgspec.structs.replace(alone, safe=safe))
 
@@ -402,5 +386,5 @@ class _Settler:
             self.listing.problems.append(self.row.problem(field, what, hint))
             self.failed = True
 
-        compile_tags([entry], self.target.protocols, complain)
+        self.target.compile([entry], complain)
         return wired

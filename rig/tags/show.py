@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rig.report.wording import one_line
-from rig.tags.merge import KEYS, Plan, text_of
+from rig.tags.found import KEYS, text_of
+from rig.tags.merge import Plan
 from rig.tags.rows import LeftOut, Listing, Row
 
 

@@ -17,7 +17,8 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
 
 from gateway.errors import BadInput, Problem
-from rig.tags.merge import KEYS, Added, Plan, text_of
+from rig.tags.found import KEYS, text_of
+from rig.tags.merge import Added, Plan
 
 # What both the loader and ruamel read as this very text, in a block and between braces.
 _PLAIN = re.compile(r"[A-Za-z0-9.](?:[A-Za-z0-9_.;=/+-]| (?=[A-Za-z0-9]))*\Z")
@@ -92,10 +93,11 @@ class _Splicer:
     def replace(self, tag: str, key: str, new: str) -> Problem | None:
         _, entry = self.entries[tag]
         value = next(value for name, value in entry.value if name.value == key)
-        quotes = value.style if value.style in ("'", '"') else None
-        if not self.inside(entry, self.tags) or not self.inside(value, entry) or value.style in ("|", ">"):
-            return self.by_hand(value, f"{tag}: {key} is an alias or a block of text")
-        self.edits.append((value.start_mark.index, value.end_mark.index, scalar(new, quotes)))
+        scattered = not isinstance(value, ScalarNode) and not value.flow_style
+        if not self.inside(entry, self.tags) or not self.inside(value, entry) or scattered or _is_text(value):
+            return self.by_hand(value, f"{tag}: {key} is an alias or runs over several lines")
+        quotes = value.style if isinstance(value, ScalarNode) and value.style in ("'", '"') else None
+        self.edits.append((value.start_mark.index, value.end_mark.index, _spelled(key, new, quotes)))
         return None
 
     def fill(self, tag: str, fields: list[tuple[str, str, bool]]) -> Problem | None:
@@ -105,13 +107,13 @@ class _Splicer:
             return self.by_hand(name, f"{tag} is an alias")
         end = self.end(entry.value[-1], entry)
         if entry.flow_style:
-            new = "".join(f", {key}: {scalar(text)}" for key, text, _ in fields)
+            new = "".join(f", {key}: {_spelled(key, text)}" for key, text, _ in fields)
             self.edits.append((end, end, new))
             return None
         indent = " " * entry.value[0][0].start_mark.column
         for key, text, check in fields:
             remark = "  # check" if check else ""
-            self.insert_line(end, f"{indent}{key}: {scalar(text)}{remark}")
+            self.insert_line(end, f"{indent}{key}: {_spelled(key, text)}{remark}")
         return None
 
     def end(self, pair: tuple[Any, Any], within: Any) -> int:
@@ -157,9 +159,19 @@ class _Splicer:
                 self.insert_line(last, f"{indent}{each.tag}:")
                 for key, text in _fields(each):
                     remark = "  # check" if key in each.check else ""
-                    self.insert_line(last, f"{inner}{key}: {scalar(text)}{remark}")
+                    self.insert_line(last, f"{inner}{key}: {_spelled(key, text)}{remark}")
             else:
                 self.insert_line(last, indent + _flow(each) + _remark(each))
+
+
+def _is_text(value: Node) -> bool:
+    """Whether a scalar is a block of text, with | or >."""
+    return isinstance(value, ScalarNode) and value.style in ("|", ">")
+
+
+def _spelled(key: str, text: str, style: str | None = None) -> str:
+    """A field's value; a table is a list already."""
+    return text if key == "table" else scalar(text, style)
 
 
 def _fields(each: Added) -> Iterator[tuple[str, str]]:
@@ -167,7 +179,7 @@ def _fields(each: Added) -> Iterator[tuple[str, str]]:
 
 
 def _flow(each: Added) -> str:
-    return f"{each.tag}: {{{', '.join(f'{key}: {scalar(text)}' for key, text in _fields(each))}}}"
+    return f"{each.tag}: {{{', '.join(f'{key}: {_spelled(key, text)}' for key, text in _fields(each))}}}"
 
 
 def _remark(each: Added) -> str:

@@ -12,7 +12,7 @@ from rig.tags.words import DIRECTIONS, headings, plain, type_name
 
 SEARCHED = 40  # lines in which the heading is looked for
 # What a cell merged downwards stands for in the lines it covers; a name or an address is one line's own.
-_SHARED = ("device", "direction", "type", "table", "unit", "range", "path", "raw", "low", "high")
+_SHARED = ("device", "direction", "type", "area", "unit", "range", "path", "raw", "low", "high")
 _PAIRS = ({"name", "address"}, {"name", "type"})
 _SIEMENS = ("logicaladdress", "logischeadresse")
 

@@ -39,10 +39,9 @@ HEADINGS: dict[str, list[str]] = {
             logicaladdress logischeadresse address adresse addr absoluteaddress absolutadresse absoluteadresse
             plcaddress spsadresse plcadresse ioaddress eaadresse nodeid opcuanodeid opcnodeid modbusaddress
             modbusadresse registeraddress registeradresse operand dbadresse knoten node register eaadr adr""",
-        "table": """
-            registertype registertyp registerart functioncode funktionscode fc modbustable
-            objecttype objekttyp
-            table tabelle area speicherbereich""",
+        "area": """
+            registertype registertyp registerart functioncode funktionscode fc modbustable objecttype
+            objekttyp area speicherbereich tabelle""",
         "direction": "direction richtung io ea inout inputoutput eingangausgang einausgang",
         "unit": """
             unit einheit units einheiten uom engineeringunit engunit engunits eu
@@ -63,6 +62,11 @@ HEADINGS: dict[str, list[str]] = {
         "safe": """
             safe safevalue safestate sichererwert sichererzustand sicher failsafe failsafevalue ersatzwert
             substitutevalue""",
+        "order": "order byteorder wordorder bytereihenfolge wortreihenfolge",
+        "scale": "scale scalefactor skalierungsfaktor",
+        "offset": "offset",
+        "table": "table",
+        "hold": "hold",
         "observer": "observer",
         "jog": "jog",
         "device": "device geraet",
@@ -94,6 +98,8 @@ def headings(cells: dict[int, str]) -> tuple[dict[str, int], dict[int, str]]:
         free = [column for _, column in sorted(offers.get(field, [])) if column not in fields.values()]
         if free:
             fields[field] = free[0]
+    if "scale" not in fields:
+        fields.pop("offset", None)  # in lists of blocks, a place in the block
     return fields, units
 
 

@@ -152,7 +152,8 @@ def test_a_source_becomes_tags_of_a_station(tmp_path: Path) -> None:
     assert tags["mm-1-speed"].address == "DB10.DBD52"
     assert tags["a"].title == "Plant.a: erster"
     told = "\n".join(done.lines)
-    assert "Plant.my name (plant.db:22)" in told
+    assert (tags["my-name"].type, tags["my-name"].address) == ("STRING[20]", "DB10.DBB6")
+    assert "type DTL cannot be held: Plant.s.z (plant.db:31)" in told
     done.write()
     assert desk.compare("plant.db", PLANT, numbers={"Plant": 10}).plan.differs is False
 
@@ -286,9 +287,10 @@ GLOBAL_DB = """<?xml version="1.0" encoding="utf-8"?>
 
 def test_a_block_as_openness_writes_it(tmp_path: Path) -> None:
     desk = Desk(tmp_path, empty())
-    tags = desk.added("data.xml", GLOBAL_DB, direction="input")
+    tags = desk.added("data.xml", GLOBAL_DB, direction="output")
     assert {name: entry.address for name, entry in tags.items()} == {
-        "on": "DB12.DBX0.0", "set-v-0": "DB12.DBD2", "set-v-1": "DB12.DBD6", "end": "DB12.DBW22",
+        "on": "DB12.DBX0.0", "set-v-0": "DB12.DBD2", "set-v-1": "DB12.DBD6", "set-text": "DB12.DBB10",
+        "end": "DB12.DBW22",
     }  # fmt: skip
     assert tags["on"].title == "Data.on: switched on"
     optimised = GLOBAL_DB.replace("Standard", "Optimized")

@@ -30,7 +30,7 @@ TIA = workbook(
         ("Door_Closed", "Inputs", "Bool", "%I0.0", "safety door", "True", "True", "True", "", ""),
         ("Pressure", "Inputs", "Int", "%IW64", "", "True", "True", "True", "", ""),
         ("Valve_Open", "Outputs", "Bool", "%Q4.1", "", "True", "True", "True", "", ""),
-        ("Recipe", "Memory", "String[20]", "%MB100", "", "True", "True", "True", "", ""),
+        ("Recipe", "Memory", "WString[20]", "%MB100", "", "True", "True", "True", "", ""),
         ("Motor", "Outputs", '"typeMotor"', "%Q10.0", "", "True", "True", "True", "", ""),
         ("All_Inputs", "Inputs", "Byte", "%IB0", "", "True", "True", "True", "", ""),
         ("Timer", "Memory", "Timer", "%T5", "", "True", "True", "True", "", ""),
@@ -82,7 +82,7 @@ def test_a_tag_table_of_tia_portal(desk: Desk) -> None:
     assert (tags["valve-open"].direction, tags["valve-open"].safe) == ("output", None)
     told = "\n".join(done.lines)
     for reason in (
-        "type String[20] cannot be held: Recipe (PLCTags.xlsx[PLC Tags]:5)",
+        "type WString[20] cannot be held: Recipe (PLCTags.xlsx[PLC Tags]:5)",
         'type "typeMotor" cannot be held: Motor',
         "overlaps door-closed at DB100.DBX0.0",
         "Timer (PLCTags.xlsx[PLC Tags]:8)",
@@ -285,8 +285,8 @@ def test_modbus_lists_say_their_counting(tmp_path: Path) -> None:
         "Name;Address;Type;Direction\nSpeed;40012;UINT;output\nSeen;10003;BOOL;\nWant;10004;BOOL;input\n"
     )
     done = desk.compare("l.csv", classic)
-    assert [each.entry.address for each in done.plan.added] == ["hr:11", "di:2"]
-    assert "di:3 cannot be written, and an input is written: Want" in "\n".join(done.lines)
+    assert [each.entry.address for each in done.plan.added] == ["40012", "10003"]
+    assert "10004 cannot be written, and an input is written: Want" in "\n".join(done.lines)
 
 
 @pytest.mark.parametrize(
