@@ -21,7 +21,8 @@ ACTIVE, PULSE = 0, 1
 MAGIC = 0x54
 BEATS = 3
 """The watchdog waits for so many heartbeats: one that comes late must not drop the shim out."""
-_COUNT = 1 << 16
+LAST_BEAT = 0xFFFF
+"""The heartbeat counts from 1 to here and begins anew; 0 is its safe value, and no beat."""
 
 
 class ShimEntry(msgspec.Struct, frozen=True, rename="kebab"):
@@ -40,7 +41,7 @@ class Shim(msgspec.Struct, frozen=True):
     """The four tags of a shim, checked; ``period`` and ``watchdog`` in ns.
 
     The gateway holds ``commissioning`` true while somebody has the lease, and counts ``heartbeat`` up once
-    a ``period``; a controller that sees no change for ``watchdog`` takes its terminals. The program writes
+    a ``period``; a shim that sees no change for ``watchdog`` takes its terminals. The program writes
     ``status`` and ``stamp``; the latter is ``code`` where it was generated from this very station file.
     """
 
@@ -65,7 +66,10 @@ class Shim(msgspec.Struct, frozen=True):
     def signs(self, now: int, wanted: Mapping[str, Value]) -> dict[str, Value]:
         """What tells the shim at ``now`` ns that the gateway is alive, laid over the ``wanted`` inputs."""
         flag = self.commissioning
-        return {flag.tag: flag.into(wanted[flag.tag], True), self.heartbeat: now // self.period % _COUNT}
+        return {
+            flag.tag: flag.into(wanted[flag.tag], True),
+            self.heartbeat: now // self.period % LAST_BEAT + 1,
+        }
 
     def refuses(self, ref: TagRef) -> bool:
         """Whether a force of ``ref`` would speak in the gateway's name."""
