@@ -21,6 +21,7 @@ TERMINAL = (True, False, 2.5, 12.5)
 TWIN: dict[str, Value] = {"door_closed": False, "part_here": True, "force": 7.0, "height": 30.0, "command": 5}
 SEEN_TWIN = (False, True, 7.0, 30.0)
 WATCHDOG = 500 * MS
+AS_TEXT = ('REAL, address: "hr:1032", range: 0..50, safe: 0', "'STRING[4]', address: 'hr:50', safe: a")
 
 
 @pytest.fixture(params=sorted(ADDRESSES))
@@ -246,8 +247,8 @@ def test_another_controller_has_its_memory_elsewhere(tmp_path: Path) -> None:
     [
         ("modbus", ('"hr:1032"', '"hr:1033"'), "height at hr:1033 is %MW9, where no 32-bit variable begins"),
         ("modbus", ('"hr:1042"', '"ir:1042"'), "shim-stamp at ir:1042 is among the controller's inputs"),
-        ("modbus", ('REAL, address: "hr:1032", range: 0..50, safe: 0', "STRING, address: 'hr:50', safe: a"),
-         "height at hr:50 is a STRING[254], which no program has as Modbus has it"),
+        ("modbus", AS_TEXT,
+         "height at hr:50 is a STRING[4], which no program has as Modbus has it"),
         ("opcua", ("Press.TwinDoor", "Press.DoorClosed"), "is DoorClosed, as the program's own input may be"),
         ("opcua", ("s=Press.TwinDoor", "i=77"), "does not end in a variable's name"),
         ("opcua", ("Press.TwinDoor", "Press.If"), "does not end in a variable's name"),
