@@ -105,7 +105,9 @@ class ServedLink:
         return self.image.changes()
 
     async def write(self, values: Mapping[str, Value]) -> dict[str, str] | None:
-        """Show these inputs to the controller at its next poll; nothing is refused."""
+        """Show these inputs to the controller at its next poll; None when it does not poll."""
+        if not self.ready:
+            return None
         self.image.put(values)
         self._safe_now = False
         self._server.publish()

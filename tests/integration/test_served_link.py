@@ -197,6 +197,7 @@ def test_a_master_that_falls_silent_finds_safe_values() -> None:
             assert (await master.read())[0] is True
             await until(lambda: "no longer" in link.problem)
             assert link.state == "connecting"
+            assert await link.write({"sensor": True}) is None
             assert (await master.read())[0] is False
             assert link.ready
 
