@@ -179,7 +179,7 @@ class Agent:
             image = await self.devices.read()
             now = time.monotonic_ns()
             out = self.cell.step(now, self._seen(image, late if late > period else 0))
-            self._changed.update(image)
+            self._changed.update(out.changed)
             self._quality.update(out.quality)
             await self._queue(out)
             if out.writes:
@@ -205,7 +205,6 @@ class Agent:
         self._refused.update(refused)
         # A refused value is told and not tried again until it changes.
         self.cell.took(taken)
-        self._changed.update(taken)
 
     # --- sending: the journal first ------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.cell.check import refuses
 from gateway.cell.couplings import Couplings, Neighbours, Stored, load
+from gateway.cell.formulas import Formulas
 from gateway.cell.gate import Gate
 from gateway.cell.lease import Lease
 from gateway.cell.pulses import Pulses
@@ -55,9 +56,10 @@ class Cell:
         stored = stored or {}
         inputs = {tag.name: tag for tag in station.inputs}
         self.twin = Twin(station.twin, station.tags, now)
-        self.gate = Gate(inputs)
         self.lease = Lease(load(stored, "lease", "token", 0))
         self.values: dict[str, Value] = {tag.name: tag.safe for tag in inputs.values()}
+        self.formulas = Formulas(station.tags, self.values)
+        self.gate = Gate(inputs, self.formulas.written)
         self.script: Script | None = None
         self.pulses = Pulses(
             self.twin.levels,
@@ -195,7 +197,7 @@ class Cell:
                 self.script.overrun(self._now, seen.late)
         if self.script is not None:
             self.script.refused.update(seen.refused)
-        for tag, value in seen.image.items():
+        for tag, value in self.formulas.read(seen.image).items():
             self._change(tag, value)
             if not isinstance(value, float) or math.isfinite(value):  # NaN is shown, but moves nothing
                 self.twin.drive(tag, value)
@@ -227,6 +229,7 @@ class Cell:
         both_nan = old != old and value != value  # NaN is no change from NaN, though it never equals it
         if old is None or (old != value and not both_nan):
             self.values[tag] = value
+            self._out.changed[tag] = value
             if self.script is not None:
                 self.script.sampled(self._now, tag, value)
 

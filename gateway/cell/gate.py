@@ -6,20 +6,22 @@ lease is lost it drives the safe values until the device has taken them, then cl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from gateway.field.tags import Tag, TagRef
 from gateway.field.types import Value
 
+Turned = Callable[[Mapping[str, Value]], Mapping[str, Value]]
 GateState = Literal["closed", "open", "safing"]
 
 
 class Gate:
-    """Wanted values in, values to write out. ``inputs`` are the tags it guards, by name."""
+    """Wanted values in, what to write out. ``inputs`` are the tags it guards, by name; ``turned`` makes what
+    their drivers take of the values, where that is something else (left out: nowhere)."""
 
-    def __init__(self, inputs: Mapping[str, Tag]) -> None:
-        self.inputs = inputs
+    def __init__(self, inputs: Mapping[str, Tag], turned: Turned = lambda values: values) -> None:
+        self.inputs, self._turned = inputs, turned
         self.state: GateState = "closed"
         self.forces: dict[TagRef, Value] = {}
         self.written: dict[str, Value] = {}
@@ -52,7 +54,7 @@ class Gate:
             return {}
         if self.state == "safing":
             wanted = self.safe
-        written = self.written
+        wanted, written = self._turned(wanted), self.written
         return {
             name: value for name, value in wanted.items() if name not in written or written[name] != value
         }

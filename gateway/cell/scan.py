@@ -48,12 +48,13 @@ class Inputs(NamedTuple):
 class Outputs:
     """What the agent is to do: journal first (then report ``ticket`` as persisted), then the rest."""
 
-    __slots__ = ("couple", "events", "journal", "quality", "replies", "ticket", "writes")
+    __slots__ = ("changed", "couple", "events", "journal", "quality", "replies", "ticket", "writes")
 
     def __init__(self) -> None:
         self.journal: list[Change] = []
         self.ticket = 0
         self.writes: dict[str, Value] = {}
+        self.changed: dict[str, Value] = {}
         self.quality: dict[str, Quality] = {}
         self.replies: list[tuple[str, int, ReplyBody]] = []
         self.couple: list[tuple[str, Coupling]] = []

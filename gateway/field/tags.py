@@ -12,6 +12,8 @@ import msgspec
 from gateway.field.addresses import Address, ModbusAddress, OpcUaAddress, Protocol, S7Address, parse_address
 from gateway.field.compound import ArrayType, StringType, laid_out, read_type, type_text
 from gateway.field.conversion import Conversion, Range, Scale, Span, Table, read_range, read_table
+from gateway.field.derive import check_formulas
+from gateway.field.formula import Formula, read_formula
 from gateway.field.placement import check_overlaps, check_width
 from gateway.field.types import OPCUA_TYPES, TYPES, DataType, Order, Scalar, Value, read_order
 from gateway.units import UNITS, duration
@@ -79,6 +81,8 @@ class TagEntry(msgspec.Struct, frozen=True, rename="kebab"):
     offset: float | None = None
     table: tuple[tuple[float, ...], ...] | None = None
     hold: Annotated[int, duration] | None = None
+    formula: Annotated[Formula, read_formula] | None = None
+    inverse: Annotated[Formula, read_formula] | None = None
     line: int = 0
     name: str = ""
 
@@ -90,6 +94,10 @@ class Tag(msgspec.Struct, frozen=True):
     becomes a number of ``unit`` (each element of an array for itself). ``safe`` (inputs) is in ``unit``.
     ``observer`` (inputs) is what the program derives from it, ``jog`` (outputs) the command that moves it
     in manual mode. ``hold`` (BOOL inputs) is how long it keeps a level at least, ns; None: as the station.
+
+    With ``formula`` the value follows from the raw number and other tags, and by ``inverse`` the raw number
+    from the value: the cell does that (gateway.cell.formulas), and for ``to_device`` and ``from_device``
+    the raw number is the value. ``step`` is the largest change of the value over one raw unit.
     """
 
     name: str
@@ -107,6 +115,9 @@ class Tag(msgspec.Struct, frozen=True):
     title: str
     line: int
     hold: int | None = None
+    formula: Formula | None = None
+    inverse: Formula | None = None
+    step: float = 0.0
 
     def to_device(self, value: Value) -> Value:
         """Engineering value to what the device holds, held within the data type."""
@@ -120,7 +131,7 @@ class Tag(msgspec.Struct, frozen=True):
 
     def parse(self, text: str) -> Value:
         """An engineering value as people write it; ValueError("what was wrong; what would be right")."""
-        return _engineering(self.type, self.conversion).parse(text)
+        return _engineering(self.type, self.conversion is not None or self.formula is not None).parse(text)
 
     @property
     def plain(self) -> DataType:
@@ -135,7 +146,7 @@ class Tag(msgspec.Struct, frozen=True):
     @property
     def is_whole(self) -> bool:
         """Whether its engineering values are whole numbers."""
-        return self.conversion is None and self.plain.kind in ("bits", "int", "time")
+        return self.conversion is None and self.formula is None and self.plain.kind in ("bits", "int", "time")
 
     @property
     def resolution(self) -> float:
@@ -144,6 +155,8 @@ class Tag(msgspec.Struct, frozen=True):
             return 0.0
         if self.plain.kind == "real":
             return (self.range.high - self.range.low) * 1e-6
+        if self.formula is not None:
+            return self.step
         return 1.0 if self.conversion is None else self.conversion.step
 
     def in_range(self, value: Value) -> bool:
@@ -161,9 +174,9 @@ def _each(convert: Callable[[float], float], value: Value) -> Value:
     return convert(value)
 
 
-def _engineering(kind: DataType, conversion: Conversion | None) -> DataType:
+def _engineering(kind: DataType, converted: bool) -> DataType:
     """The type of the engineering values."""
-    if conversion is None:
+    if not converted:
         return kind
     real = TYPES["LREAL"]
     return msgspec.structs.replace(kind, element=real) if isinstance(kind, ArrayType) else real
@@ -195,6 +208,7 @@ def compile_tags(
         if tag is not None:
             tags[tag.name] = tag
     check_overlaps(tags.values(), complain)
+    check_formulas(tags, complain)
     _check_references(tags, complain)
     return tags
 
@@ -239,6 +253,7 @@ def _compile(
     tag = Tag(
         entry.name, device, entry.direction, kind, address, entry.address, within, conversion, entry.unit,
         _rest(kind), entry.observer, entry.jog, entry.title, entry.line, entry.hold,
+        entry.formula, entry.inverse,
     )  # fmt: skip
     return msgspec.structs.replace(tag, safe=_safe(entry, tag, bad))
 
@@ -252,16 +267,17 @@ def _told(error: ValueError) -> tuple[str, str]:
 
 
 def _conversion(entry: TagEntry, kind: DataType, bad: Bad) -> Conversion | None:
-    given = [key for key in ("raw", "scale", "table") if getattr(entry, key) is not None]
+    given = [key for key in ("raw", "scale", "table", "formula") if getattr(entry, key) is not None]
     if entry.offset is not None and entry.scale is None:
         given.append("offset")
+    if entry.inverse is not None and entry.formula is None:
+        bad("inverse without formula", "add formula: the value that a raw number means")
     if not given:
         return None
     plain = kind.element if isinstance(kind, ArrayType) else kind
     if len(given) > 1:
-        bad(
-            f"{' and '.join(given)} both say how it is converted", "give one of raw, scale with offset, table"
-        )
+        what = f"{' and '.join(given)} both say how it is converted"
+        bad(what, "give one of raw, scale with offset, table, formula")
     elif entry.raw is not None:
         if entry.range is None or plain.kind in ("bool", "string"):
             bad("raw needs a range to map onto, and a type that is a number", "add range: low..high")
@@ -269,6 +285,8 @@ def _conversion(entry: TagEntry, kind: DataType, bad: Bad) -> Conversion | None:
             return Span(entry.raw, entry.range)
     elif plain.kind in ("bool", "string"):
         bad(f"a {plain.name} has no {given[0]}", "leave it out, or give a type that is a number")
+    elif entry.formula is not None:
+        _check_formula(entry, kind, bad)
     elif entry.table is not None:
         return _table(entry, entry.table, bad)
     elif entry.scale == 0:
@@ -276,6 +294,17 @@ def _conversion(entry: TagEntry, kind: DataType, bad: Bad) -> Conversion | None:
     else:
         return Scale(1.0 if entry.scale is None else entry.scale, entry.offset or 0.0)
     return None
+
+
+def _check_formula(entry: TagEntry, kind: DataType, bad: Bad) -> None:
+    if kind.kind == "array":
+        bad("an array has no formula", "declare its elements as tags")
+    elif entry.range is None:
+        bad("a formula needs the range of its values", "add range: low..high")
+    elif entry.direction == "input" and entry.inverse is None:
+        bad("a formula of an input needs its inverse", "add inverse: what the device holds for value")
+    elif entry.direction == "output" and entry.inverse is not None:
+        bad("an output has no inverse", "leave inverse out; it belongs to inputs")
 
 
 def _table(entry: TagEntry, points: tuple[tuple[float, ...], ...], bad: Bad) -> Table | None:
@@ -300,6 +329,8 @@ def _range(entry: TagEntry, kind: DataType, conversion: Conversion | None, bad: 
         if entry.range is not None:
             bad(f"a {kind.name} has no range", "leave range out")
         return Range(0, 0)
+    if entry.formula is not None and entry.range is not None:
+        return entry.range
     if conversion is None or isinstance(conversion, Span):
         key, held = ("range", entry.range) if conversion is None else ("raw", entry.raw)
         if held is not None and not (holds.low <= held.low and held.high <= holds.high):

@@ -24,6 +24,8 @@ def arrives(fault: str, tag: Tag, held: Scalar) -> Scalar:
         return held
     if fault in ("stuck-on", "short-circuit"):
         return True if boolean else tag.range.high
+    if tag.formula is not None:
+        return tag.range.low
     nothing = False if boolean else tag.from_device(0)
     assert not isinstance(nothing, str | tuple), f"{tag.name} is wired to no sensor"
     return nothing
