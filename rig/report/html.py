@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
+from jinja2 import Template
 
 from rig.record import VERDICTS, Flow, Measurement, Record, Step
 from rig.report import wording
+from rig.report.page import environment, look
 from rig.report.tally import by_phase, count, phase_title, quantile, span
 
 LISTED = 200  # takt values in print; session.json has them all
@@ -37,12 +33,10 @@ class Spread(msgspec.Struct, frozen=True):
 
 def render_html(record: Record, digest: str) -> str:
     """The acceptance report; ``digest`` is the SHA-256 of session.json, which the signatures so attest."""
-    style = _style(record.id)
     return _template().render(
         record=record,
         digest=digest,
-        style=Markup(style),
-        style_hash=b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        **look(f"Session {record.id}"),
         phases=by_phase(record),
         counts=count(record.steps),
         blamed=[step for step in record.steps if step.verdict in ("FAIL", "ERROR")],
@@ -69,24 +63,10 @@ def _lossless(flow: Flow) -> bool:
     return flow.lost == 0 and flow.doubled == 0
 
 
-def _style(session: str) -> str:
-    """The style sheet, with the session's id at the foot of every printed page."""
-    escaped = re.sub(r"[^A-Za-z0-9-]", lambda found: f"\\{ord(found[0]):x} ", wording.one_line(session))
-    sheet = files("rig.report").joinpath("report.css").read_text(encoding="utf-8")
-    return f'{sheet}@page {{ @bottom-left {{ content: "Session {escaped}"; }} }}\n'
-
-
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("rig", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: wording.clean(value) if type(value) is str else value,
-    )
-    environment.filters |= {
+    made = environment("rig.report")
+    made.filters |= {
         "utc": wording.utc,
         "duration": wording.duration,
         "measured": wording.measured,
@@ -98,5 +78,5 @@ def _template() -> Template:
         "blamed": shown_measurements,
         "ident": id,
     }
-    environment.globals |= {"VERDICTS": VERDICTS, "LISTED": LISTED, "outcome": wording.outcome}
-    return environment.get_template("template.html.j2")
+    made.globals |= {"VERDICTS": VERDICTS, "LISTED": LISTED, "outcome": wording.outcome}
+    return made.get_template("template.html.j2")

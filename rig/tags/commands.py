@@ -1,4 +1,4 @@
-"""``twinline tags``: import, diff and export; what they use is imported when they run."""
+"""``twinline tags``: import, diff and export here, signals and shim beside; all import when they run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.errors import BadInput, Problem
+from rig.tags import handout
 
 if TYPE_CHECKING:
     from rig.tags.importing import Import, Wanted
@@ -161,6 +162,10 @@ def tags_export(
 def _asks() -> bool:
     """Whether there is somebody to ask."""
     return sys.stdin.isatty()
+
+
+app.command("signals")(handout.signals)
+app.command("shim")(handout.shim)
 
 
 def _compare(source: str, into: Path, wanted: Wanted) -> Import:
