@@ -60,7 +60,7 @@ class Import:
         if not self.plan.differs:
             self.after = self.before
         self.remaining = self._load()
-        self.lines = [*difference(self.plan, listing, str(station)), *_advice(listing, target)]
+        self.lines = [*difference(self.plan, listing, str(station)), *_advice(self.plan, target)]
 
     def _load(self) -> tuple[Problem, ...]:
         after = load_problems(self.after, self.station)
@@ -156,8 +156,8 @@ def _plan(tags: dict[str, TagEntry], listing: Listing, target: Target, wanted: W
     return plan
 
 
-def _advice(listing: Listing, target: Target) -> list[str]:
-    if target.inputs_at or not any("%I" in each.why for each in listing.left_out):
+def _advice(plan: Plan, target: Target) -> list[str]:
+    if not plan.wired or target.protocol != "s7":
         return []
     return [
         "note: inputs at %I are left out; if the program reads them from a data block laid out like %I, "

@@ -45,13 +45,15 @@ class Difference(NamedTuple):
 
 
 class Plan(msgspec.Struct):
-    """The import, not yet done. ``entries`` are the station's tags as they would be."""
+    """The import, not yet done. ``entries`` are the station's tags as they would be, ``wired`` the number
+    of inputs that are left out because only the controller's terminals write there."""
 
     added: list[Added] = []
     changed: list[Difference] = []
     kept: list[Difference] = []
     unchanged: list[str] = []
     untouched: list[str] = []
+    wired: int = 0
     entries: dict[str, TagEntry] = {}
 
     @property
@@ -84,6 +86,7 @@ def plan_import(
         if index in pairs:
             continue
         if each.wired:
+            plan.wired += 1
             listing.leave(each.row.name, each.wired, each.row.line, each.row.file)
         elif each.certainty == "unknown":
             why = "has no direction; give --direction input or output, or a column that says it"

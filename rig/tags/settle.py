@@ -377,7 +377,7 @@ class _Settler:
             nonlocal wired
             told = what.removeprefix(f"{entry.name}: ")
             if told.endswith(_WIRED):
-                wired = told
+                wired = told.partition(" ")[2]  # without the address, so that one reason stands for all
                 return
             word = told.partition(" ")[0].rstrip(":")
             field = word if word in self.row.cells else "address"

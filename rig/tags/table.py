@@ -13,7 +13,6 @@ from rig.tags.words import DIRECTIONS, headings, plain, type_name
 SEARCHED = 40  # lines in which the heading is looked for
 # What a cell merged downwards stands for in the lines it covers; a name or an address is one line's own.
 _SHARED = ("device", "direction", "type", "area", "unit", "range", "path", "raw", "low", "high")
-_PAIRS = ({"name", "address"}, {"name", "type"})
 _SIEMENS = ("logicaladdress", "logischeadresse")
 
 
@@ -92,12 +91,11 @@ class _Table:
 
 
 def _find_heading(grid: Grid) -> _Table | None:
-    """The line of the first ``SEARCHED`` that names most fields, a name and an address or type among them."""
+    """The line of the first ``SEARCHED`` that names most fields, a name and an address among them."""
     best: _Table | None = None
     for line in sorted(grid.cells)[:SEARCHED]:
         fields, units = headings(grid.cells[line])
-        usable = any(pair <= fields.keys() for pair in _PAIRS)
-        if usable and (best is None or len(fields) > len(best.fields)):
+        if {"name", "address"} <= fields.keys() and (best is None or len(fields) > len(best.fields)):
             best = _Table(grid, fields, units, line + 1)
     if best is not None and best.first in grid.cells:  # a second line of headings, under merged ones
         below, units = headings(grid.cells[best.first])
