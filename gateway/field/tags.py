@@ -10,11 +10,12 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 
 from gateway.field.addresses import Address, ModbusAddress, OpcUaAddress, Protocol, S7Address, parse_address
-from gateway.field.compound import ArrayType, StringType, laid_out, read_type, type_text
-from gateway.field.conversion import Conversion, Range, Scale, Span, Table, read_range, read_table
+from gateway.field.compound import ArrayType, laid_out, read_type, type_text
+from gateway.field.conversion import Conversion, Range, read_range
 from gateway.field.derive import check_formulas
 from gateway.field.formula import Formula, read_formula
 from gateway.field.placement import check_overlaps, check_width
+from gateway.field.scaling import Bad, engineering_range, read_conversion, told
 from gateway.field.types import OPCUA_TYPES, TYPES, DataType, Order, Scalar, Value, read_order
 from gateway.units import UNITS, duration
 
@@ -183,7 +184,6 @@ def _engineering(kind: DataType, converted: bool) -> DataType:
 
 
 Complain = Callable[[int, str, str], None]
-Bad = Callable[[str, str], None]
 
 
 class Dialect(NamedTuple):
@@ -234,13 +234,13 @@ def _compile(
         kind = laid_out(read_type(entry.type), protocol, order)
         address = parse_address(protocol, entry.address, dialect.base)
     except ValueError as error:
-        bad(*_told(error))
+        bad(*told(error))
         return None
     if isinstance(address, ModbusAddress) and address.bit >= 0 and order in ("BADC", "DCBA"):
         address = ModbusAddress(address.table, address.index, address.bit ^ 8)  # in the other byte
     check_width(kind, address, entry.address, entry.direction, bad)
-    conversion = _conversion(entry, kind, bad)
-    within = _range(entry, kind, conversion, bad)
+    conversion = read_conversion(entry, kind, bad)
+    within = engineering_range(entry, kind, conversion, bad)
     if entry.hold is not None and (entry.direction, kind.kind) != ("input", "bool"):
         bad("only an input that is a BOOL has hold", "leave hold out")
     if entry.unit not in UNITS:
@@ -259,103 +259,6 @@ def _compile(
 
 
 _NO_ORDER = {"s7": "S7 has the high byte first", "opcua": "OPC UA has no order of bytes"}
-
-
-def _told(error: ValueError) -> tuple[str, str]:
-    what, _, hint = str(error).partition("; ")
-    return what, hint
-
-
-def _conversion(entry: TagEntry, kind: DataType, bad: Bad) -> Conversion | None:
-    given = [key for key in ("raw", "scale", "table", "formula") if getattr(entry, key) is not None]
-    if entry.offset is not None and entry.scale is None:
-        given.append("offset")
-    if entry.inverse is not None and entry.formula is None:
-        bad("inverse without formula", "add formula: the value that a raw number means")
-    if not given:
-        return None
-    plain = kind.element if isinstance(kind, ArrayType) else kind
-    if len(given) > 1:
-        what = f"{' and '.join(given)} both say how it is converted"
-        bad(what, "give one of raw, scale with offset, table, formula")
-    elif entry.raw is not None:
-        if entry.range is None or plain.kind in ("bool", "string"):
-            bad("raw needs a range to map onto, and a type that is a number", "add range: low..high")
-        else:
-            return Span(entry.raw, entry.range)
-    elif plain.kind in ("bool", "string"):
-        bad(f"a {plain.name} has no {given[0]}", "leave it out, or give a type that is a number")
-    elif entry.formula is not None:
-        _check_formula(entry, kind, bad)
-    elif entry.table is not None:
-        return _table(entry, entry.table, bad)
-    elif entry.scale == 0:
-        bad("scale is 0: every raw number would be the same value", "give for example scale: 0.1")
-    else:
-        return Scale(1.0 if entry.scale is None else entry.scale, entry.offset or 0.0)
-    return None
-
-
-def _check_formula(entry: TagEntry, kind: DataType, bad: Bad) -> None:
-    if kind.kind == "array":
-        bad("an array has no formula", "declare its elements as tags")
-    elif entry.range is None:
-        bad("a formula needs the range of its values", "add range: low..high")
-    elif entry.direction == "input" and entry.inverse is None:
-        bad("a formula of an input needs its inverse", "add inverse: what the device holds for value")
-    elif entry.direction == "output" and entry.inverse is not None:
-        bad("an output has no inverse", "leave inverse out; it belongs to inputs")
-
-
-def _table(entry: TagEntry, points: tuple[tuple[float, ...], ...], bad: Bad) -> Table | None:
-    try:
-        table = read_table(points)
-    except ValueError as error:
-        bad(*_told(error))
-        return None
-    if entry.direction == "input" and not table.is_strict:
-        bad(
-            "table: an input is written, and some value belongs to more than one raw number",
-            "let the values rise, or fall, from point to point",
-        )
-        return None
-    return table
-
-
-def _range(entry: TagEntry, kind: DataType, conversion: Conversion | None, bad: Bad) -> Range:
-    """The range in engineering units; what is not said is what the type holds."""
-    holds = Range(kind.low, kind.high)
-    if isinstance(kind, StringType) or kind.low == kind.high:
-        if entry.range is not None:
-            bad(f"a {kind.name} has no range", "leave range out")
-        return Range(0, 0)
-    if entry.formula is not None and entry.range is not None:
-        return entry.range
-    if conversion is None or isinstance(conversion, Span):
-        key, held = ("range", entry.range) if conversion is None else ("raw", entry.raw)
-        if held is not None and not (holds.low <= held.low and held.high <= holds.high):
-            bad(
-                f"{key} {held.low:g}..{held.high:g} does not fit {kind.name}",
-                f"{kind.name} holds {holds.low:g}..{holds.high:g}",
-            )
-        return entry.range or holds
-    real = (kind.element if isinstance(kind, ArrayType) else kind).kind == "real"
-    if isinstance(conversion, Table):
-        ends = (min(conversion.values), max(conversion.values))
-    else:
-        ends = (
-            (holds.low, holds.high) if real else (conversion.value(holds.low), conversion.value(holds.high))
-        )
-    possible = Range(min(ends), max(ends))
-    if entry.range is None:
-        return possible
-    if not real and not (possible.low <= entry.range.low and entry.range.high <= possible.high):
-        low, high = entry.range
-        bad(
-            f"range {low:g}..{high:g} cannot be reached by its conversion",
-            f"it gives {possible.low:g}..{possible.high:g}",
-        )
-    return entry.range
 
 
 def _check_direction(entry: TagEntry, bad: Bad) -> None:
@@ -418,7 +321,7 @@ def _safe(entry: TagEntry, tag: Tag, bad: Bad) -> Value:
     try:
         value = tag.parse(entry.safe)
     except ValueError as error:
-        what, hint = _told(error)
+        what, hint = told(error)
         bad(f"safe: {what}", hint)
         return tag.safe
     if not tag.in_range(value):
