@@ -77,7 +77,8 @@ def plan_import(
         name: entry for name, entry in tags.items() if (entry.device or target.device) == target.device
     }
     pairs = _match(of_device, found, target)
-    plan = Plan(entries=dict(tags), untouched=[name for name in tags if name not in pairs.values()])
+    matched = set(pairs.values())
+    plan = Plan(entries=dict(tags), untouched=[name for name in tags if name not in matched])
     for index, name in sorted(pairs.items()):
         _compare(plan, name, tags[name], found[index], target, take)
     wanted = candidates([each.row.path for each in found])
@@ -117,11 +118,17 @@ def _match(tags: Mapping[str, TagEntry], found: Sequence[Found], target: Target)
         (lambda f: (address(f.entry), original(f.row.name)), lambda _, e: (address(e), original(e.title))),
         (lambda f: original(f.row.name), lambda _, e: original(e.title) or None),
         (lambda f: slug(f.row.path[-1]), lambda name, _: name),
-        (lambda f: address(f.entry), lambda _, e: address(e)),
+        # One address and the other direction is another signal, and lies on the tag by mistake.
+        (
+            lambda f: (address(f.entry), f.entry.direction) if f.certainty == "said" else None,
+            lambda _, e: (address(e), e.direction),
+        ),
+        (lambda f: None if f.certainty == "said" else address(f.entry), lambda _, e: address(e)),
     )
     pairs: dict[int, str] = {}
     for of_found, of_tag in likenesses:
-        ours = _once((of_tag(name, e), name) for name, e in tags.items() if name not in pairs.values())
+        taken = set(pairs.values())
+        ours = _once((of_tag(name, e), name) for name, e in tags.items() if name not in taken)
         theirs = _once((of_found(each), index) for index, each in enumerate(found) if index not in pairs)
         pairs |= {index: ours[key] for key, index in theirs.items() if key is not None and key in ours}
     return pairs

@@ -392,3 +392,12 @@ def test_an_export_refuses_other_endings_and_what_a_workbook_cannot_hold(tmp_pat
         exported(tags, tmp_path / "t.pdf")
     with pytest.raises(BadInput, match="export to CSV"):
         exported(tags, tmp_path / "t.xlsx")
+
+
+def test_another_direction_at_a_tags_address_is_another_signal(tmp_path: Path) -> None:
+    done = Desk(tmp_path, S7).compare(
+        "l.csv", HEAD + "Lamp;Bool;DB1.DBX0.0;output;;;\nHorn;Bool;DB2.DBX2.0;output;;;\n"
+    )
+    assert not done.plan.changed
+    assert [each.tag for each in done.plan.added] == ["horn"]
+    assert "overlaps door-closed at DB1.DBX0.0: Lamp" in "\n".join(done.lines)
