@@ -42,7 +42,7 @@ VAR
     m_bool AT %MX0.3 : BOOL;    m_byte AT %MB2 : BYTE;     m_sint AT %MB3 : SINT;    m_usint AT %MB4 : USINT;
     m_word AT %MW3 : WORD;      m_int AT %MW4 : INT;       m_uint AT %MW5 : UINT;    m_dword AT %MD3 : DWORD;
     m_dint AT %MD4 : DINT;      m_udint AT %MD5 : UDINT;   m_real AT %MD6 : REAL;    m_time AT %MD7 : TIME;
-    m_lreal AT %ML4 : LREAL;
+    m_lreal AT %ML4 : LREAL;    m_lword AT %ML5 : LWORD;   m_lint AT %ML6 : LINT;    m_ulint AT %ML7 : ULINT;
 END_VAR
 lamp := lamp; speed := speed; level := level;
 END_PROGRAM

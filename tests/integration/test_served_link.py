@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -236,19 +237,32 @@ def test_what_a_master_leaves_out_is_named() -> None:
     run(work())
 
 
-def test_a_port_in_use_is_said_and_tried_again() -> None:
+def test_a_port_in_use_is_said_and_tried_again(protocol: Protocol) -> None:
     async def work() -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            link = ServedLink(f"modbus://127.0.0.1:{port}/1", tags("modbus"), PATIENT_NS)
+            url = f"{SCHEME[protocol]}://127.0.0.1:{port}"
+            link = ServedLink(url, tags(protocol), PATIENT_NS)
             life = asyncio.create_task(link.run())
-            await until(lambda: "cannot serve at modbus://" in link.problem)
+            await until(lambda: f"cannot serve at {url}" in link.problem)
         await until(lambda: "no controller polls" in link.problem)
-        async with Master.of("modbus", port) as master:
+        async with Master.of(protocol, port) as master:
             await master.read()
             assert link.ready
         await link.close()
         assert life.done()
+
+    run(work())
+
+
+def test_serving_opc_ua_leaves_nothing_that_a_collection_would_walk() -> None:
+    """Its half million objects would stop the gateway's loop for longer than a device's time-out."""
+
+    async def work() -> None:
+        before = len(gc.get_objects())
+        async with served("opcua", free_port()):
+            assert len(gc.get_objects()) < before + 50_000
+        gc.unfreeze()
 
     run(work())
 

@@ -106,13 +106,20 @@ class OpcUaServer:
         return len(self._server.bserver.clients) if self._server.bserver is not None else 0
 
     async def start(self) -> int:
-        """Build the address space and listen; the port. Raises OSError."""
-        # The standard's 6,000 nodes are garbage to nobody: collecting while they are made doubles the time.
+        """Build the address space and listen; the port. Raises OSError; then it may be tried again."""
+        probe = await asyncio.get_running_loop().create_server(asyncio.Protocol, self.host, self.port)
+        probe.close()  # a port that is not to be had is found out before the work
+        await probe.wait_closed()
+        self._server = UaServer()
+        self._published.clear()
+        # The standard's 6,000 nodes are garbage to nobody: collecting while they are made doubles the time,
+        # and walking them in a later collection would stop the loop for 400 ms.
         collecting = gc.isenabled()
         gc.disable()
         try:
             await self._server.init()
             await self._build()
+            gc.freeze()
         finally:
             if collecting:
                 gc.enable()
