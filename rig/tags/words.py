@@ -26,7 +26,7 @@ HEADINGS: dict[str, list[str]] = {
             varname itemname tag symbol signal variable plctag plcvariable plctagname bezeichner
             identifier ioname
             signalbezeichnung item id kennung bmk betriebsmittelkennzeichen betriebsmittel kennzeichen
-            kennzeichnung label bezeichnung designation""",
+            kennzeichnung tagno tagnumber tagnr messstelle point pointname label bezeichnung designation""",
         "title": "title titel",
         "comment": """
             comment kommentar description beschreibung funktionstext functiontext signaltext
@@ -80,6 +80,11 @@ for _field, _words in HEADINGS.items():
         _SURENESS.setdefault(_word, {})[_field] = _rank
 
 
+def _one_of(field: str, text: str) -> bool:
+    """Whether one word of a heading is a field's."""
+    return any(word in HEADINGS[field] for word in map(plain, re.split(r"[\s/_.,:;-]+", text)))
+
+
 def headings(cells: dict[int, str]) -> tuple[dict[str, int], dict[int, str]]:
     """Which column holds which field: (field -> column, column -> unit in its brackets).
 
@@ -97,6 +102,12 @@ def headings(cells: dict[int, str]) -> tuple[dict[str, int], dict[int, str]]:
     for field in HEADINGS:  # a name is wanted most, and gets what could be a comment where it must
         free = [column for _, column in sorted(offers.get(field, [])) if column not in fields.values()]
         if free:
+            fields[field] = free[0]
+    for field in ("name", "address"):  # without which there is no list: "SPS-Adresse neu", "Signal (PLC)"
+        free = [
+            column for column, text in cells.items() if column not in fields.values() and _one_of(field, text)
+        ]
+        if field not in fields and free:
             fields[field] = free[0]
     if "scale" not in fields:
         fields.pop("offset", None)  # in lists of blocks, a place in the block

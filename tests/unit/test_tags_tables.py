@@ -121,6 +121,37 @@ def test_a_hand_made_list_with_titles_merged_cells_blocks_and_german_addresses(d
     assert "has no type and no address: 7 (liste.xlsx[Liste]:14)" in told
 
 
+def test_an_english_list_as_process_engineers_write_it(desk: Desk) -> None:
+    rows = [
+        ("Machine 7 I/O list", None, None),
+        ("Rev", "B"),
+        (),
+        (
+            "Tag No.",
+            "Description",
+            "I/O Type",
+            "PLC Address",
+            "Range Min",
+            "Range Max",
+            "Eng. Units",
+            "Fail-safe",
+        ),
+        ("101-LT-1", "Tank level", "AI", "%IW64", 0, 100, "%", 0),
+        ("101-XV-2", "Inlet valve", "DO", "%Q0.0", None, None, None, None),
+        ("101-ZS-2", "Valve open", "DI", "%I0.0", None, None, None, "no"),
+    ]
+    tags = desk.added("l.xlsx", workbook(rows, merged=("A1:C1",)))
+    assert list(tags) == ["t101-lt-1", "t101-xv-2", "t101-zs-2"]
+    level = tags["t101-lt-1"]
+    assert (level.range, level.unit, level.safe, level.title) == (
+        Range(0, 100),
+        "%",
+        "0",
+        "101-LT-1: Tank level",
+    )
+    assert tags["t101-zs-2"].safe == "false"
+
+
 def test_a_line_that_names_a_direction_gives_it_to_those_below(tmp_path: Path) -> None:
     desk = Desk(tmp_path, MODBUS)
     text = "Signal;Typ;Adresse\nEingänge;;\nStart;Bool;coil:100\nAusgänge;;\nLampe;Bool;coil:5\n"

@@ -166,3 +166,5 @@ def test_headings_go_to_the_field_they_are_surest_of() -> None:
     assert units == {4: "bar"}
     assert headings({1: "Bezeichnung", 2: "Adresse"})[0] == {"name": 1, "address": 2}
     assert headings({1: "x", 2: "Hmi Visible"})[0] == {}
+    assert headings({1: "Nr.", 2: "Signal neu", 3: "Adresse SPS"})[0] == {"name": 2, "address": 3}
+    assert headings({1: "Typeobject ID", 2: "Name"})[0] == {"name": 2}
