@@ -179,9 +179,15 @@ class Cell:
 
     @property
     def protected(self) -> bool:
-        """Whether the program was last seen to have this station's shim: it is safe without the gateway."""
+        """Whether no input stays as it is when the gateway dies.
+
+        Those in the controller's memory do, unless this station's shim was last seen there; a coupler's do,
+        as far as is known here; a master notices that what the gateway serves is gone.
+        """
+        roles = {self.station.devices[tag.device].role for tag in self.station.inputs}
         shim = self.station.shim
-        return shim is not None and self.values.get(shim.stamp) == shim.code
+        shielded = shim is not None and self.values.get(shim.stamp) == shim.code
+        return "coupler" not in roles and (shielded or "controller" not in roles)
 
     def _see(self, seen: Inputs) -> None:
         self._see_devices(seen.lost or ({} if seen.link else dict.fromkeys(self.station.devices, "")))

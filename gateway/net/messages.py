@@ -275,7 +275,7 @@ class State(Body, frozen=True):
     link: str = ""
     holder: str = ""
     protected: bool = False
-    """The program was last seen to have a shim: it takes its real inputs when the gateway goes quiet."""
+    """No input stays as it is when the gateway dies: the program was last seen to have a shim."""
     forces: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     overruns: int = 0

@@ -56,7 +56,8 @@ def test_controller(session: Session, station: StationHandle, step: StepContext)
         why = found.problem or found.link
         raise Failed(f"{station.id}: no controller at {found.address}: {why}", device.name)
     check_program(step, station, found)
-    if station.spec.shim is None and found.vendor != VIRTUAL:
+    in_memory = any(tag.device == device.name for tag in station.spec.inputs)
+    if in_memory and station.spec.shim is None and found.vendor != VIRTUAL:
         step.measure("shim", "none: if the gateway dies, the controller keeps what was last written")
 
 

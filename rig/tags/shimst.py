@@ -21,6 +21,7 @@ _LETTERS = {1: "X", 8: "B", 16: "W", 32: "D", 64: "L"}
 _PUT_IN = (
     "Put part 1 before the program.",
     "Rename each input of the program at its terminal: its new name is in part 2's remarks (real_...).",
+    "Delete its declarations of inputs that have no terminal (commands).",
     "Put part 2 into the program's declarations; it declares the old names, so the statements stay.",
     "Where the program calls an input otherwise than proposed here, change that name in parts 2 and 3.",
     "Put part 3 before the program's first statement.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from cell_support import BELT, COMMAND, MS, SECOND, Bench
 
@@ -182,6 +183,15 @@ def test_protected_is_what_the_controller_shows(bench: Bench) -> None:
     bench.step({"shim-stamp": shim.code})
     assert bench.cell.state("b", "ready").protected is True
     assert Bench().cell.state("b", "ready").protected is False
+
+
+@pytest.mark.parametrize(("role", "protected"), [("served", True), ("coupler", False)])
+def test_an_input_that_is_not_in_memory_needs_no_shim(tmp_path: Path, role: str, protected: bool) -> None:
+    """A master notices that its module is gone; what a coupler does is not known here."""
+    spec = station(tmp_path)
+    device = msgspec.structs.replace(spec.controller, role=role)
+    moved = msgspec.structs.replace(spec, devices={"plc": device}, shim=None)
+    assert Bench(station=moved).cell.state("b", "ready").protected is protected
 
 
 def test_a_long_lease_does_not_outlive_its_gateway(bench: Bench) -> None:

@@ -1,0 +1,193 @@
+"""A program with its shim, a gateway alone and a session: the twin while it lives, else the terminals."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from pymodbus.client import ModbusTcpClient
+from running import GATEWAY, Belt, Run, Starter, belt, by_id, until
+
+sys.path.append(str(Path(__file__).parents[1] / "unit"))
+
+from shim_bench import put_in
+
+from gateway.agent import AgentConfig
+from gateway.field.tags import TagRef
+from gateway.net import topics
+from gateway.net.bus import Bus, Delivery
+from gateway.net.identity import Identity, Trust
+from gateway.net.messages import Force, State, decode
+from gateway.station import load_station
+from rig.backend import Script
+from rig.broker import Broker
+from rig.remote import BusBackend
+from rig.tags.shim import generate
+from rig.tags.shimplan import plan
+
+SHIM = "shim: {commissioning: twin-on, heartbeat: beat, status: shim-status, stamp: shim-stamp}\n"
+TAGS = """\
+  twin-on:      {direction: input,  type: BOOL, address: "coil:2100", safe: false}
+  beat:         {direction: input,  type: UINT, address: "hr:1040", safe: 0}
+  shim-status:  {direction: output, type: WORD, address: "hr:1041"}
+  shim-stamp:   {direction: output, type: DWORD, address: "hr:1042"}
+"""
+# What the machine itself shows, and nobody can write from outside.
+TERMINALS = {"PartEnters": "%IX0.0 : BOOL", "PartLeaves": "%IX0.1 : BOOL := TRUE", "DriveOk": "%IX0.2 : BOOL"}
+REAL, TWIN = (False, True, False, 0), (True, False, True, 32)
+
+
+def shimmed(folder: Path, serve: bool, with_shim: bool = True) -> Belt:
+    """The small line with its inputs at terminals, and (but for the bad case) its shim put in."""
+    made = belt(folder, serve)
+    made.change("stations/belt.yaml", ("# Inputs: what the program reads\n", f"# Inputs\n{TAGS}"))
+    station = made.folder / "stations/belt.yaml"
+    station.write_text(station.read_text() + SHIM)
+    path = made.folder / "programs/belt.st"
+    program = path.read_text()
+    if with_shim:
+        for name, at in TERMINALS.items():
+            program, count = re.subn(rf"{name} +AT %M[^;]+;", f"{name} AT {at};", program)
+            assert count == 1
+        program = re.sub(r" +Command +AT %MW0 +: WORD;\n", "", program)
+        program = put_in(program, generate(plan(load_station(station))))
+    path.write_text(program)
+    return made
+
+
+class Site:
+    """A controller, its gateway and a broker; one operator."""
+
+    def __init__(self, folder: Path, made: Belt, start: Starter, broker: Broker) -> None:
+        self.folder, self.start, self.broker = folder, start, broker
+        self.trust, self.anna = Trust(), Identity.create("anna")
+        for identity in (self.anna, Identity.create("belt")):
+            self.trust.add(identity.node, identity.public_bytes)
+            identity.save(folder / f"{identity.node}.pem")
+        self.trust.save(folder / "trust.yaml")
+        (folder / "state").mkdir()
+        config = AgentConfig(
+            line="one",
+            station=str(made.folder / "stations/belt.yaml"),
+            brokers=(broker.url,),
+            key=str(folder / "belt.pem"),
+            trust=str(folder / "trust.yaml"),
+            state=str(folder / "state"),
+        )
+        (folder / "agent.json").write_bytes(msgspec.json.encode(config))
+
+    def gateway(self) -> Run:
+        run = self.start(self.folder, sys.executable, "-m", GATEWAY, str(self.folder / "agent.json"))
+        until("a gateway", lambda: '"ready"' in run.shown or run.process.poll() is not None)
+        assert run.process.poll() is None, run.shown
+        return run
+
+    @contextmanager
+    def holding(self) -> Iterator[BusBackend]:
+        """The lease, with inputs held at ``TWIN``; given back in order at the end."""
+        backend = BusBackend("one", ["belt"], [self.broker.url], self.anna, self.trust)
+        backend.start()
+        try:
+            backend.hold("belt")
+            names = ("part-enters", "part-leaves", "drive-ok", "command")
+            held = tuple(Force(TagRef(name), value) for name, value in zip(names, TWIN, strict=True))
+            backend.run({"belt": Script(held, keep=True)})
+            yield backend
+        finally:
+            backend.close()
+
+    def protected(self) -> list[bool]:
+        """What the gateway says of it, once it says so."""
+        said: list[bool] = []
+        bus = Bus("anna", [self.broker.url], identity=self.anna, trust=self.trust)
+
+        def on_state(delivery: Delivery) -> None:
+            state = decode(delivery.envelope.body, State)
+            if state.online and state.link == "ready":
+                said.append(state.protected)
+
+        bus.subscribe(topics.state("one", "belt"), on_state)
+        with bus:
+            until("a state of the gateway", lambda: len(said) > 2)
+        return said
+
+
+class Seen:
+    """What the program has seen of its inputs, read by a client of our own."""
+
+    def __init__(self, port: int) -> None:
+        self._client = ModbusTcpClient("127.0.0.1", port=port, timeout=2, retries=0)
+        assert self._client.connect()
+
+    def read(self) -> tuple[bool, bool, bool, int]:
+        words = self._client.read_holding_registers(1, count=2)
+        assert not words.isError()
+        bits, command = words.registers
+        return bool(bits & 1), bool(bits & 2), bool(bits & 4), command
+
+    def wait(self, wanted: tuple[bool, bool, bool, int]) -> None:
+        until(f"the program sees {wanted}", lambda: self.read() == wanted)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def test_a_killed_gateway_gives_the_terminals_back(tmp_path: Path, start: Starter) -> None:
+    made = shimmed(tmp_path, serve=False)
+    controller = start.controller(tmp_path, made)
+    seen = Seen(made.port)
+    with Broker(tmp_path / "broker") as broker:
+        site = Site(tmp_path, made, start, broker)
+        first = site.gateway()
+        assert seen.read() == REAL
+        assert site.protected()[-1] is True
+        with site.holding():
+            seen.wait(TWIN)
+            first.kill(GATEWAY)
+            first.process.wait(30)
+            seen.wait(
+                REAL
+            )  # by the controller alone, with the flag and the twin's values still in its memory
+        site.gateway()
+        with site.holding():
+            seen.wait(TWIN)  # nobody had to restart the controller
+        seen.wait(REAL)
+    seen.close()
+    assert controller.process.poll() is None
+
+
+def test_without_its_shim_a_station_is_unprotected(tmp_path: Path, start: Starter) -> None:
+    made = shimmed(tmp_path, serve=False, with_shim=False)
+    start.controller(tmp_path, made)
+    with Broker(tmp_path / "broker") as broker:
+        site = Site(tmp_path, made, start, broker)
+        site.gateway()
+        assert site.protected()[-1] is False
+
+
+@pytest.mark.parametrize("mode", ["hil", "virtual"])
+def test_a_session_through_the_shim(tmp_path: Path, start: Starter, mode: str) -> None:
+    made = shimmed(tmp_path, serve=True)
+    options = ("-k", "lease or input or output") if mode == "hil" else ()
+    run = start.session(tmp_path, made.line, "--mode", mode, "--broker", "embedded", *options)
+    assert run.wait() == 0, run.shown
+    steps = by_id(run.record("PASS", True))
+    (measured,) = [m for m in steps["connect/lease[belt]"].measurements if m.name == "shim"]
+    assert re.fullmatch(r"stamp 16#54[0-9A-F]{6}", str(measured.value))
+    inputs = [name for name in steps if name.startswith("checkout/input[")]
+    assert len(inputs) == 4  # what the shim is told is no signal of the plant
+    assert not any("shim-" in name for name in steps)
+
+
+def test_a_program_without_the_shim_fails(tmp_path: Path, start: Starter) -> None:
+    made = shimmed(tmp_path, serve=True, with_shim=False)
+    run = start.session(tmp_path, made.line, "--mode", "virtual", "-k", "lease")
+    assert run.wait() == 1, run.shown
+    step = by_id(run.record("FAIL", True))["connect/lease[belt]"]
+    assert "make one with twinline tags shim" in step.message
+    assert step.tags[:2] == ("shim-status", "shim-stamp")
