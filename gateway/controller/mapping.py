@@ -165,11 +165,13 @@ class OpcUaView:
     def __init__(self, program: Program, memory: Memory) -> None:
         self._areas = memory.areas
         self.nodes: dict[str, OpcUaNode] = {}
+        self._paths: dict[str, str] = {}  # browse path -> node
         for variable in program.variables:
             if variable.location is None:
                 continue
             kind = TYPES[variable.type]
             node = f"ns={NAMESPACE};s={program.name}.{variable.name}"
+            self._paths[f"/Objects/{NAMESPACE}:{program.name}/{NAMESPACE}:{variable.name}"] = node
             self.nodes[node] = OpcUaNode(
                 node,
                 variable.name,
@@ -214,7 +216,7 @@ class OpcUaView:
             )
 
     def _find(self, node: str) -> OpcUaNode:
-        found = self.nodes.get(node)
+        found = self.nodes.get(self._paths.get(node, node))
         if found is None:
             raise DeviceRefused("BadNodeIdUnknown", node, "name a located variable of the program")
         return found

@@ -3,7 +3,7 @@
 Modbus  ``coil:12`` ``di:3`` ``ir:4`` ``hr:0`` counted from the device's base, ``40001`` and ``400001``
         counted from 1, a bit of a register ``hr:10.3`` ``40011.3``;
 S7      ``DB1.DBX0.0`` ``DB1.DBB2`` ``DB1.DBW2`` ``DB1.DBD4`` ``%I0.0`` ``%QW4`` ``M10.2`` ``MD8``;
-OPC UA  a node id, ``ns=2;s=Machine.Door``.
+OPC UA  a node id, ``ns=2;s=Machine.Door``, or a browse path, ``/Objects/2:Machine/2:Door``.
 """
 
 from __future__ import annotations
@@ -41,9 +41,17 @@ class S7Address(msgspec.Struct, frozen=True, order=True):
 
 
 class OpcUaAddress(msgspec.Struct, frozen=True, order=True):
-    """``node`` is the node id in its text form."""
+    """``node`` is the node id in its text form, or a browse path."""
 
     node: str
+
+    @property
+    def path(self) -> tuple[tuple[int, str], ...]:
+        """Namespace and name of each element of a browse path from the root; empty for a node id."""
+        if not self.node.startswith("/"):
+            return ()
+        found = [_ELEMENT.match(each) for each in _SLASH.split(self.node[1:])]
+        return tuple((int(each[1] or 0), _ESCAPED.sub(r"\1", each[2])) for each in found if each)
 
     @property
     def width(self) -> int:
@@ -59,6 +67,9 @@ _TABLES = {"0": "coil", "1": "di", "3": "ir", "4": "hr"}
 _S7_DB = re.compile(r"DB(\d{1,5})\.DB([XBWDL])(\d{1,5})(?:\.([0-7]))?\Z", re.IGNORECASE)
 _S7_AREA = re.compile(r"%?([IQMEA])([XBWDL]?)(\d{1,5})(?:\.([0-7]))?\Z", re.IGNORECASE)
 _OPCUA = re.compile(r"(?:ns=\d{1,5};)?(?:i=\d+|s=.+|g=[0-9a-fA-F-]{36}|b=[A-Za-z0-9+/=]+)\Z")
+_SLASH = re.compile(r"(?<!&)/")
+_ELEMENT = re.compile(r"(?:(\d{1,5}):(?=.))?((?!\d*:\Z|:).+)\Z")
+_ESCAPED = re.compile(r"&(.)")  # as OPC UA writes a name that holds / . < > : # ! or &
 _S7_WIDTH = {"X": 1, "B": 8, "W": 16, "D": 32, "L": 64}
 
 
@@ -118,6 +129,10 @@ def _s7_checked(text: str, area: str, db: int, size: str, byte: int, bit: str | 
 
 
 def _opcua(text: str, base: int) -> OpcUaAddress:
+    if text.startswith("/"):
+        if not all(_ELEMENT.match(each) for each in _SLASH.split(text[1:])):
+            raise ValueError(f"{text!r} is not a browse path; write for example /Objects/2:Machine/2:Door")
+        return OpcUaAddress(text)
     if not _OPCUA.match(text):
         raise ValueError(f"{text!r} is not an OPC UA node id; write for example ns=2;s=Machine.Door")
     return OpcUaAddress(text)

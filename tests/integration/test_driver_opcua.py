@@ -107,6 +107,34 @@ def test_what_the_server_doubts_is_read_and_said_to_be_uncertain(asyncua: int) -
     run(work())
 
 
+def test_browse_paths_lead_to_nodes_and_a_broken_one_says_where_it_ends(asyncua: int) -> None:
+    at = {"good": ("INT", "/Objects/fixed"), "far": ("INT", "/Objects/Server/2:x/2:y"),
+          "none": ("INT", "/Objects/2:nothing"), "id": ("INT", node("fixed"))}  # fmt: skip
+    into = {"held": ("INT", "/0:Objects/Int16"), "lost": ("INT", "/Things/2:Int16")}
+
+    async def work() -> None:
+        driver = open_driver(f"opc.tcp://127.0.0.1:{asyncua}", tags_for("opcua", into, at), PATIENT_NS)
+        for _ in range(2):  # each connection looks them up
+            await driver.connect()
+            assert await driver.read() == {"good": 7, "id": 7}
+            assert await driver.read() == {}
+            said = {name: str(error) for name, error in driver.refused.items()}
+            assert said.keys() == {"far", "none", "lost"}
+            assert "there is no 2:x in /Objects/Server" in said["far"]
+            assert "there is no 2:nothing in /Objects" in said["none"]
+            assert "there is no Things in /;" in said["lost"]
+            await driver.write({"held": 11})
+            assert await driver.read_back(["held"]) == {"held": 11}
+            with pytest.raises(TagsRefused, match="lost at /Things/2:Int16: refused with BadNoMatch"):
+                await driver.write({"held": 12, "lost": 1})
+            assert await driver.read_back(["held"]) == {"held": 12}
+            with pytest.raises(TagsRefused, match="BadNoMatch"):
+                await driver.read_back(["held", "lost"])
+            await driver.close()
+
+    run(work())
+
+
 def test_texts_and_arrays_both_ways(asyncua: int) -> None:
     at = {"words": ("STRING[20]", node("words")), "rows": ("INT[2]", node("rows"))}
     short = {"rows": ("INT[3]", node("rows"))}

@@ -36,6 +36,7 @@ from gateway.field.addresses import (
         ("s7", "MD8", S7Address("M", 0, 8, -1, 32), 32),
         ("opcua", "ns=2;s=Machine.Door", OpcUaAddress("ns=2;s=Machine.Door"), 0),
         ("opcua", "i=2258", OpcUaAddress("i=2258"), 0),
+        ("opcua", "/Objects/2:Cell", OpcUaAddress("/Objects/2:Cell"), 0),
         ("opcua", "ns=1;s=a b;c=d", OpcUaAddress("ns=1;s=a b;c=d"), 0),
         (
             "opcua",
@@ -110,6 +111,9 @@ def test_there_is_no_address_before_the_first(text: str, right: str) -> None:
         ("s7", "DB1.W0", "is not an S7 address", "DB1.DBW2"),
         ("opcua", "Machine.Door", "is not an OPC UA node id", "ns=2;s="),
         ("opcua", "ns=2;s=", "is not an OPC UA node id", "ns=2;s="),
+        ("opcua", "/Objects//2:Cell", "is not a browse path", "/Objects/2:Machine/2:Door"),
+        ("opcua", "/", "is not a browse path", "/Objects/2:Machine/2:Door"),
+        ("opcua", "/Objects/2:", "is not a browse path", "/Objects/2:Machine/2:Door"),
         ("opcua", "ns=x;i=1", "is not an OPC UA node id", "ns=2;s="),
     ],
 )
@@ -139,3 +143,18 @@ def test_nothing_but_a_value_error(protocol: Protocol, text: str) -> None:
     except ValueError as error:
         said = str(error)
     assert "; " in said
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("ns=2;s=/a/b", ()),
+        ("/Objects/2:Machine/2:Door", ((0, "Objects"), (2, "Machine"), (2, "Door"))),
+        ("/0:Objects/12:in&/out/3:R&&D", ((0, "Objects"), (12, "in/out"), (3, "R&D"))),
+        ("/Objects/2:a:b", ((0, "Objects"), (2, "a:b"))),
+    ],
+)
+def test_browse_paths(text: str, path: tuple[tuple[int, str], ...]) -> None:
+    found = parse_address("opcua", text)
+    assert isinstance(found, OpcUaAddress)
+    assert found.path == path

@@ -173,6 +173,7 @@ def test_opcua_serves_every_located_type(controller: VirtualController) -> None:
     opcua = loopback("opcua", controller)
     opcua.write(at("opcua", "ns=2;s=Cell1.big"), TYPES["LINT"], -(2**63))
     assert opcua.read(at("opcua", "ns=2;s=Cell1.big"), TYPES["LINT"]) == -(2**63)
+    assert opcua.read(at("opcua", "/Objects/2:Cell1/2:big"), TYPES["LINT"]) == -(2**63)
 
 
 def test_opcua_serves_beyond_what_the_others_do(controller: VirtualController) -> None:

@@ -21,6 +21,7 @@ from gateway.errors import ConnectionLost, DeviceRefused, GatewayError, Protocol
 from gateway.field.addresses import OpcUaAddress
 from gateway.field.compound import ArrayType
 from gateway.field.drivers.base import Identity, Statistics, TagsRefused
+from gateway.field.drivers.opcua_paths import resolve
 from gateway.field.drivers.opcua_read import Batch
 from gateway.field.drivers.stream import plain
 from gateway.field.tags import Tag
@@ -31,6 +32,8 @@ logging.getLogger("asyncua").setLevel(logging.CRITICAL)
 
 MAX_NODES = 1000
 """In one request, where the server names no limit of its own."""
+MAX_PATHS = 100
+"""Browse paths in one request."""
 CONNECT_STEPS = 5
 """Connecting takes so many time-outs at most: socket, hello, channel, session, activation."""
 
@@ -98,7 +101,10 @@ class OpcUaDriver:
         self.uncertain: set[str] = set()
         self._url, self._timeout = url, timeout_ns / 1e9
         self._tags = tags
-        self._nodes = {tag.name: _node(tag) for tag in tags.values()}
+        self._paths = {tag.name: path for tag in tags.values() if (path := _address(tag).path)}
+        self._ids = {tag.name: _node(tag) for tag in tags.values() if tag.name not in self._paths}
+        self._nodes = dict(self._ids)
+        self._lost_paths: dict[str, TagsRefused] = {}  # of tags whose path leads nowhere
         self._outputs = [tag for tag in tags.values() if tag.direction == "output"]
         self._last: dict[str, Value] = {}
         self._batches: list[tuple[Batch, Sequence[Tag]]] = []  # that read the outputs
@@ -122,15 +128,35 @@ class OpcUaDriver:
             self.lost.clear()
             self._watcher = asyncio.create_task(self._watch(client))
             identity = await self._identify()
+            await self._follow_paths(client)
+            there = [tag for tag in self._outputs if tag.name in self._nodes]
             self._batches = [
                 (Batch([self._nodes[tag.name] for tag in part]), part)
-                for first in range(0, len(self._outputs), self._read_limit)
-                if (part := self._outputs[first : first + self._read_limit])
+                for first in range(0, len(there), self._read_limit)
+                if (part := there[first : first + self._read_limit])
             ]
             return identity
         except BaseException:
             await self.close()
             raise
+
+    async def _follow_paths(self, client: Client) -> None:
+        """The nodes of this connection; what is not there is refused for as long as it lasts."""
+
+        async def translate(paths: list[ua.BrowsePath]) -> list[ua.BrowsePathResult]:
+            results: list[ua.BrowsePathResult] = await self._call(
+                client.uaclient.translate_browsepaths_to_nodeids(paths)
+            )
+            self._check_count(len(results), len(paths))
+            return results
+
+        found, missing = await resolve(self._paths, translate, MAX_PATHS)
+        self._nodes = self._ids | found
+        self._lost_paths = {
+            name: TagsRefused("BadNoMatch", [self._tags[name]], f"{what}; check the path in the station file")
+            for name, what in missing.items()
+        }
+        self.refused.update(self._lost_paths)
 
     async def _watch(self, client: Client) -> None:
         async with client.subscribe_state() as states:
@@ -199,13 +225,15 @@ class OpcUaDriver:
 
     async def read_back(self, names: Iterable[str]) -> dict[str, Value]:
         tags = [self._tags[name] for name in names]
+        _raise_any(tags, self._lost_paths)
         values, refused = self._judge(tags, await self._read_nodes([self._nodes[tag.name] for tag in tags]))
         _raise_any(tags, refused)
         return values
 
     async def write(self, values: Mapping[str, Value]) -> None:
-        tags = [self._tags[name] for name in values]
-        refused: dict[str, TagsRefused] = {}
+        asked = [self._tags[name] for name in values]
+        tags = [tag for tag in asked if tag.name in self._nodes]
+        refused = {name: self._lost_paths[name] for name in values if name in self._lost_paths}
         for first in range(0, len(tags), self._write_limit):
             part = tags[first : first + self._write_limit]
             parameters = ua.WriteParameters(
@@ -220,7 +248,7 @@ class OpcUaDriver:
                 if not code.is_good()
             }
         self._keep(tags, refused)
-        _raise_any(tags, refused)
+        _raise_any(asked, refused)
 
     def _to_write(self, tag: Tag, value: Value) -> ua.WriteValue:
         """Only the value: many servers refuse a status or a time stamp with it."""
@@ -379,10 +407,14 @@ def _shape(what: ua.Variant | Tag | None) -> str:
     return str(what.VariantType.name) + (f" array of {len(what.Value or ())}" if what.is_array else "")
 
 
-def _node(tag: Tag) -> ua.NodeId:
+def _address(tag: Tag) -> OpcUaAddress:
     assert isinstance(tag.address, OpcUaAddress), f"{tag.name} is no OPC UA tag"
+    return tag.address
+
+
+def _node(tag: Tag) -> ua.NodeId:
     try:
-        return ua.NodeId.from_string(tag.address.node)
+        return ua.NodeId.from_string(_address(tag).node)
     except (UaError, ValueError) as error:
         raise ValueError(f"{tag.name}: {tag.text!r} is not a node id ({error}); write ns=2;s=Name") from None
 

@@ -143,6 +143,9 @@ async def _browse(session: Session, report: Report) -> None:
 
 async def _compare(session: Session, wanted: Expectation, report: Report) -> None:
     assert isinstance(wanted.address, OpcUaAddress)
+    if wanted.address.path:
+        report.advice.append(f"{wanted.text}: a browse path is not followed here; give the node's id")
+        return
     [answer] = await session.read([ua.NodeId.from_string(wanted.address.node)])
     if isinstance(answer, str):
         report.advice.append(f"{wanted.text}: {answer}")
