@@ -110,7 +110,8 @@ def compile_shim(
             bad(f"{key} {ref} is an {tag.direction}", f"name an {direction}")
         if tag.device != controller:
             bad(f"{key} {ref} is of device {tag.device}", f"name a tag of the controller, {controller}")
-        if ref.bit < 0 and (tag.type.name not in types or tag.conversion is not None):
+        converted = tag.conversion is not None or tag.formula is not None
+        if ref.bit < 0 and (tag.type.name not in types or converted):
             bad(
                 f"{key} {ref} is no plain {' or '.join(types)}",
                 f"declare it as {types[0]}, without raw or scale",

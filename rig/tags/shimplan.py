@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import PurePath
 from typing import NamedTuple
 
 from gateway.controller.lexer import KEYWORDS
@@ -83,7 +82,10 @@ def remark(tag: Tag) -> str:
 
 
 def literal(tag: Tag) -> str:
-    """The tag's safe value as the program holds it, as both languages write it; "" for an array."""
+    """The tag's safe value as the program holds it, as both languages write it; "" for an array, and where
+    a formula says what the program holds."""
+    if tag.formula is not None:
+        return ""
     value = tag.to_device(tag.safe)
     if isinstance(value, tuple):
         return ""
@@ -149,7 +151,7 @@ def logic(plan: Plan, mark: str, commissioning: str, heartbeat: str, twin: Mappi
 def heading(plan: Plan, put_in: Sequence[str], take_out: Sequence[str]) -> list[str]:
     """What a person must know who opens the file."""
     station, shim = plan.station, plan.shim
-    after, file = format_duration(shim.watchdog), PurePath(station.file).name
+    after, file = format_duration(shim.watchdog), station.file.replace("\\", "/").rpartition("/")[2]
     return [
         one_line(f"// Shim of station {station.id}, made from {file}; stamp {stamp(plan)}."),
         "//",

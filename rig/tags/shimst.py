@@ -104,8 +104,9 @@ class _Declarations:
         return f"%{area}{_LETTERS[bits]}{number // (bits // 16)}"
 
     def _symbol(self, address: OpcUaAddress) -> str:
-        name = address.node.rpartition("s=")[2].rpartition(".")[2]
-        if "s=" not in address.node or not is_name(name):
+        node, named = address.node, "s=" in address.node
+        name = node.rpartition("s=" if named else "/")[2].rpartition("." if named else ":")[2]
+        if not is_name(name):
             raise ValueError("does not end in a variable's name; make a variable for the gateway to write")
         if name.lower() in self._names:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The signal list of a station: every tag by device and address, to print and tick off; pure."""
+"""The signal list of a station: every tag by device and address, to print and tick off."""
 
 from __future__ import annotations
 

@@ -270,6 +270,11 @@ def test_what_no_variable_can_stand_for_is_told(
     assert problem.hint
 
 
+def test_a_browse_path_ends_in_the_variables_name(tmp_path: Path) -> None:
+    edit = ("ns=2;s=Press.TwinDoor", "/Objects/2:Press/2:TwinDoor")
+    assert "    TwinDoor : BOOL;" in generate(plan(station(tmp_path, "opcua", edit)))
+
+
 def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     made = plan(station(tmp_path, "modbus", ('"hr:1032"', '"hr:1033"'), ('"hr:1042"', '"hr:1043"')))
     with pytest.raises(BadInput) as raised:
