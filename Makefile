@@ -3,7 +3,7 @@
 BIN := .venv/bin
 READY := .venv/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sim bench e2e clean system
+.PHONY: help demo test check sim soak bench e2e clean system
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ check: $(READY) ## Lint, format, types, and the directions between the packages
 
 sim: $(READY) ## Run the seeded simulations: SEEDS=1000 for how many, SEED=17 for one again
 	$(BIN)/pytest tests/sim $(if $(SEED),--seed $(SEED))
+
+soak: $(READY) ## Storm the drivers for ten minutes: CYCLES=1000 RESTARTS=5 for less
+	$(BIN)/python tests/soak/soak_fields.py $(or $(CYCLES),100000) $(or $(RESTARTS),100)
 
 bench: $(READY) ## Measure beside a peer in the same run; fails where a gate is missed (build/bench.json)
 	$(BIN)/python tests/bench/run.py

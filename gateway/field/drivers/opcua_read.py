@@ -19,6 +19,8 @@ from asyncua.common.utils import Buffer
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.ua_binary import Primitives, nodeid_from_binary, struct_from_binary, struct_to_binary
 
+import gateway.field.drivers.opcua_bounds  # noqa: F401  # before anything is decoded
+
 _CODES = {1: "?", 2: "b", 3: "B", 4: "h", 5: "H", 6: "i", 7: "I", 8: "q", 9: "Q", 10: "f", 11: "d"}
 _STRING, _ARRAY, _DIMENSIONS = 12, 0x80, 0x40
 _VALUE, _STATUS = 1, 2  # in a DataValue's mask
