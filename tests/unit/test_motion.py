@@ -120,6 +120,7 @@ def test_a_level_is_reached_at_the_nanosecond_and_not_before(s: Segment, level: 
         assert found is not None
         assert found <= sampled
     if found is not None and found > since:
+        assume(found - since < 3600 * SECOND)  # past an hour the position's own rounding is larger
         assert s.at(found) == pytest.approx(level, abs=1e-6 + abs(s.speed_at(found)) * 2e-9)
         side = s.at(since) - level
         assume(abs(side) > 1e-6)
