@@ -118,7 +118,7 @@ def logic(plan: Plan, mark: str, commissioning: str, heartbeat: str, twin: Mappi
     return [
         f"{v}beat := {heartbeat};",
         "// The first count after 0 may come before the values, and one that was there before may be stale.",
-        f"{v}fresh := {v}beat <> {v}last AND {v}beat <> {none} AND {v}last <> {none};",
+        f"{v}fresh := {v}beat <> {v}last AND {v}last <> {none};",
         f"{v}last := {v}beat;",
         f"{v}watchdog(IN := NOT {v}fresh, PT := T#{watchdog}ms);",
         f"IF {v}beat = {none} OR {v}watchdog.Q THEN",
