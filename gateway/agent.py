@@ -107,6 +107,7 @@ class Agent:
         self._refused: dict[str, str] = {}
         self._changed: dict[str, Value] = {}
         self._quality: dict[str, Quality] = {}
+        self._times: dict[str, int] = {}
         self._problem = ""
 
     def _offline(self, _broker: str) -> bytes:
@@ -181,6 +182,7 @@ class Agent:
             out = self.cell.step(now, self._seen(image, late if late > period else 0))
             self._changed.update(out.changed)
             self._quality.update(out.quality)
+            self._times.update(self.devices.times(image))
             await self._queue(out)
             if out.writes:
                 await self._write(out.writes)
@@ -265,9 +267,9 @@ class Agent:
             values = dict(self.cell.values) if key else self._changed
             quality = self.cell.qualities.now if key else self._quality
             if values or quality:
-                image = Image(key, not self.devices.lost, values, dict(quality))
+                image = Image(key, not self.devices.lost, values, dict(quality), self._times)
                 self.bus.publish(topics.image(self.line, self.node), "image", encode(image))
-            self._changed, self._quality = {}, {}
+            self._changed, self._quality, self._times = {}, {}, {}
 
     # --- hearing -----------------------------------------------------------------------------------------
 

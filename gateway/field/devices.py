@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from gateway.field.drivers.base import Identity
@@ -45,6 +45,11 @@ class Link(Protocol):
     @property
     def uncertain(self) -> set[str]:
         """The outputs whose value the device itself doubts."""
+        ...
+
+    @property
+    def times(self) -> Mapping[str, int]:
+        """When the device says that the outputs took the values last told, UTC ns, as far as it says."""
         ...
 
     async def run(self) -> None:
@@ -106,6 +111,11 @@ class Devices:
     def uncertain(self) -> set[str]:
         """The outputs whose value a device itself doubts."""
         return set().union(*(link.uncertain for link in self.links.values()))
+
+    def times(self, tags: Iterable[str]) -> dict[str, int]:
+        """When their devices say that ``tags`` took the values last told, UTC ns, as far as they say."""
+        found = ((tag, self.links[self._device[tag]].times.get(tag)) for tag in tags)
+        return {tag: time for tag, time in found if time is not None}
 
     async def run(self) -> None:
         """Keep every device connected, until cancelled."""

@@ -89,6 +89,11 @@ class DeviceLink:
         return self.state == "ready" and not self.driver.lost.is_set()
 
     @property
+    def times(self) -> Mapping[str, int]:
+        """When the device says that the outputs took the values last told, UTC ns, as far as it says."""
+        return self.driver.times
+
+    @property
     def uncertain(self) -> set[str]:
         """The outputs whose value the device itself doubts."""
         return self.driver.uncertain

@@ -74,6 +74,11 @@ class ServedLink:
         return "" if self.ready else self._problem
 
     @property
+    def times(self) -> Mapping[str, int]:
+        """None: a controller says no times."""
+        return {}
+
+    @property
     def uncertain(self) -> set[str]:
         """None: a controller writes a value or does not."""
         return set()

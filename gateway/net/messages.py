@@ -287,12 +287,14 @@ class Image(Body, frozen=True):
     """Values that changed since the last one, or all of them (``key``); ``good`` false: a device is lost.
 
     ``quality`` (good, uncertain, bad) is of what changed in it; where ``key``, of all that is not good.
+    ``times`` is when the device says that it took a value that changed, UTC ns, as far as it says.
     """
 
     key: bool
     good: bool
     values: dict[str, Value]
     quality: dict[str, str] = {}
+    times: dict[str, int] = {}
 
 
 class StationEvent(Body, frozen=True):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
+from asyncua import Client, ua
 from drivers_support import (
     BRISK_NS,
     PATIENT_NS,
@@ -131,6 +133,25 @@ def test_browse_paths_lead_to_nodes_and_a_broken_one_says_where_it_ends(asyncua:
             with pytest.raises(TagsRefused, match="BadNoMatch"):
                 await driver.read_back(["held", "lost"])
             await driver.close()
+
+    run(work())
+
+
+def test_the_sources_time_comes_with_a_value(asyncua: int) -> None:
+    at = {"number": ("INT", node("Int16")), "other": ("DINT", node("Int32"))}
+    stamps = [datetime(2026, 1, 2, 3, 4, second, 678_900, tzinfo=UTC) for second in range(4)]
+
+    async def work() -> None:
+        url = f"opc.tcp://127.0.0.1:{asyncua}"
+        driver = open_driver(url, tags_for("opcua", {}, at), PATIENT_NS)
+        await driver.connect()
+        async with Client(url) as writer:
+            for turn, stamp in enumerate(stamps):
+                value = ua.DataValue(ua.Variant(100 + turn, ua.VariantType.Int16), SourceTimestamp=stamp)
+                await writer.get_node(node("Int16")).write_attribute(ua.AttributeIds.Value, value)
+                assert (await driver.read())["number"] == 100 + turn
+                assert driver.times["number"] == int(stamp.timestamp()) * 10**9 + 678_900_000
+        await driver.close()
 
     run(work())
 

@@ -60,6 +60,8 @@ class Driver(Protocol):
     makes a new one. One task drives it at a time; a second one waits for its turn.
     """
 
+    times: dict[str, int]
+    """When the device says that the outputs took the values last told, UTC ns, as far as it says."""
     uncertain: set[str]
     """The outputs whose value the device itself doubts."""
     lost: asyncio.Event

@@ -41,6 +41,7 @@ class MemoryDriver(ABC):
         self.statistics = Statistics()
         self.refused: dict[str, DeviceRefused] = {}
         self.uncertain: set[str] = set()  # memory has no doubts
+        self.times: dict[str, int] = {}  # and no clock
         self.stream: Stream | None = None
         self._endpoint, self._timeout, self._gap = endpoint, timeout_ns, gap_bits
         self._tags = tags

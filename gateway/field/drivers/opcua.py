@@ -99,6 +99,7 @@ class OpcUaDriver:
         self.statistics = Statistics()
         self.refused: dict[str, DeviceRefused] = {}
         self.uncertain: set[str] = set()
+        self.times: dict[str, int] = {}
         self._url, self._timeout = url, timeout_ns / 1e9
         self._tags = tags
         self._paths = {tag.name: path for tag in tags.values() if (path := _address(tag).path)}
@@ -119,6 +120,7 @@ class OpcUaDriver:
         self._held.clear()
         self.refused.clear()
         self.uncertain.clear()
+        self.times.clear()
         # Health is what the scan sees: the library's own probe would only come between.
         self._client = client = Client(self._url, CONNECT_STEPS * self._timeout, watchdog_intervall=86_400)
         try:
@@ -184,13 +186,13 @@ class OpcUaDriver:
         answers = [(batch, tags, await self._call(batch.read(protocol))) for batch, tags in self._batches]
         changes: dict[str, Value] = {}
         refused: dict[str, TagsRefused] = {}
-        for batch, tags, (numbers, decoded) in answers:
+        for batch, tags, (numbers, decoded, time_of) in answers:
             if decoded is None:
-                changes |= self._differences(batch, tags, numbers)
+                told = self._differences(batch, tags, numbers)
             else:
                 self._check_count(len(decoded), batch.size)
                 values, bad = self._judge(tags, decoded)
-                changes |= {
+                told = {
                     name: value
                     for name, value in values.items()
                     if name not in self._last or not _same(self._last[name], value)
@@ -202,11 +204,21 @@ class OpcUaDriver:
                 self._keep(tags, bad)
             if numbers is not None:
                 self._held[batch] = numbers
+            changes |= told
+            for node, tag in enumerate(tags if told else ()):
+                if tag.name in told:
+                    self._stamp(tag.name, time_of(node))
         if refused:
             first = next(iter(refused.values()))
             fresh = [tag for tag in self._outputs if tag.name in refused]
             raise TagsRefused(first.code, fresh, first.change, changes)
         return changes
+
+    def _stamp(self, name: str, time: int | None) -> None:
+        if time is None:
+            self.times.pop(name, None)
+        else:
+            self.times[name] = time
 
     def _differences(
         self, batch: Batch, tags: Sequence[Tag], numbers: tuple[Any, ...] | None

@@ -8,8 +8,9 @@ what may differ. An answer of another shape is decoded by the library, and a new
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -25,7 +26,10 @@ _CODES = {1: "?", 2: "b", 3: "B", 4: "h", 5: "H", 6: "i", 7: "I", 8: "q", 9: "Q"
 _STRING, _ARRAY, _DIMENSIONS = 12, 0x80, 0x40
 _VALUE, _STATUS = 1, 2  # in a DataValue's mask
 _COUNT = struct.Struct("<i")
-_TIMES = ((4, 8), (16, 2), (8, 8), (32, 2))  # of the mask, bytes: source's and server's time and fraction
+_SOURCE_TIME = 4
+_OTHER_TIMES = ((16, 2), (8, 8), (32, 2))  # of the mask, bytes: the source's fraction, the server's time
+_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH, _TICK = 116_444_736_000_000_000, 100  # 1970 in ticks since 1601, and a tick in ns
 
 
 class Encoded(bytes):
@@ -48,13 +52,15 @@ class PreparedRead(ua.ReadRequest):
 
 
 class Answer(NamedTuple):
-    """``numbers`` has an item a node, see ``Shape.values`` (None: no plan could be made).
+    """``numbers`` has an item a node, see ``Found`` (None: no plan could be made).
 
-    ``decoded`` is None where all but numbers is as in the answer before.
+    ``decoded`` is None where all but numbers and times is as in the answer before. ``time_of`` gives the
+    source's time of a node, UTC ns, or None where the server tells none.
     """
 
     numbers: tuple[Any, ...] | None
     decoded: list[ua.DataValue] | None
+    time_of: Callable[[int], int | None]
 
 
 class Batch:
@@ -62,7 +68,7 @@ class Batch:
 
     def __init__(self, nodes: Sequence[ua.NodeId]) -> None:
         wanted = ua.ReadParameters(
-            TimestampsToReturn=ua.TimestampsToReturn.Neither,
+            TimestampsToReturn=ua.TimestampsToReturn.Source,
             NodesToRead=[ua.ReadValueId(node, AttributeIds.Value) for node in nodes],
         )
         self._parameters = Encoded(struct_to_binary(wanted))
@@ -73,11 +79,24 @@ class Batch:
         """Ask the server; raises what the library raises."""
         answer: Buffer = await protocol.send_request(PreparedRead(Parameters=self._parameters))
         results = results_of(answer)
-        if self._shape is not None and (numbers := self._shape.values(results)) is not None:
-            return Answer(numbers, None)
+        if self._shape is not None and (found := self._shape.read(results)) is not None:
+            return Answer(found.numbers, None, found.time_of)
         decoded: list[ua.DataValue] = struct_from_binary(ua.ReadResponse, answer).Results
         self._shape = Shape.of(results, len(decoded))
-        return Answer(self._shape.values(results) if self._shape is not None else None, decoded)
+        first = self._shape.read(results) if self._shape is not None else None
+        numbers = None if first is None else first.numbers
+        return Answer(numbers, decoded, lambda node: _nanoseconds(decoded[node]))
+
+
+def _nanoseconds(value: ua.DataValue) -> int | None:
+    """The source's time, UTC."""
+    if value.SourceTimestamp is None:
+        return None
+    stamp: datetime = value.SourceTimestamp
+    since = (stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=UTC)) - datetime.fromtimestamp(
+        0, UTC
+    )
+    return since // timedelta(microseconds=1) * 1_000
 
 
 def results_of(answer: Buffer) -> bytes:
@@ -88,6 +107,13 @@ def results_of(answer: Buffer) -> bytes:
     return bytes(rest)
 
 
+class Found(NamedTuple):
+    """The number of each node (the same bytes again for a text, an array or none), and a node's time."""
+
+    numbers: tuple[Any, ...]
+    time_of: Callable[[int], int | None]
+
+
 class Shape:
     """Where the numbers lie in results of which all else but time stamps is as in those it was made from."""
 
@@ -95,6 +121,7 @@ class Shape:
         self._layout = struct.Struct("<" + "".join(walk.layout))
         self._fixed, self._values = itemgetter(*walk.constants), itemgetter(*walk.values)
         self._expected = self._fixed(self._layout.unpack(results))
+        self._times = walk.times
 
     @classmethod
     def of(cls, results: bytes, count: int) -> Shape | None:
@@ -109,12 +136,19 @@ class Shape:
         walk.fixed(len(results) - walk.at)  # diagnostics
         return cls(walk, results)
 
-    def values(self, results: bytes) -> tuple[Any, ...] | None:
-        """The number of each node, the same bytes again for a text, an array or none; None: another shape."""
+    def read(self, results: bytes) -> Found | None:
+        """What differs in ``results``; None where they are of another shape."""
         if len(results) != self._layout.size:
             return None
         found = self._layout.unpack(results)
-        return self._values(found) if self._fixed(found) == self._expected else None
+        if self._fixed(found) != self._expected:
+            return None
+
+        def time_of(node: int) -> int | None:
+            item = self._times[node]
+            return None if item is None else (found[item] - _EPOCH) * _TICK
+
+        return Found(self._values(found), time_of)
 
 
 class _Walk:
@@ -124,6 +158,7 @@ class _Walk:
         self.layout: list[str] = []
         self.constants: list[int] = []
         self.values: list[int] = []
+        self.times: list[int | None] = []
         self.at = 0
         self._results = results
         self._items = 0
@@ -150,7 +185,10 @@ class _Walk:
         self.values.append(self._items - 1)
         if mask & _STATUS:
             self.fixed(4)
-        for bit, size in _TIMES:
+        self.times.append(self._items if mask & _SOURCE_TIME else None)
+        if mask & _SOURCE_TIME:
+            self._number("q")
+        for bit, size in _OTHER_TIMES:
             if mask & bit:
                 self._skip(size)
         return True
