@@ -75,6 +75,7 @@ class DeviceLink:
         changed: Callable[[LinkState], None] | None = None,
     ) -> None:
         self.driver = open_driver(address, tags, timeout_ns)
+        self._read_back = {tag.name: tag for tag in tags.values() if tag.read_back}
         self.state: LinkState = "closed"
         self.counts = LinkCounts()
         self.identity: Identity | None = None
@@ -161,7 +162,26 @@ class DeviceLink:
             self._failed(error)
             return None
         self.counts.writes += 1
-        return {}
+        return await self._not_held({n: value for n, value in values.items() if n in self._read_back})
+
+    async def _not_held(self, written: Mapping[str, Value]) -> dict[str, str] | None:
+        """Which of the ``written`` values the device took and does not hold; None when it is lost."""
+        if not written:
+            return {}
+        try:
+            held = await self.read_back(written)
+        except DeviceRefused as refusal:
+            return dict.fromkeys(written, str(refusal))
+        except GatewayError:
+            return None
+        told: dict[str, str] = {}
+        for name, value in written.items():
+            tag, found = self._read_back[name], held[name]
+            if tag.type.pack(tag.to_device(found)) != tag.type.pack(tag.to_device(value)):
+                what = f"{name} at {tag.text}: written was {value}, held is {found}"
+                told[name] = f"{what}; find out who overwrites it"
+        self.counts.refusals += bool(told)
+        return told
 
     async def read_back(self, names: Iterable[str]) -> dict[str, Value]:
         """What the device holds at these tags; raises GatewayError, with the refused tags by name."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 from drivers_support import PATIENT_NS, listening, mute, read_until, rude, run, tags_for
 from serve_support import ready, start
@@ -261,8 +262,8 @@ class Seen:
 
 
 @contextlib.asynccontextmanager
-async def living(rig: Rig, port: int, seen: Seen):  # type: ignore[no-untyped-def]  # as above
-    link = DeviceLink(rig.url(port), rig.tags(), PATIENT_NS, Backoff(1_000_000, 50_000_000), seen)
+async def living(rig: Rig, port: int, seen: Seen, tags: dict[str, Tag] | None = None):  # type: ignore[no-untyped-def]
+    link = DeviceLink(rig.url(port), tags or rig.tags(), PATIENT_NS, Backoff(1_000_000, 50_000_000), seen)
     life = asyncio.create_task(link.run())
     try:
         yield link
@@ -372,3 +373,22 @@ def test_a_cancelled_request_ends_its_connection(served: tuple[Rig, int]) -> Non
                 await driver.read()
 
     run(work(), uv=True)
+
+
+def test_what_a_device_takes_and_does_not_hold_is_told_where_it_is_read_back() -> None:
+    """Data block 2 is the program's own: a write there is acknowledged and comes to nothing."""
+    rig = RIGS[1]
+    tags = rig.tags(kept=("input", "INT", "DB1.DBW200"), lost=("input", "INT", "DB2.DBW200"))
+    tags |= {name: msgspec.structs.replace(tags[name], read_back=True) for name in ("kept", "lost")}
+
+    async def work(port: int) -> None:
+        seen = Seen()
+        async with living(rig, port, seen, tags) as link:
+            await seen.next("ready")
+            refused = await link.write({"kept": 5, "lost": 7, "m_int": 3})
+            assert refused is not None
+            assert refused.keys() == {"lost"}
+            assert refused["lost"].startswith("lost at DB2.DBW200: written was 7, held is 0; find out who")
+
+    with controller(rig) as (_, port):
+        run(work(port), uv=True)
