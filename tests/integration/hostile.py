@@ -210,7 +210,7 @@ class HostileDevice:
             case "in pieces":
                 for byte in good:
                     writer.write(bytes((byte,)))
-                    await writer.drain()
+                    await writer.drain()  # raises where the driver has gone
                     await asyncio.sleep(0)
             case "cut off":
                 self.did = f"cut off after {cut} bytes"
@@ -226,7 +226,7 @@ class HostileDevice:
                 writer.write(good[:cut] if manner == "half and silent" else b"")
                 while await reader.read(4096):
                     pass
-                if manner == "late":  # it had the answer all the time
+                if manner == "late" and not writer.is_closing():  # it had the answer all the time
                     writer.write(good)
                 return False
             case "twice":
@@ -237,7 +237,8 @@ class HostileDevice:
                 writer.write(good)
                 await writer.drain()
                 await asyncio.sleep(0.001)
-                writer.write(self.wire.good(asked, WRONG))
+                if not writer.is_closing():
+                    writer.write(self.wire.good(asked, WRONG))
             case "refused":
                 writer.write(self.wire.refusal(asked, self._chance.randrange(1, 255)))
             case "noise":

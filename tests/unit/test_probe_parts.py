@@ -85,6 +85,15 @@ def test_a_node_id_may_have_signs_of_its_own() -> None:
     assert (wanted.address, wanted.value) == (OpcUaAddress("ns=2;s=Machine.Door:Left"), 1.0)
 
 
+def test_a_browse_path_is_no_expectation() -> None:
+    with pytest.raises(ValueError, match="browse path; write the node id"):
+        read_expectation("opcua", "/Objects/2:Machine/2:Door=1")
+
+
+def test_numbers_counted_from_one_are_where_they_mean() -> None:
+    assert read_expectation("modbus", "40001=7").address == ModbusAddress("hr", 0)
+
+
 def test_a_report_is_a_table_that_nothing_the_device_says_can_tear() -> None:
     report = Report("modbus://x", "modbus", answered=True, requests=3)
     report.add("identity", what="vendor", says="Ac\x1b[2Jme\n")

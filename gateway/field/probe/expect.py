@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from gateway.field.addresses import Address, Protocol, parse_address
+from gateway.field.addresses import Address, OpcUaAddress, Protocol, parse_address
 from gateway.field.types import TYPES, DataType, Order, arrange
 
 WORDS: tuple[Order, ...] = ("ABCD", "CDAB", "BADC", "DCBA")
@@ -54,7 +54,10 @@ def read_expectation(protocol: Protocol, text: str) -> Expectation:
         if not math.isfinite(value):
             raise ValueError(f"{text!r}: {shown!r} is not a value; write a number, true or false")
     places = len(shown.lower().partition("e")[0].partition(".")[2])
-    return Expectation(text, parse_address(protocol, address if kind else where), value, places, kind)
+    at = parse_address(protocol, address if kind else where)
+    if isinstance(at, OpcUaAddress) and at.path:
+        raise ValueError(f"{text!r} names a browse path; write the node id, which the probe's tree shows")
+    return Expectation(text, at, value, places, kind)
 
 
 def readings(raw: bytes, wanted: Expectation, sizes: Sequence[int]) -> list[Reading]:
