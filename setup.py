@@ -13,5 +13,9 @@ setup(
         "gateway._config",
     ],
     package_dir={"gateway._config": "config"},
-    package_data={"gateway._config": ["**/*"]} | dict.fromkeys(("rig.report", "rig.tags"), ["*.j2", "*.css"]),
+    package_data={
+        "gateway._config": ["**/*"],
+        "rig.report": ["*.j2", "*.css"],
+        "rig.tags": ["*.j2", "*.css"],
+    },
 )
