@@ -41,6 +41,9 @@ class Formula(msgspec.Struct, frozen=True):
     tree: Tree
     names: frozenset[str]
 
+    def __str__(self) -> str:
+        return self.text
+
     def of(self, known: Mapping[str, Value]) -> float:
         """The result where every name is in ``known``; not a number where there is none."""
         try:

@@ -75,7 +75,7 @@ class DeviceLink:
         changed: Callable[[LinkState], None] | None = None,
     ) -> None:
         self.driver = open_driver(address, tags, timeout_ns)
-        self._read_back = {tag.name: tag for tag in tags.values() if tag.read_back}
+        self._verified = {tag.name: tag for tag in tags.values() if tag.verify}
         self.state: LinkState = "closed"
         self.counts = LinkCounts()
         self.identity: Identity | None = None
@@ -162,7 +162,7 @@ class DeviceLink:
             self._failed(error)
             return None
         self.counts.writes += 1
-        return await self._not_held({n: value for n, value in values.items() if n in self._read_back})
+        return await self._not_held({n: value for n, value in values.items() if n in self._verified})
 
     async def _not_held(self, written: Mapping[str, Value]) -> dict[str, str] | None:
         """Which of the ``written`` values the device took and does not hold; None when it is lost."""
@@ -176,7 +176,7 @@ class DeviceLink:
             return None
         told: dict[str, str] = {}
         for name, value in written.items():
-            tag, found = self._read_back[name], held[name]
+            tag, found = self._verified[name], held[name]
             if tag.type.pack(tag.to_device(found)) != tag.type.pack(tag.to_device(value)):
                 what = f"{name} at {tag.text}: written was {value}, held is {found}"
                 told[name] = f"{what}; find out who overwrites it"

@@ -84,7 +84,7 @@ class TagEntry(msgspec.Struct, frozen=True, rename="kebab"):
     hold: Annotated[int, duration] | None = None
     formula: Annotated[Formula, read_formula] | None = None
     inverse: Annotated[Formula, read_formula] | None = None
-    read_back: bool = False
+    verify: bool | None = None
     line: int = 0
     name: str = ""
 
@@ -100,7 +100,7 @@ class Tag(msgspec.Struct, frozen=True):
     With ``formula`` the value follows from the raw number and other tags, and by ``inverse`` the raw number
     from the value: the cell does that (gateway.cell.formulas), and for ``to_device`` and ``from_device``
     the raw number is the value. ``step`` is the largest change of the value over one raw unit.
-    ``read_back`` (inputs): what was written is read again, and must be there.
+    ``verify`` (inputs): what was written is read again, and must be there.
     """
 
     name: str
@@ -121,7 +121,7 @@ class Tag(msgspec.Struct, frozen=True):
     formula: Formula | None = None
     inverse: Formula | None = None
     step: float = 0.0
-    read_back: bool = False
+    verify: bool = False
 
     def to_device(self, value: Value) -> Value:
         """Engineering value to what the device holds, held within the data type."""
@@ -256,7 +256,7 @@ def _compile(
     tag = Tag(
         entry.name, device, entry.direction, kind, address, entry.address, within, conversion, entry.unit,
         _rest(kind), entry.observer, entry.jog, entry.title, entry.line, entry.hold,
-        entry.formula, entry.inverse, read_back=entry.read_back,
+        entry.formula, entry.inverse, verify=bool(entry.verify),
     )  # fmt: skip
     return msgspec.structs.replace(tag, safe=_safe(entry, tag, bad))
 
@@ -268,8 +268,8 @@ def _check_direction(entry: TagEntry, bad: Bad) -> None:
     if entry.direction == "output":
         for wrong in [key for key in ("safe", "observer") if getattr(entry, key) is not None]:
             bad(f"an output has no {wrong}", f"leave {wrong} out; it belongs to inputs")
-        if entry.read_back:
-            bad("an output is not written, and nothing to read back", "leave read-back out")
+        if entry.verify:
+            bad("an output is not written, and nothing to read back", "leave verify out")
     elif entry.jog is not None:
         bad("an input has no jog", "leave jog out; it belongs to outputs")
 

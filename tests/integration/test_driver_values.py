@@ -379,7 +379,7 @@ def test_what_a_device_takes_and_does_not_hold_is_told_where_it_is_read_back() -
     """Data block 2 is the program's own: a write there is acknowledged and comes to nothing."""
     rig = RIGS[1]
     tags = rig.tags(kept=("input", "INT", "DB1.DBW200"), lost=("input", "INT", "DB2.DBW200"))
-    tags |= {name: msgspec.structs.replace(tags[name], read_back=True) for name in ("kept", "lost")}
+    tags |= {name: msgspec.structs.replace(tags[name], verify=True) for name in ("kept", "lost")}
 
     async def work(port: int) -> None:
         seen = Seen()

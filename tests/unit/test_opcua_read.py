@@ -70,13 +70,16 @@ def test_what_differs_in_numbers_alone_is_read_as_the_library_reads_it(
             name = answer.Value.VariantType.name
             if turn and name in WHOLE and not answer.Value.is_array:
                 answer.Value = ua.Variant(chance.choice((0, 1, 100)), answer.Value.VariantType)
-        found = shape.values(encoded(answers))
+        found = shape.read(encoded(answers))
         assert found is not None
-        assert len(found) == len(answers)
+        assert len(found.numbers) == len(answers)
         buffer = Buffer(struct_to_binary(ua.ReadResponse(Results=answers)))
-        for number, read in zip(found, struct_from_binary(ua.ReadResponse, buffer).Results, strict=True):
+        whole = struct_from_binary(ua.ReadResponse, buffer).Results
+        for node, (number, read) in enumerate(zip(found.numbers, whole, strict=True)):
             if read.Value.VariantType.name in NUMBERS and not read.Value.is_array:
                 assert same(number, read.Value.Value)
+            stamp = answers[node].SourceTimestamp
+            assert found.time_of(node) == (stamp and int(stamp.timestamp()) * 10**9)
 
 
 def value(number: Any, name: str = "Int16", state: int = 0) -> ua.DataValue:
@@ -98,15 +101,17 @@ def value(number: Any, name: str = "Int16", state: int = 0) -> ua.DataValue:
 def test_an_answer_of_another_shape_is_left_to_the_library(other: list[ua.DataValue]) -> None:
     shape = Shape.of(encoded([value(1), value(2)]), 2)
     assert shape is not None
-    assert shape.values(encoded([value(7), value(-8)])) == (7, -8)
-    assert shape.values(encoded(other)) is None
+    found = shape.read(encoded([value(7), value(-8)]))
+    assert found is not None
+    assert found.numbers == (7, -8)
+    assert shape.read(encoded(other)) is None
 
 
 def test_another_text_of_the_same_length_is_another_shape() -> None:
     shape = Shape.of(encoded([value(1), value("abc", "String")]), 2)
     assert shape is not None
-    assert shape.values(encoded([value(2), value("abc", "String")])) is not None
-    assert shape.values(encoded([value(2), value("abd", "String")])) is None
+    assert shape.read(encoded([value(2), value("abc", "String")])) is not None
+    assert shape.read(encoded([value(2), value("abd", "String")])) is None
 
 
 @given(st.binary(max_size=200))
@@ -114,8 +119,8 @@ def test_any_bytes_of_the_right_length_are_another_shape_or_numbers(noise: bytes
     like = encoded([value(1), value(2.0, "Double"), value(True, "Boolean")])
     shape = Shape.of(like, 3)
     assert shape is not None
-    found = shape.values(noise.ljust(len(like), b"\0")[: len(like)])
-    assert found is None or len(found) == 3
+    found = shape.read(noise.ljust(len(like), b"\0")[: len(like)])
+    assert found is None or len(found.numbers) == 3
 
 
 def test_a_prepared_request_is_encoded_like_the_library_s_own() -> None:
