@@ -86,7 +86,7 @@ asyncio.run(main())
 """
 
 BARE_CONNECT = """
-import asyncio, time, uvloop
+import asyncio, time, msgspec, uvloop
 from pymodbus.client import AsyncModbusTcpClient
 async def main():
     client = AsyncModbusTcpClient("127.0.0.1", port=%d)
@@ -394,7 +394,7 @@ def started(url: str, count: int, seconds: float, *whole: str) -> tuple[float, d
 
 
 def bare_start(port: int) -> float:
-    """s until a process has the plain library loaded and is connected."""
+    """s until a process has the libraries that the driver uses loaded, and is connected."""
     begun = time.monotonic_ns()
     done = subprocess.run(
         [sys.executable, "-c", BARE_CONNECT % port], capture_output=True, text=True, check=True, timeout=60
@@ -404,12 +404,14 @@ def bare_start(port: int) -> float:
 
 def starts(url: str, port: int) -> list[Row]:
     """From nothing to the first full image: of the driver alone, and of all that a gateway loads."""
-    bare = min(bare_start(port) for _ in range(5))
-    alone = min(started(url, 100, 0)[0] for _ in range(5))
-    whole = min(started(url, 100, 0, "gateway")[0] for _ in range(3))
+    bare = alone = whole = float("inf")
+    for _ in range(8):  # in turn: what else the machine does meets all of them
+        bare = min(bare, bare_start(port))
+        alone = min(alone, started(url, 100, 0)[0])
+        whole = min(whole, started(url, 100, 0, "gateway")[0])
     return [
-        row("Modbus: start to the first image", alone, "s", "pymodbus connected", bare, 1.5),
-        row("Modbus: start of a whole gateway", whole, "s", "pymodbus connected", bare, None),
+        row("Modbus: start to the first image", alone, "s", "its libraries, connected", bare, 1.5),
+        row("Modbus: start of a whole gateway", whole, "s", "its libraries, connected", bare, None),
     ]
 
 

@@ -287,7 +287,8 @@ class Mangler:
         finally:
             if answering is not None:
                 answering.cancel()
-                await asyncio.gather(answering, return_exceptions=True)
+                with contextlib.suppress(asyncio.CancelledError):  # stopped meanwhile
+                    await asyncio.gather(answering, return_exceptions=True)
             if back is not None:
                 back.transport.abort()
             writer.transport.abort()

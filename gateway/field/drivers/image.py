@@ -48,8 +48,7 @@ class InputImage:
                         owned[offset] |= field.mask or 0xFF
                 self._home[field.tag.name] = block, field
             self._raw[block], self._owned[block] = raw, owned
-        self._areas = tuple({block.area for block in self._raw})
-        self._layouts: dict[object, list[tuple[Block, int, int, tuple[Tag, ...]]]] = {}
+        self._layouts: dict[tuple[str, ...], list[tuple[Block, int, int, tuple[Tag, ...]]]] = {}
 
     def shared(self) -> list[Run]:
         """The cells, with what they hold now, of which the station owns only some bits."""
@@ -72,11 +71,15 @@ class InputImage:
         for offset, byte in enumerate(raw, start):
             image[offset] = image[offset] & owned[offset] | byte & ~owned[offset]
 
+    def forget(self) -> None:
+        """What one request may write is another from now on: plan the runs anew."""
+        self._layouts.clear()
+
     def stage(self, values: Mapping[str, Value], limit: Limit) -> list[Run]:
         """What to write so that the inputs take the engineering ``values``, in as few runs as may be.
 
-        A run has no cell that none of the given tags lies in, and at most ``limit(area)`` cells. The
-        image itself changes by ``commit`` alone.
+        A run has no cell that none of the given tags lies in, and at most ``limit(area)`` cells, which
+        stays the same until ``forget``. The image itself changes by ``commit`` alone.
         """
         staged: dict[Block, bytearray] = {}
         for name, value in values.items():
@@ -91,8 +94,7 @@ class InputImage:
 
     def _layout(self, names: tuple[str, ...], limit: Limit) -> list[tuple[Block, int, int, tuple[Tag, ...]]]:
         """Block, first cell, cells and tags of each run for ``names``; mostly it is the same few sets."""
-        key = names, tuple(limit(area) for area in self._areas)
-        known = self._layouts.get(key)
+        known = self._layouts.get(names)
         if known is None:
             given: dict[Block, list[Tag]] = {}
             for name in names:
@@ -105,7 +107,7 @@ class InputImage:
             ]
             if len(self._layouts) >= LAYOUTS:
                 self._layouts.clear()
-            self._layouts[key] = known
+            self._layouts[names] = known
         return known
 
     def commit(self, run: Run) -> None:

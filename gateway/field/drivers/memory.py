@@ -91,6 +91,7 @@ class MemoryDriver(ABC):
             identity = await self._introduce()
             self.refused.clear()
             self._latch = Latch(plan(self._outputs, self.read_limit, self._gap))
+            self._image.forget()
             self._strange = self._image.shared()
             for _ in range(len(self._strange)):
                 await self._adopt_one()
