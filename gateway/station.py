@@ -63,7 +63,7 @@ class Device(msgspec.Struct, frozen=True, rename="kebab"):
     role: Literal["controller", "coupler", "served"] = "controller"
     program: Text | None = None
     at: int = 0
-    timeout: Duration = 200_000_000
+    timeout: Duration = 500_000_000
     base: Annotated[int, _base] = 0
     order: Annotated[Order, read_order] | None = None
     line: int = 0

@@ -1,1 +1,1 @@
-"""A permissioned chain of evidence; knows no controller and no message broker."""
+"""What the chain of evidence will stand on: canonical bytes and signatures. The chain is not built yet."""

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.errors import BadInput
+from gateway.errors import BadInput, Problem
 from rig.tags.commands import app as tags_app
 
 app = typer.Typer(
@@ -96,6 +96,9 @@ def session_verify(folder: FolderArgument) -> None:
     """Compare a run's files with its manifest."""
     from rig.report.bundle import verify
 
+    if not folder.is_dir():
+        hint = "name a run's folder, such as runs/20260102T030405Z-starter"
+        raise BadInput([Problem(str(folder), 0, 0, "there is no such folder", hint)])
     differences = verify(folder)
     for difference in differences:
         typer.echo(difference, err=True)

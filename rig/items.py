@@ -59,11 +59,17 @@ def step_id(item: pytest.Item) -> str:
     return f"{phase}/{item.path.stem}/{name}" if phase == "procedures" else f"{phase}/{name}"
 
 
-def title_of(item: pytest.Item) -> str:
-    """The first line of its docstring, with what it is about."""
+def title_of(item: pytest.Item, line: Line) -> str:
+    """What it is about, with its scenario's own title, else the first line of its docstring."""
     first = (inspect.getdoc(getattr(item, "obj", None)) or item.name).splitlines()[0].rstrip(".")
     callspec = getattr(item, "callspec", None)
-    return f"{callspec.id}: {first}" if callspec is not None else first
+    if callspec is None:
+        return first
+    for about, scenarios in (("sequence", "sequences"), ("interlock", "interlocks")):
+        if about in callspec.params:
+            station, name = callspec.params[about]
+            first = getattr(line.stations[station].station, scenarios)[name].title
+    return f"{callspec.id}: {first}"
 
 
 def judge(raised: BaseException | None, path: Path) -> tuple[Verdict, str, tuple[str, ...]]:

@@ -54,6 +54,11 @@ class Options(NamedTuple):
         except ValueError as error:
             what, _, hint = str(error).partition("; ")
             problems.append(Problem("--operator", 0, 0, what, hint))
+        problems += [
+            Problem("--procedures", 0, 0, f"{name} is no folder", "name one that is there")
+            for name in given.procedures
+            if not Path(name).is_dir()
+        ]
         if problems:
             raise BadInput(problems)
         line = Path(given.line)

@@ -181,6 +181,7 @@ class SessionPlugin:
             self._give_up(f"{failed}; name another folder with --runs", 2)
         if self.progress is not None:
             self.progress.begin(len(session.items), self.line.title)
+            self.progress.note(f"{self.line.file}, {self.options.mode_of(self.line)} mode")
         self.interrupt.listen()
         with open_backend(self.line, self.options, self.evidence.folder) as opened:
             self.session = Session(self.line, opened.backend, opened.programs)
@@ -225,7 +226,7 @@ class SessionPlugin:
         """Open the step; skip it where its station, or everything, is gone."""
         assert self.session is not None
         station = station_of(item)
-        context = StepContext(self.session, step_id(item), phase_of(item), title_of(item), station)
+        context = StepContext(self.session, step_id(item), phase_of(item), title_of(item, self.line), station)
         item.stash[STEP] = context
         if self.progress is not None:
             if self.running is None or context.phase != self.running.phase:
@@ -311,6 +312,9 @@ class SessionPlugin:
             during = f" during {self.running.id}" if self.running is not None else ""
             note = f"Interrupted by the operator{during}."
         complete = not note and self.ended == len(session.items)
+        chosen = self.config.option.keyword
+        if chosen:  # what was left out is not proven
+            note = f"Only the steps chosen by -k {chosen!r} and those that connect. {note}".strip()
         try:
             record = self.evidence.finish(self.session, complete, self.interrupted, note)
         except EvidenceFailed as failed:

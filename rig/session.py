@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterable, Mapping
 
 from gateway.controller.compile import Program
-from gateway.net.messages import Action, Identified, Trace
+from gateway.net.messages import Action, Await, Identified, Trace
+from gateway.scenario import show
 from gateway.station import Station
 from rig.backend import Backend, BrokerGone, GatewayGone, LeaseLost, RigFault, Script
 from rig.line import Line, LineStation
@@ -50,7 +51,8 @@ class ControllerGone(Failed):
     def __init__(self, station: Station, lost: Mapping[str, str]) -> None:
         self.station = station.id
         others = {name: why for name, why in lost.items() if station.devices[name].role != "controller"}
-        what = "the controller closed the connection or fell silent"
+        why = "; ".join(reason for name, reason in lost.items() if name not in others)
+        what = "the controller closed the connection or fell silent" + (f" ({why})" if why else "")
         if others and len(others) == len(lost):
             what = "; ".join(f"device {name} is lost: {why}" for name, why in others.items())
         super().__init__(f"{station.id}: {what}", station.id, *others)
@@ -154,10 +156,28 @@ class StationHandle:
         self.spec: Station = lined.station
         self.id = self.spec.id
 
-    def run(self, *actions: Action, watch: Iterable[str] = (), tail: int = 0, keep: bool = False) -> Reading:
-        """Do ``actions`` on the station in one command and read the trace; ControllerGone, RigFault."""
+    def run(
+        self,
+        *actions: Action,
+        watch: Iterable[str] = (),
+        tail: int = 0,
+        keep: bool = False,
+        partial: bool = False,
+    ) -> Reading:
+        """Do ``actions`` on the station in one command and read the trace; ControllerGone, RigFault.
+
+        What is awaited and does not come within its limit is Failed, naming it; with ``partial`` the trace
+        is given as far as it went, and ``marks`` has one entry for each action that was done.
+        """
         script = Script(actions, tuple(watch), tail, keep)
-        return self.session.run({self.id: script})[self.id]
+        reading = self.session.run({self.id: script})[self.id]
+        if reading.trace.ended == "limit" and not partial:
+            done = len(reading.trace.marks)
+            late = reading.lateness(reading.trace.marks[-1] if done else 0, reading.trace.duration)
+            if late:
+                raise Disturbed("a scan overrun while something was awaited")
+            raise _not_come(actions[done])
+        return reading
 
 
 class Session:
@@ -228,6 +248,14 @@ class Session:
                 )
             )
         return found
+
+
+def _not_come(action: Action) -> Failed:
+    """``action`` reached its limit."""
+    within = f"within {getattr(action, 'limit', 0) / 1e9:g} s"
+    if isinstance(action, Await):
+        return Failed(f"{action.ref} did not become {show(action.value)} {within}", action.ref.tag)
+    return Failed(f"{type(action).__name__} was not done {within}")
 
 
 def check_refusals(step: StepContext, station: StationHandle, trace: Trace, tags: Iterable[str]) -> None:

@@ -1,1 +1,1 @@
-"""What must survive: journal and blobs (the data space)."""
+"""What must survive a kill or a power cut: the journal (the data space)."""

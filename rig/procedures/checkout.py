@@ -86,7 +86,7 @@ def _follows(
     moves: list[Action] = []
     for value in (low, high, low):
         moves += [Force(drive, value), Await(seen, value, within, ANSWER), Pause(HOLD)]
-    reading = station.run(*prepare, *moves)
+    reading = station.run(*prepare, *moves, partial=True)
     trace = reading.trace
     check_refusals(step, station, trace, {tag.name, drive.tag, seen.tag})
     for index, value in enumerate((low, high, low)):

@@ -78,14 +78,14 @@ def judge_steps(
             before = at
 
 
-def judge_never(step: StepContext, reading: Reading, nevers: Iterable[Never], start: int) -> None:
-    """None of ``nevers`` may come about after ``start``."""
+def judge_never(step: StepContext, reading: Reading, nevers: Iterable[Never], start: int, what: str) -> None:
+    """None of ``nevers`` may come about after ``start``, which is when ``what`` happened."""
     for never in nevers:
         step.about(never.ref.tag)
         at, already = reading.became(Expect(never.ref, never.value, 0.0, 0, 0), start)
         if at is not None and not already:
             after = (at - start) / 1e6
-            step.fail(f"{never.ref} became {show(never.value)} {after:.0f} ms after the fault")
+            step.fail(f"{never.ref} became {show(never.value)} {after:.0f} ms after the {what}")
 
 
 def nothing_else_moves(

@@ -198,7 +198,7 @@ def test_a_run_that_is_not_there(tmp_path: Path, start: Starter) -> None:
     assert report.wait() == 2, report.shown
     assert "runs/none/begin.json: there is no such file" in report.said
     verify = start(tmp_path, *TWINLINE, "session", "verify", "runs/none")
-    assert verify.wait() == 1, verify.shown
-    assert "manifest.json: missing" in verify.said
+    assert verify.wait() == 2, verify.shown
+    assert "runs/none: there is no such folder" in verify.said
     for run in (report, verify):
         run.assert_nothing_left()

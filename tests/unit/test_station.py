@@ -66,7 +66,7 @@ def test_the_hash_is_of_the_bytes(tmp_path: Path, station: Station) -> None:
 
 def test_the_device_and_where_it_is(station: Station) -> None:
     device = station.controller
-    assert (device.protocol, device.endpoint, device.timeout) == ("modbus", ("127.0.0.1", 502), 200_000_000)
+    assert (device.protocol, device.endpoint, device.timeout) == ("modbus", ("127.0.0.1", 502), 500_000_000)
     moved = station.moved({"plc": 1502}).controller
     assert moved.address == "modbus://127.0.0.1:1502/1"
     assert moved.endpoint == ("127.0.0.1", 1502)

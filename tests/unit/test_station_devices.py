@@ -195,7 +195,7 @@ def test_a_script_ends_when_any_device_is_lost_and_says_which(bench: Bench) -> N
 
 def test_the_controller_is_blamed_where_it_is_lost_too(mixed: Station) -> None:
     text = str(ControllerGone(mixed, {"rio": "closed", "plc": "closed"}))
-    assert text == "mixed: the controller closed the connection or fell silent"
+    assert text == "mixed: the controller closed the connection or fell silent (closed)"
 
 
 def test_the_others_become_safe_at_once_and_the_lost_one_when_it_is_back(bench: Bench) -> None:
