@@ -313,8 +313,8 @@ class SessionPlugin:
             note = f"Interrupted by the operator{during}."
         complete = not note and self.ended == len(session.items)
         chosen = self.config.option.keyword
-        if chosen:  # what was left out is not proven
-            note = f"Only the steps chosen by -k {chosen!r} and those that connect. {note}".strip()
+        if chosen and not note:  # what was left out is not proven
+            note = f"Only the steps chosen by -k {chosen!r} and those that connect."
         try:
             record = self.evidence.finish(self.session, complete, self.interrupted, note)
         except EvidenceFailed as failed:

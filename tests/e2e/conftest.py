@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 from running import Starter, starter
+
+# A shell's background job begins with SIGINT ignored, nohup's with SIGHUP, and children inherit that:
+# they would never hear the Ctrl-C that these tests are about.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 @pytest.fixture
