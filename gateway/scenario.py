@@ -16,6 +16,7 @@ from gateway.units import duration
 from gateway.yamlfile import Text, boolean
 
 Duration = Annotated[int, duration]
+HOLD = 200_000_000  # ns, where a scenario does not say
 
 
 class ExpectEntry(msgspec.Struct, frozen=True, rename="kebab"):
@@ -26,6 +27,7 @@ class ExpectEntry(msgspec.Struct, frozen=True, rename="kebab"):
     within: Duration
     after: Duration = 0
     tolerance: float | None = None
+    hold: Duration | None = None
     line: int = 0
 
 
@@ -47,18 +49,23 @@ class ScenarioEntry(msgspec.Struct, frozen=True, rename="kebab"):
     inject: list[str] = []
     expect: list[ExpectEntry] = []
     never: list[NeverEntry] = []
+    hold: Duration = HOLD
     line: int = 0
     name: str = ""
 
 
 class Expect(msgspec.Struct, frozen=True):
-    """``ref`` becomes ``value`` (within ± ``tolerance`` for a number) between ``after`` and ``within`` ns."""
+    """``ref`` becomes ``value`` (within ± ``tolerance`` for a number) between ``after`` and ``within`` ns.
+
+    ``hold`` is how long it stays so at least; None: to the end of the scenario.
+    """
 
     ref: TagRef
     value: Value
     tolerance: float
     after: int
     within: int
+    hold: int | None = None
 
     def __str__(self) -> str:
         return f"{self.ref} becomes {show(self.value)}"
@@ -76,7 +83,9 @@ class Scenario(msgspec.Struct, frozen=True):
 
     ``set`` holds inputs for its time; ``place`` puts a workpiece onto that carrier's inlet; ``steps``
     follow in order, each timed from the one before. An interlock then injects ``inject`` and expects
-    ``expect``, each timed from the injection. ``never`` must not occur (after the injection, if any).
+    ``expect``, each timed from the injection, in whatever order they come. For ``hold`` ns more it is
+    watched: what was expected (of a sequence the last step) stays. ``never`` must not occur in all that time
+    (after the injection, if any).
     """
 
     name: str
@@ -88,6 +97,12 @@ class Scenario(msgspec.Struct, frozen=True):
     expect: tuple[Expect, ...]
     never: tuple[Never, ...]
     line: int
+    hold: int = HOLD
+
+    @property
+    def tail(self) -> int:
+        """How long to watch on after all came about, ns."""
+        return max([self.hold, *(each.hold or 0 for each in (*self.steps[-1:], *self.expect))])
 
 
 def show(value: Value) -> str:
@@ -137,7 +152,7 @@ class Checker:
             tuple(self.expect(each, where) for each in entry.steps), tuple(entry.inject),
             tuple(self.expect(each, where) for each in entry.expect),
             tuple(Never(n.tag, self.value(n.tag, n.becomes, f"{where}: never")) for n in entry.never),
-            entry.line,
+            entry.line, entry.hold,
         )  # fmt: skip
 
     def held(self, ref: TagRef, text: Text, where: str) -> Value:
@@ -166,7 +181,7 @@ class Checker:
         if tolerance is None:
             tag = self.tags.get(entry.tag.tag)
             tolerance = tag.resolution if tag is not None and not isinstance(value, bool) else 0.0
-        return Expect(entry.tag, value, tolerance, entry.after, entry.within)
+        return Expect(entry.tag, value, tolerance, entry.after, entry.within, entry.hold)
 
     def value(self, ref: TagRef, text: Text, where: str) -> Value:
         tag = check_ref(ref, self.tags, text.line, where, self.complain)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from gateway.controller.compile import Program
-from gateway.net.messages import Action, Await, Identified, Trace
+from gateway.net.messages import Action, Await, AwaitAll, Identified, Trace
 from gateway.scenario import show
 from gateway.station import Station
 from rig.backend import Backend, BrokerGone, GatewayGone, LeaseLost, RigFault, Script
@@ -204,7 +204,7 @@ class Session:
         for name, trace in traces.items():
             if trace.ended == "link":
                 raise ControllerGone(self.stations[name].spec, trace.lost)
-            if trace.ended in ("lease", "a new lease was granted"):
+            if trace.ended == "lease":
                 raise LeaseLost(name, "it was lost while a script ran")
             if trace.ended == "full":
                 raise RigFault(f"{name}: more changed than a trace holds; watch fewer tags")
@@ -255,6 +255,9 @@ def _not_come(action: Action) -> Failed:
     within = f"within {getattr(action, 'limit', 0) / 1e9:g} s"
     if isinstance(action, Await):
         return Failed(f"{action.ref} did not become {show(action.value)} {within}", action.ref.tag)
+    if isinstance(action, AwaitAll):
+        wanted = ", ".join(f"{each.ref} {show(each.value)}" for each in action.targets)
+        return Failed(f"not all came about {within}: {wanted}", *(each.ref.tag for each in action.targets))
     return Failed(f"{type(action).__name__} was not done {within}")
 
 

@@ -54,6 +54,13 @@ class Reading:
                 held = False
         return (start, True) if held else (None, False)
 
+    def ceased(self, expect: Expect, start: int) -> int | None:
+        """When ``expect``, which was so at ``start``, first was so no longer; None if it stayed."""
+        for at, value in self._changes.get(expect.ref.tag, ()):
+            if at > start and not holds(expect.ref, expect.value, expect.tolerance, {expect.ref.tag: value}):
+                return at
+        return None
+
     def moved(self, start: int, end: int | None = None) -> set[str]:
         """The tags whose value changed after ``start`` and not after ``end``."""
         return {

@@ -278,7 +278,7 @@ class Cell:
                     self._answer(asked, Refused(granted))
                     return
                 if held:
-                    self._let_go("a new lease was granted", "a new lease was granted")
+                    self._let_go("a new lease was granted", "lease")
                 self._journal("lease", "token", msgspec.msgpack.encode(granted))
                 self._journal("gate", "open", msgspec.msgpack.encode(granted))
                 self._wait(asked)

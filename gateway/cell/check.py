@@ -11,6 +11,7 @@ from gateway.net.messages import (
     MAX_ACTIONS,
     Action,
     Await,
+    AwaitAll,
     Clear,
     Feed,
     Force,
@@ -78,6 +79,10 @@ def _refuses_action(action: Action, station: Station) -> str:
             return _refuses_input(ref, station)
         case Await(ref=ref):
             return _refuses_ref(ref, station)
+        case AwaitAll(targets=targets):
+            if len(targets) > MAX_ACTIONS:
+                return f"{len(targets)} targets are too many; {MAX_ACTIONS} at most"
+            return next(filter(None, (_refuses_ref(each.ref, station) for each in targets)), "")
         case Inject(fault=fault) | Clear(fault=fault):
             return check_fault(fault, station.twin, station.tags)
         case Place(carrier=carrier) | Feed(carrier=carrier) if not carries(carrier, station.twin):

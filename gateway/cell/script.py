@@ -12,6 +12,7 @@ from gateway.net.messages import (
     MAX_SAMPLES,
     Action,
     Await,
+    AwaitAll,
     AwaitHappenings,
     Clear,
     Feed,
@@ -24,6 +25,7 @@ from gateway.net.messages import (
     Reset,
     Run,
     Sample,
+    Target,
     Trace,
 )
 from gateway.twin.workpiece import Happening, Workpiece
@@ -65,6 +67,8 @@ class Script:
         self.ended = ""
         self._action_began = now
         self._begun = False
+        self._before: Mapping[str, Value] = dict(values)  # at the last scan
+        self._missing: list[Target] = []  # of what is awaited
         self._tail_until: int | None = None
         self._forced: dict[TagRef, Value | None] = {}  # what was forced before, to give back at the end
         self._injected: list[str] = []
@@ -126,6 +130,7 @@ class Script:
                 break
             self.marks.append(now - self.started)
             self._begun = False
+        self._before = values
         if not self.ended and len(self.marks) == len(self.run.actions):
             if self._tail_until is None:
                 self._tail_until = now + self.run.tail
@@ -155,6 +160,9 @@ class Script:
                 self._injected.clear()
             case Isolate(on=on):
                 station.isolate(on)
+            case AwaitAll(targets=targets):
+                self._missing = list(targets)
+                return False
             case _:
                 return False
         return True
@@ -163,6 +171,9 @@ class Script:
         match action:
             case Await(ref=ref, value=value, tolerance=tolerance):
                 return holds(ref, value, tolerance, values)
+            case AwaitAll():
+                self._missing = [each for each in self._missing if not self._became(each, values)]
+                return not self._missing
             case AwaitHappenings(kinds=kinds, count=count):
                 return sum(1 for each in self.happenings if each.kind in kinds) >= count
             case Pause(duration=duration):
@@ -171,6 +182,11 @@ class Script:
                 return not station.feeding()
             case _:
                 return True
+
+    def _became(self, target: Target, values: Mapping[str, Value]) -> bool:
+        """Whether it is so now and was not at the scan before."""
+        ref, value, tolerance = target.ref, target.value, target.tolerance
+        return holds(ref, value, tolerance, values) and not holds(ref, value, tolerance, self._before)
 
     def undo(self, station: Station) -> None:
         """Take back what the script forced and injected, last first, unless it is to be kept."""

@@ -86,6 +86,22 @@ class Await(Body, frozen=True):
     limit: int
 
 
+class Target(msgspec.Struct, frozen=True, array_like=True):
+    """``ref`` is to become ``value`` (± ``tolerance`` for numbers)."""
+
+    ref: TagRef
+    value: Value
+    tolerance: float = 0.0
+
+
+class AwaitAll(Body, frozen=True):
+    """Wait until each of ``targets`` has become so, in any order, at most ``limit`` ns. What was so when the
+    action began counts only once it has ceased and come about again."""
+
+    targets: tuple[Target, ...]
+    limit: int
+
+
 class AwaitHappenings(Body, frozen=True):
     """Wait until ``count`` workpieces had one of the happenings ``kinds`` since the script began."""
 
@@ -100,7 +116,8 @@ class Pause(Body, frozen=True):
     duration: int
 
 
-Action = Force | Free | Inject | Clear | Place | Feed | Reset | Isolate | Await | AwaitHappenings | Pause
+Waiting = Await | AwaitAll | AwaitHappenings | Pause
+Action = Force | Free | Inject | Clear | Place | Feed | Reset | Isolate | Waiting
 
 
 # --- commands of an operator to a station ----------------------------------------------------------
@@ -223,7 +240,10 @@ class Sample(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Trace(Body, frozen=True):
-    """What a script saw. ``marks[i]`` is when action i was done; ``ended`` is done, limit, link, aborted.
+    """What a script saw. ``marks[i]`` is when action i was done.
+
+    ``ended`` is why: done; limit (an action reached its own); link (a device was lost); aborted; lease (it
+    was lost, given back or granted anew); full (more changed than a trace holds).
 
     ``initial`` is every watched tag at t = 0; ``samples`` are the changes since. ``overruns`` are (t, how
     late) of scans that came more than a scan late; ``couplings`` are (t, neighbour, offer to accept);

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from gateway.field.compound import ArrayType, StringType
 from gateway.field.tags import Tag, TagRef
 from gateway.field.types import Value
-from gateway.net.messages import Action, Await, Force, Free, Isolate, Pause, Reset
+from gateway.net.messages import Action, Await, AwaitAll, Force, Free, Isolate, Pause, Reset, Target
 from gateway.scenario import Expect, Never, show
 from gateway.station import Station
 from rig.session import StationHandle, StepContext
@@ -41,8 +41,18 @@ def in_automatic(spec: Station, isolated: bool) -> list[Action]:
 
 
 def awaiting(expect: Expect) -> Await:
-    """Wait for ``expect`` well past its limit, so that being late is measured too."""
-    return Await(expect.ref, expect.value, expect.tolerance, expect.within * 2 + 1_000_000_000)
+    """Wait until ``expect`` is so, or well past its limit."""
+    return Await(expect.ref, expect.value, expect.tolerance, _patience(expect))
+
+
+def becoming(*expects: Expect) -> AwaitAll:
+    """Wait until all ``expects`` came about, or well past their limits, so that being late is measured."""
+    targets = tuple(Target(each.ref, each.value, each.tolerance) for each in expects)
+    return AwaitAll(targets, max(map(_patience, expects)))
+
+
+def _patience(expect: Expect) -> int:
+    return expect.within * 2 + 1_000_000_000
 
 
 def tolerance(*tags: Tag) -> float:
@@ -57,8 +67,10 @@ def _has_numbers(tag: Tag) -> bool:
 def judge_steps(
     step: StepContext, reading: Reading, expects: Sequence[Expect], start: int, each_from_start: bool
 ) -> None:
-    """Hold ``expects`` against the trace: in order, each timed from the one before or from ``start``."""
+    """Hold ``expects`` against the trace: each timed from ``start``, or in order from the one before; and
+    what stays to the end stays."""
     before = start
+    met: list[tuple[int, Expect]] = []
     for expect in expects:
         step.about(expect.ref.tag)
         at, already = reading.became(expect, before)
@@ -68,14 +80,31 @@ def judge_steps(
             waited = (reading.trace.duration - before) / 1e9
             step.disturbed += bool(late)
             step.fail(f"{name}: did not happen within {waited:.2f} s (limit {expect.within / 1e9:g} s)")
-            return
-        if already:
+        elif already:
             step.fail(f"{name}: was so already before its turn")
+        else:
+            late = reading.lateness(before, at)
+            step.measure_time(name, at - before, expect.after, expect.within, late)
+            met.append((at, expect))
+        if each_from_start:
+            continue
+        if at is None or already:
             return
-        late = reading.lateness(before, at)
-        step.measure_time(name, at - before, expect.after, expect.within, late)
-        if not each_from_start:
-            before = at
+        before = at
+    _judge_hold(step, reading, met if each_from_start else met[-1:])
+
+
+def _judge_hold(step: StepContext, reading: Reading, met: Sequence[tuple[int, Expect]]) -> None:
+    """What came about stays: for its own hold, or until another value of the same tag was expected."""
+    for at, expect in met:
+        end = reading.trace.duration if expect.hold is None else at + expect.hold
+        later = [other for other, each in met if each.ref == expect.ref and other > at]
+        ceased = reading.ceased(expect, at)
+        if ceased is not None and ceased < min([end, *later]):
+            found = reading.value(expect.ref, ceased)
+            assert found is not None
+            after = (ceased - at) / 1e6
+            step.fail(f"{expect}: did not stay so, it was {show(found)} {after:.0f} ms later")
 
 
 def judge_never(step: StepContext, reading: Reading, nevers: Iterable[Never], start: int, what: str) -> None:

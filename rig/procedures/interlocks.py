@@ -6,7 +6,7 @@ import pytest
 
 from gateway.net.messages import Inject
 from gateway.scenario import Scenario
-from rig.procedures.common import awaiting, judge_never, judge_steps
+from rig.procedures.common import awaiting, becoming, judge_never, judge_steps
 from rig.procedures.sequence import scenario_actions
 from rig.session import Failed, StationHandle, StepContext
 
@@ -16,11 +16,13 @@ pytestmark = pytest.mark.phase("interlocks")
 def test_interlock(interlock: tuple[StationHandle, Scenario], step: StepContext) -> None:
     """The fault has its declared reaction within its time."""
     station, scenario = interlock
-    actions, before = scenario_actions(station, scenario)
+    actions = scenario_actions(station, scenario)
+    before = len(actions)
+    actions += [awaiting(expect) for expect in scenario.steps]
     injected = len(actions)
     actions += [Inject(fault) for fault in scenario.inject]
-    actions += [awaiting(expect) for expect in scenario.expect]
-    reading = station.run(*actions, tail=100_000_000, partial=True)
+    actions.append(becoming(*scenario.expect))
+    reading = station.run(*actions, tail=scenario.tail, partial=True)
     marks = reading.trace.marks
     assert len(marks) >= before, "the station took no workpiece at its inlet"
     if len(marks) <= injected:

@@ -16,6 +16,7 @@ from gateway.net.messages import (
     Acquire,
     Action,
     Await,
+    AwaitAll,
     AwaitHappenings,
     Clear,
     Done,
@@ -30,6 +31,7 @@ from gateway.net.messages import (
     Reset,
     Run,
     Sample,
+    Target,
     Trace,
 )
 
@@ -240,14 +242,12 @@ def test_one_at_a_time() -> None:
     assert bench.replies[second] == Refused("a command is being journalled; wait for its answer first")
 
 
-@pytest.mark.parametrize(
-    ("command", "ended"), [(Release(1), "lease"), (Acquire(SECOND), "a new lease was granted")]
-)
-def test_it_ends_with_its_lease(command: Release | Acquire, ended: str) -> None:
+@pytest.mark.parametrize("command", [Release(1), Acquire(SECOND)])
+def test_it_ends_with_its_lease(command: Release | Acquire) -> None:
     bench = Bench()
     request = begun(bench, Pause(SECOND))
     bench.answer(command)
-    assert trace_of(bench, request).ended == ended
+    assert trace_of(bench, request).ended == "lease"
 
 
 def test_it_ends_when_the_lease_runs_out() -> None:
@@ -266,6 +266,63 @@ def test_how_much_can_be_asked() -> None:
         bench.refusal(Run(token, (Pause(0),) * (MAX_ACTIONS + 1))) == "257 actions are too many; 256 at most"
     )
     assert bench.refusal(Run(token, (), ("runn",))) == "runn is no tag of belt"
+
+
+# --- awaiting several at once --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_all_are_awaited_in_whatever_order_they_come(order: tuple[int, int]) -> None:
+    targets = (Target(RUN, True), Target(RATE, 4.0, 0.5))
+    bench = Bench()
+    bench.step({"run": False, "rate": 0.0})
+    request = begun(bench, AwaitAll((targets[order[0]], targets[order[1]]), SECOND))
+    bench.step({"run": True})
+    bench.step({"run": False})  # it came: that it went is not the script's to judge
+    assert request not in bench.replies
+    bench.step({"rate": 4.3})
+    trace = trace_of(bench, request)
+    assert (trace.ended, len(trace.marks)) == ("done", 1)
+    assert trace.marks[0] == trace.duration
+
+
+def test_what_was_so_already_is_awaited_anew() -> None:
+    bench = Bench()
+    bench.step({"run": True})
+    request = begun(bench, AwaitAll((Target(RUN, True), Target(RUN, False)), SECOND))
+    bench.steps(3)
+    bench.step({"run": False})
+    assert request not in bench.replies
+    bench.step({"run": True})
+    assert trace_of(bench, request).ended == "done"
+
+
+def test_what_came_with_the_step_before_counts() -> None:
+    bench = Bench()
+    bench.step({"run": False, "rate": 0.0})
+    request = begun(bench, AwaitAll((Target(RUN, True),), SECOND), AwaitAll((Target(RATE, 4.0),), SECOND))
+    bench.step({"run": True, "rate": 4.0})
+    first, second = trace_of(bench, request).marks
+    assert first == second
+
+
+def test_what_does_not_come_ends_the_script_at_the_limit() -> None:
+    bench = Bench()
+    bench.step({"run": False})
+    request = begun(bench, AwaitAll((Target(RUN, True), Target(SEEN, 5)), 100 * MS), Force(NEXT, True))
+    bench.step({"run": True})
+    bench.steps(20)
+    trace = trace_of(bench, request)
+    assert (trace.ended, trace.marks, trace.duration) == ("limit", (), 100 * MS)
+
+
+def test_what_cannot_be_awaited_is_refused() -> None:
+    bench = Bench()
+    token = bench.lease()
+    wrong = AwaitAll((Target(RUN, True), Target(TagRef("runn"), True)), SECOND)
+    assert "runn" in bench.refusal(Run(token, (wrong,)))
+    many = AwaitAll((Target(RUN, True),) * (MAX_ACTIONS + 1), SECOND)
+    assert bench.refusal(Run(token, (many,))) == "257 targets are too many; 256 at most"
 
 
 def test_a_full_trace_ends_the_script_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,7 @@ def test_ten_workpieces_flow_through_in_takt() -> None:
 def test_after_a_fault_an_acknowledge_brings_the_station_back(station: str, name: str) -> None:
     handle = open_session().stations[station]
     faulty = scenario(handle, name)
-    actions, _ = scenario_actions(handle, faulty)
+    actions = scenario_actions(handle, faulty) + [awaiting(each) for each in faulty.steps]
     actions += [Inject(fault) for fault in faulty.inject] + [awaiting(each) for each in faulty.expect]
     lamp = TagRef("lamp-fault")
     faults = [each for each in faulty.expect if each.ref == lamp]
@@ -146,10 +146,9 @@ def test_manual_stops_everything_and_automatic_starts_clean(station: str, busy: 
     manual = handle.spec.manual
     assert manual is not None
     cycle = next(iter(handle.spec.sequences.values()))
-    started, _ = scenario_actions(handle, cycle)
+    started = scenario_actions(handle, cycle)
     steps = handle.spec.tags
     ready = Await(TagRef(busy), 120.0 if busy == "axis-target" else True, 0.5, 3_000 * MS)
-    started = started[: len(started) - len(cycle.steps)]
     to_manual = [Force(manual, True), Pause(200 * MS), Reset(), Free(manual), Pause(1_500 * MS)]
     reading = run(handle, *started, ready, *to_manual)
     stopped = reading.trace.marks[len(started) + 2]

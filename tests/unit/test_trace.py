@@ -43,6 +43,14 @@ def test_values_over_time() -> None:
     assert seen.value(TagRef("nothing")) is None
 
 
+def test_what_ceases_to_be_so() -> None:
+    seen = reading({"run": True}, (10, "run", False), (30, "run", True), (30, "word", 6), (50, "run", False))
+    assert seen.ceased(wanted(RUN, True), 0) == 10
+    assert seen.ceased(wanted(RUN, True), 30) == 50
+    assert seen.ceased(wanted(RUN, False), 50) is None
+    assert seen.ceased(wanted(WORD, 6), 30) is None
+
+
 @pytest.mark.parametrize(
     ("start", "end", "found"),
     [

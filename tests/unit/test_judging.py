@@ -1,0 +1,130 @@
+"""How expectations are held against a trace: their order in the file is nothing, and what came stays."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starter_harness import hold, open_session, scenarios, source
+
+from gateway.field.tags import TagRef
+from gateway.field.types import Value
+from gateway.net.messages import Sample, Trace
+from gateway.scenario import Expect, Never
+from rig.procedures.common import judge_never, judge_steps
+from rig.session import StationHandle, StepContext
+from rig.trace import Reading
+
+MS = 1_000_000
+BELT, LAMP, VALVE = (TagRef(name) for name in ("belt", "lamp", "valve"))
+START: dict[str, Value] = {"belt": True, "lamp": False, "valve": False}
+
+
+def step() -> StepContext:
+    return StepContext(open_session(), "step", "test", "step", "")
+
+
+def trace(duration: int, *samples: tuple[int, str, Value]) -> Reading:
+    """A trace from ``START``; times in ms."""
+    taken = tuple(Sample(at * MS, tag, value) for at, tag, value in samples)
+    return Reading(Trace(0, 0, duration * MS, 100, "done", START, taken))
+
+
+def wanted(ref: TagRef, value: Value, within: int, hold: int | None = None) -> Expect:
+    return Expect(ref, value, 0.0, 0, within * MS, None if hold is None else hold * MS)
+
+
+def problems(reading: Reading, expects: Iterable[Expect], start: int = 100) -> list[str]:
+    found = step()
+    judge_steps(found, reading, tuple(expects), start * MS, each_from_start=True)
+    return found.problems
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_the_order_of_expectations_is_nothing(order: tuple[int, ...]) -> None:
+    reading = trace(1_000, (150, "valve", True), (300, "lamp", True), (320, "belt", False))
+    expects = (wanted(VALVE, True, 100), wanted(LAMP, True, 250), wanted(BELT, False, 250))
+    assert problems(reading, (expects[n] for n in order)) == []
+
+
+def test_all_that_is_wrong_is_said() -> None:
+    reading = trace(1_000, (400, "lamp", True))
+    said = problems(reading, (wanted(VALVE, True, 100), wanted(LAMP, True, 250), wanted(BELT, True, 250)))
+    assert said == [
+        "valve becomes true: did not happen within 0.90 s (limit 0.1 s)",
+        "lamp becomes true: 300 ms, limit 0..250 ms",
+        "belt becomes true: was so already before its turn",
+    ]
+
+
+def test_what_came_about_stays() -> None:
+    reading = trace(1_000, (150, "lamp", True), (550, "lamp", False))
+    (said,) = problems(reading, [wanted(LAMP, True, 250)])
+    assert said == "lamp becomes true: did not stay so, it was false 400 ms later"
+
+
+@pytest.mark.parametrize(("hold", "passes"), [(0, True), (400, True), (401, False)])
+def test_an_expectation_may_have_its_own_hold(hold: int, passes: bool) -> None:
+    reading = trace(1_000, (150, "lamp", True), (550, "lamp", False))
+    assert (problems(reading, [wanted(LAMP, True, 250, hold)]) == []) is passes
+
+
+def test_another_value_may_be_expected_later() -> None:
+    expects = (wanted(VALVE, True, 100), wanted(VALVE, False, 500))
+    assert problems(trace(1_000, (150, "valve", True), (550, "valve", False)), expects) == []
+    again = trace(1_000, (150, "valve", True), (550, "valve", False), (700, "valve", True))
+    assert problems(again, expects) == ["valve becomes false: did not stay so, it was true 150 ms later"]
+
+
+def test_of_a_sequence_the_last_step_stays() -> None:
+    found = step()
+    expects = (wanted(VALVE, True, 100), wanted(LAMP, True, 100))
+    reading = trace(
+        600, (150, "valve", True), (200, "lamp", True), (220, "valve", False), (300, "lamp", False)
+    )
+    judge_steps(found, reading, expects, 100 * MS, each_from_start=False)
+    assert found.problems == ["lamp becomes true: did not stay so, it was false 100 ms later"]
+
+
+def test_never_counts_to_the_end_of_the_hold() -> None:
+    found = step()
+    judge_never(found, trace(1_000, (990, "lamp", True)), [Never(LAMP, True)], 100 * MS, "fault")
+    assert found.problems == ["lamp became true 890 ms after the fault"]
+
+
+@given(st.permutations(range(4)), st.lists(st.integers(101, 900), min_size=4, max_size=4))
+def test_any_order_comes_to_the_same(order: list[int], times: list[int]) -> None:
+    reading = trace(1_000, *sorted((at, f"t{n}", True) for n, at in enumerate(times)))
+    expects = [wanted(TagRef(f"t{n}"), True, 400) for n in range(4)]
+    assert sorted(problems(reading, [expects[n] for n in order])) == sorted(problems(reading, expects))
+
+
+# --- on the starter line ---------------------------------------------------------------------------------
+
+
+def interlock(station: StationHandle, name: str) -> str:
+    return hold(station, next(each for each in scenarios(station) if each.name == name)).problems
+
+
+@pytest.mark.parametrize("name", ["infeed", "glue", "screw"])
+def test_interlocks_hold_with_their_expectations_turned_round(name: str) -> None:
+    station = open_session().stations[name]
+    for scenario in station.spec.interlocks.values():
+        turned = msgspec.structs.replace(scenario, expect=scenario.expect[::-1])
+        assert hold(station, turned).problems == "", scenario.name
+
+
+def test_a_fault_that_goes_away_by_itself_is_found() -> None:
+    """Within the 100 ms that were once watched it is right."""
+    text = source("infeed").replace(
+        "    FAULT:\n        IF Acknowledge.Q THEN",
+        "    FAULT:\n        IF Acknowledge.Q OR StepTime.ET >= T#150ms THEN",
+    )
+    station = open_session(infeed=text).stations["infeed"]
+    said = interlock(station, "stopper-stuck")
+    assert "belt-run becomes false: did not stay so" in said
+    assert "lamp-fault becomes true: did not stay so" in said
