@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.field.tags import Complain, Ref, Tag, TagRef, check_ref, read_ref
 from gateway.field.types import Value
-from gateway.twin.component import Carrier
+from gateway.twin.carrier import Carrier
 from gateway.twin.library import ComponentSpec
 from gateway.twin.twin import check_fault
 from gateway.units import duration

@@ -38,7 +38,7 @@ from gateway.net.messages import (
 )
 from gateway.station import Station
 from gateway.twin.twin import Twin
-from gateway.twin.workpiece import Happening, Kind, Workpiece
+from gateway.twin.workpiece import GONE, Happening, Kind, Workpiece
 
 
 class Cell:
@@ -459,7 +459,7 @@ class Cell:
 
     def _tell_happenings(self) -> None:
         for happening in self.twin.happenings():
-            if happening.kind == "rejected":
+            if happening.kind in GONE:
                 self._journal("workpiece", happening.workpiece, None)
             if self.script is not None:
                 self.script.happened(happening)

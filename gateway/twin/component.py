@@ -17,7 +17,7 @@ import msgspec
 
 from gateway.field.types import Scalar
 from gateway.twin.kernel import Kernel
-from gateway.twin.workpiece import Happening, Kind, Workpiece
+from gateway.twin.workpiece import Happening, Kind
 
 Linked = TypeVar("Linked", bound="Component")
 
@@ -150,35 +150,3 @@ class Component:
         """Return to a ``snapshot``."""
         for key, value in taken.items():
             setattr(self, key, copy.deepcopy(value))
-
-
-class Carrier(Component):
-    """A component that workpieces stand on and pass through; base of conveyors, lifts, buffers."""
-
-    def admits(self, workpiece: Workpiece) -> bool:
-        """Whether ``workpiece`` could come in at the inlet now."""
-        raise NotImplementedError
-
-    def admit(self, workpiece: Workpiece) -> None:
-        """``workpiece`` comes in at the inlet; ``admits`` said yes at this instant."""
-        raise NotImplementedError
-
-    def waiting(self) -> Workpiece | None:
-        """The workpiece that stands at the outlet and could pass on, or None."""
-        raise NotImplementedError
-
-    def release(self, workpiece: str) -> Workpiece:
-        """The workpiece waiting at the outlet passes on and is gone from here."""
-        raise NotImplementedError
-
-    def remove(self, workpiece: str) -> Workpiece:
-        """Take ``workpiece``, which stands here, off from wherever it stands."""
-        raise NotImplementedError
-
-    def clear(self) -> tuple[Workpiece, ...]:
-        """Take everything off by hand; gives what was there."""
-        raise NotImplementedError
-
-    def contents(self) -> tuple[Workpiece, ...]:
-        """What stands here, the one nearest the outlet first."""
-        raise NotImplementedError

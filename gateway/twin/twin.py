@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from gateway.field.tags import Tag
 from gateway.field.types import Scalar, Value
-from gateway.twin.component import Carrier, Component, Surroundings
+from gateway.twin.carrier import Carrier
+from gateway.twin.component import Component, Surroundings
 from gateway.twin.faults import WIRE_FAULTS, arrives, fits
 from gateway.twin.kernel import Kernel
 from gateway.twin.library import ComponentSpec

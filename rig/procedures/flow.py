@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from gateway.net.messages import Action, AwaitHappenings, Feed, Pause
-from gateway.twin.workpiece import Kind
+from gateway.twin.workpiece import GONE, Kind
 from rig.backend import Script
 from rig.line import FlowLine
 from rig.procedures.common import in_automatic
@@ -111,7 +111,7 @@ def _utilisation(reading: Reading) -> float:
             first = each.time if first is None else first
             since = each.time if inside == 0 else since
             inside += 1
-        elif each.kind in ("left", "finished", "rejected"):
+        elif each.kind in ("left", "finished", *GONE):
             inside -= 1
             busy += each.time - since if inside == 0 else 0
     if first is None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gateway.field.types import Scalar
+from gateway.twin.carrier import Carrier
 from gateway.twin.component import Component, Fault, Link, Param, Port
 from gateway.twin.components.axes import ServoAxis
 from gateway.twin.components.pneumatics import AirSupply
-from gateway.twin.components.transport import BeltConveyor
 from gateway.twin.motion import MILLISECOND, Exponential, Segment, still
 
 # What a fault does to the pressure at the nozzle and to the glue that comes out, as shares of normal:
@@ -31,7 +31,7 @@ class DispensingValve(Component):
     LINKS = (
         Link("air", AirSupply, optional=True),
         Link("axis", ServoAxis),
-        Link("on", BeltConveyor),
+        Link("on", Carrier),
     )
     FAULTS = (
         Fault("clogged", "the nozzle is blocked: nothing comes out, the pressure rises by half"),
@@ -46,7 +46,7 @@ class DispensingValve(Component):
         self.workpiece = ""  # under the open valve
         self.bead = 0.0  # on that workpiece since the valve opened, mm
         self.counted = 0.0  # the axis' odometer when the bead was last counted
-        self._axis, self._belt = self.link("axis", ServoAxis), self.link("on", BeltConveyor)
+        self._axis, self._belt = self.link("axis", ServoAxis), self.link("on", Carrier)
         self._belt.subscribe(self._changed)
         if "air" in self.links:
             self.link("air", AirSupply).feeds(self._changed)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.field.types import Scalar
+from gateway.twin.carrier import Carrier
 from gateway.twin.component import Component, Fault, Link, Param, Port
 from gateway.twin.components.pneumatics import Cylinder
-from gateway.twin.components.transport import BeltConveyor
 from gateway.twin.motion import MILLISECOND, SECOND, Exponential, Path, Polynomial, still
 
 IDLE, RUN_IN, STALL = 0.02, 0.15, 1.6  # shares of the final torque
@@ -28,7 +28,7 @@ class Screwdriver(Component):
         Param("torque", "N.m", 0.01, 1_000, about="final"),
     )
     PORTS = (Port("run", "actuator"), Port("torque", "sensor", "real", "N.m"))
-    LINKS = (Link("press", Cylinder), Link("on", BeltConveyor))
+    LINKS = (Link("press", Cylinder), Link("on", Carrier))
     FAULTS = (
         Fault("stripped", "the thread is stripped: the torque never rises"),
         Fault("jam", "the screw jams at once: the torque jumps to 1.6 times the final one"),
@@ -40,7 +40,7 @@ class Screwdriver(Component):
         self.engaged = ""  # the workpiece it drives a screw into
         self.curve = Path((still(self.now, 0.0),))
         self.pending: int | None = None
-        self._press, self._belt = self.link("press", Cylinder), self.link("on", BeltConveyor)
+        self._press, self._belt = self.link("press", Cylinder), self.link("on", Carrier)
         self._press.subscribe(self._changed)
         self._belt.subscribe(self._changed)
 

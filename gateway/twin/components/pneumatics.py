@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from gateway.field.types import Scalar
+from gateway.twin.carrier import Carrier
 from gateway.twin.component import Component, Fault, Link, Param, Port
-from gateway.twin.components.transport import BeltConveyor
 from gateway.twin.motion import MILLISECOND, SECOND, Exponential, Path, Segment, ramp, still
 
 # Shares of the nominal pressure.
@@ -162,7 +162,7 @@ class Cylinder(Rod):
         Port("extended", "sensor", about="end switch", optional=True),
         Port("retracted", "sensor", about="end switch", optional=True),
     )
-    LINKS = (Link("air", AirSupply, optional=True), Link("holds", BeltConveyor, optional=True))
+    LINKS = (Link("air", AirSupply, optional=True), Link("holds", Carrier, optional=True))
     FAULTS = (
         Fault("stuck", "the rod keeps its place"),
         Fault("slow", "strokes take three times as long"),
@@ -188,16 +188,16 @@ class Cylinder(Rod):
         if out != self.out:
             self.out = out
             if "holds" in self.links:
-                self._hold(self.link("holds", BeltConveyor))
+                self._hold(self.link("holds", Carrier))
         extended = self.rests(1.0)
         if extended != self.extended:
             self.extended = extended
             for callback in self._subscribers:
                 callback()
 
-    def _hold(self, belt: BeltConveyor) -> None:
+    def _hold(self, carrier: Carrier) -> None:
         if not self.out:
-            belt.let_go(self.name)
-            belt.unbar(self.name)
-        elif not belt.grip(self.name, self.params["at"], self.params["window"]):
-            belt.bar(self.name, self.params["at"])
+            carrier.let_go(self.name)
+            carrier.unbar(self.name)
+        elif not carrier.grip(self.name, self.params["at"], self.params["window"]):
+            carrier.bar(self.name, self.params["at"])

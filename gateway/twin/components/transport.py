@@ -1,18 +1,19 @@
-"""The belt conveyor and what looks at it; pure.
+"""The belt conveyor, and the photo eye that looks at carriers; pure.
 
 Between two changes every workpiece's position is a closed form: it moves with the belt until a barrier
-(closed stop, grip, outlet end) or the workpiece ahead, less the gap, holds it back. So nothing happens on
-the way; the belt schedules the one next instant at which something must be told.
+(closed stop, grip, end of the belt) or the workpiece ahead, less the gap, holds it back. So nothing happens
+on the way; the belt schedules the one next instant at which something must be told.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from gateway.field.types import Scalar
-from gateway.twin.component import Carrier, Component, Fault, Link, Param, Port
+from gateway.twin.carrier import Carrier
+from gateway.twin.component import Component, Fault, Link, Param, Port
 from gateway.twin.motion import SECOND, Exponential, Segment, still
 from gateway.twin.workpiece import Workpiece
 
@@ -30,49 +31,80 @@ class Mark(NamedTuple):
 
 
 class BeltConveyor(Carrier):
-    """Positions are of a workpiece's leading edge, mm from the inlet.
+    """Positions are of a workpiece's leading edge, mm from the inlet; going back it stops there.
 
     A jammed belt does not move though it is driven, and its drive stays healthy; a tripped motor
-    protection stops the belt and says so.
+    protection stops the belt and says so. An actuator that no output drives leaves the belt at ``speed``.
     """
 
     ABOUT = "belt conveyor, accumulating"
-    PARAMS = (
+    PARAMS: ClassVar[tuple[Param, ...]] = (
         Param("length", "mm", 10, 100_000),
         Param("speed", "mm/s", 1, 5_000),
         Param("gap", "mm", 0, 1_000, 20, "kept between workpieces that run up against each other"),
+        Param("creep", "mm/s", 1, 5_000, 50, "the slow one of two speeds"),
+        *Carrier.PARAMS,
     )
-    PORTS = (
+    PORTS: ClassVar[tuple[Port, ...]] = (
         Port("run", "actuator", about="motor on"),
+        Port("reverse", "actuator", about="backwards", optional=True),
+        Port("fast", "actuator", about="at full speed, else creeping", optional=True),
+        Port("setpoint", "actuator", "real", "mm/s", about="speed, within the belt's own", optional=True),
         Port("speed", "sensor", "real", "mm/s", "belt speed, first-order lag of 100 ms", optional=True),
         Port("ok", "sensor", about="drive healthy", optional=True),
     )
     FAULTS = (
         Fault("jam", "the belt stands though it is driven; the drive reports no fault"),
         Fault("trip", "the motor protection has tripped; the belt stands"),
+        *Carrier.FAULTS,
     )
-    STATE = ("driven", "items", "since", "moving", "tacho", "closed", "grips", "offered", "pending")
+    STATE: ClassVar[tuple[str, ...]] = (
+        "driven",
+        "backwards",
+        "wanted",
+        "rate",
+        "items",
+        "ends",
+        "since",
+        "tacho",
+        "closed",
+        "grips",
+        "offered",
+        "pending",
+    )
 
     def start(self) -> None:
+        super().start()
         self.driven = False
+        self.backwards = False
+        self.wanted = self.params["speed"]  # once it is driven
+        self.rate = 0.0  # of the belt now, mm/s, negative going back
         self.items: list[tuple[Workpiece, float]] = []  # nearest the outlet first, with its position then
+        self.ends: list[float] = []  # where each would come to rest if nothing changed
         self.since = self.now  # when these positions were taken
-        self.moving = False
         self.tacho: Segment = still(self.now, 0.0)
         self.closed: dict[str, float] = {}  # stop -> where it bars the way
         self.grips: dict[str, str] = {}  # who holds -> workpiece
         self.offered = ""
         self.pending: int | None = None
         self._marks: list[Mark] = []
-        self._crossed: list[tuple[Callable[[Workpiece], None], Workpiece]] = []
-        self._subscribers: list[Callable[[], None]] = []
+        self._inlets: list[tuple[float, Callable[[], None]]] = []  # where others wait for room
+        self._crossed: list[tuple[Passing, Workpiece]] = []
 
     def drive(self, port: str, value: Scalar) -> None:
-        self.driven = bool(value)
-        self._drive_changed()
+        if port == "run":
+            self.driven = bool(value)
+        elif port == "reverse":
+            self.backwards = bool(value)
+        elif port == "fast":
+            self.wanted = self.params["speed" if value else "creep"]
+        else:
+            self.wanted = min(max(float(value), 0.0), self.params["speed"])
+        self.drive_changed()
 
     def fault_changed(self, fault: str, active: bool) -> None:
-        self._drive_changed()
+        super().fault_changed(fault, active)
+        self.drive_changed()
 
     def sense(self, port: str) -> Scalar:
         return "trip" not in self.faults if port == "ok" else self.tacho.at(self.now)
@@ -84,84 +116,86 @@ class BeltConveyor(Carrier):
 
     # --- workpieces that come and go -----------------------------------------------------------------
 
-    def admits(self, workpiece: Workpiece) -> bool:
-        if not self.items:
-            return True
-        return self.positions()[-1] - self.items[-1][0].length >= self.params["gap"] - NEAR
+    def admits(self, workpiece: Workpiece, at: float = 0.0) -> bool:
+        gap = self.params["gap"] - NEAR
+        return all(
+            place - other.length - at >= gap or at - workpiece.length - place >= gap
+            for (other, _), place in zip(self.items, self.positions(), strict=True)
+        )
 
-    def admit(self, workpiece: Workpiece) -> None:
+    def take_in(self, workpiece: Workpiece, at: float) -> None:
         self._take_positions()
-        self.items.append((workpiece, 0.0))
-        self._settle()
+        behind = (index for index, (_, place) in enumerate(self.items) if place < at)
+        self.items.insert(next(behind, len(self.items)), (workpiece, at))
+        self._limit()
+
+    def take_off(self, workpiece: str) -> Workpiece:
+        self._take_positions()
+        index = next(index for index, (each, _) in enumerate(self.items) if each.id == workpiece)
+        taken, _ = self.items.pop(index)
+        self.grips = {who: held for who, held in self.grips.items() if held != workpiece}
+        self.offered = "" if self.offered == workpiece else self.offered
+        self._limit()
+        return taken
 
     def waiting(self) -> Workpiece | None:
         if not self.items or self._is_held(self.items[0][0]):
             return None
         return self.items[0][0] if self.positions()[0] >= self.params["length"] - NEAR else None
 
-    def release(self, workpiece: str) -> Workpiece:
-        waiting = self.waiting()
-        assert waiting is not None, f"{self.name}: nothing is waiting"
-        assert waiting.id == workpiece, f"{self.name}: {waiting.id} is waiting, not {workpiece}"
-        return self.remove(workpiece)
-
-    def clear(self) -> tuple[Workpiece, ...]:
-        return tuple(self.remove(workpiece.id) for workpiece in self.contents())
-
     def contents(self) -> tuple[Workpiece, ...]:
         return tuple(workpiece for workpiece, _ in self.items)
 
-    def remove(self, workpiece: str) -> Workpiece:
-        """Take ``workpiece`` off, wherever it is."""
-        self._take_positions()
-        taken = next(each for each, _ in self.items if each.id == workpiece)
-        self.items = [item for item in self.items if item[0] is not taken]
-        self.grips = {who: held for who, held in self.grips.items() if held != workpiece}
-        self.offered = "" if self.offered == workpiece else self.offered
-        self._settle(told=True)
-        return taken
-
     def replace(self, workpiece: Workpiece) -> None:
-        """``workpiece`` stands where the one with its id stood."""
         self.items = [(workpiece if each.id == workpiece.id else each, p) for each, p in self.items]
+
+    def changed(self) -> None:
+        for subscriber in self._subscribers:
+            subscriber()
+        self._settle()
+        for _, callback in self._inlets:
+            callback()
 
     # --- what stands beside the belt -------------------------------------------------------------------
 
     def mark(self, at: float, entered: Passing | None = None, left: Passing | None = None) -> None:
-        """Call ``entered`` when a leading edge comes to ``at``, ``left`` when a trailing edge does."""
+        """Call ``entered`` when a leading edge comes to ``at``, ``left`` when a trailing edge does.
+
+        Going back, ``left`` is called when either edge does.
+        """
         self._marks.append(Mark(at, entered, left))
 
-    def subscribe(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` when a workpiece is gripped, let go or taken off."""
-        self._subscribers.append(callback)
+    def watch(self, at: float, callback: Callable[[], None]) -> None:
+        self.mark(at, lambda _: callback(), lambda _: callback())
+        self.subscribe(callback)
+
+    def subscribe_room(self, callback: Callable[[], None], at: float = 0.0) -> None:
+        self._inlets.append((at, callback))
+        self.mark(at + self.params["gap"], left=lambda _: callback())
 
     def bar(self, name: str, at: float) -> None:
-        """``name`` bars the way at ``at`` from now on."""
         self._take_positions()
         self.closed[name] = at
         self._settle()
 
     def unbar(self, name: str) -> None:
-        """``name`` lets pass."""
         self._take_positions()
         self.closed.pop(name, None)
         self._settle()
 
     def grip(self, name: str, at: float, window: float) -> bool:
-        """``name`` holds the workpiece whose leading edge is within ``window`` of ``at``, if there is one."""
         self._take_positions()
         near = next((each for each, position in self.items if abs(position - at) <= window), None)
         if near is None:
             return False
         self.grips[name] = near.id
-        self._settle(told=True)
+        self.changed()
         return True
 
     def let_go(self, name: str) -> None:
-        """``name`` holds nothing any more."""
         self._take_positions()
         if self.grips.pop(name, None) is not None:
-            self._settle(told=True)
+            self.changed()
 
     def covering(self, at: float) -> Workpiece | None:
         """The workpiece that covers ``at``: its leading edge is there or past it, its trailing one is not."""
@@ -185,100 +219,133 @@ class BeltConveyor(Carrier):
     # --- the closed form ---------------------------------------------------------------------------------
 
     def positions(self) -> list[float]:
-        """Where each leading edge is now, the one nearest the outlet first, mm."""
-        way = self.params["speed"] * (self.now - self.since) / SECOND if self.moving else 0.0
-        found: list[float] = []
-        room = math.inf
-        for workpiece, position in self.items:
-            reached = min(position + way, self._barrier(workpiece, position), max(room, position))
-            found.append(reached)
-            room = reached - workpiece.length - self.params["gap"]
-        return found
+        """Where each leading edge is now, the one nearest the outlet first, mm.
+
+        All move at the belt's one speed until each is at its end: so the gap between two changes only once
+        the one ahead rests, which the end of the one behind allows for.
+        """
+        if not self.rate or self.now == self.since:
+            return [position for _, position in self.items]
+        way = self.rate * (self.now - self.since) / SECOND
+        nearer = min if way >= 0 else max
+        return [nearer(p + way, end) for (_, p), end in zip(self.items, self.ends, strict=True)]
 
     def _is_held(self, workpiece: Workpiece) -> bool:
         return workpiece.id in self.grips.values()
 
-    def _barrier(self, workpiece: Workpiece, position: float) -> float:
-        """How far the leading edge could come at most, whatever is ahead."""
-        if self._is_held(workpiece):
-            return position
-        stops = [at for at in self.closed.values() if at >= position - NEAR]
-        return max(position, min([*stops, self.params["length"]]))
-
-    def _reach(self, index: int, level: float) -> int | None:
-        """When the leading edge of item ``index`` comes to ``level`` if nothing changes; None: never."""
-        workpiece, position = self.items[index]
-        if position >= level - NEAR:
-            return self.since
-        if not self.moving or self._barrier(workpiece, position) < level - NEAR:
-            return None
-        alone = self.since + math.ceil((level - position) / self.params["speed"] * SECOND)
-        if index == 0:
-            return alone
-        ahead = self._reach(index - 1, level + self.items[index - 1][0].length + self.params["gap"])
-        return None if ahead is None else max(alone, ahead)
+    def _limit(self) -> None:
+        """Find where each workpiece would come to rest, the way the belt moves now."""
+        gap, stops = self.params["gap"], self.closed.values()
+        self.ends = []
+        if self.rate >= 0:
+            room = self.params["length"]
+            for workpiece, position in self.items:
+                end = position
+                if not self._is_held(workpiece):
+                    end = max(position, min((room, *(at for at in stops if at >= position - NEAR))))
+                self.ends.append(end)
+                room = end - workpiece.length - gap
+            return
+        behind = -math.inf
+        for workpiece, position in reversed(self.items):
+            tail, end = position - workpiece.length, position
+            if not self._is_held(workpiece):
+                barred = (at + workpiece.length for at in stops if at <= tail + NEAR)
+                end = min(position, max((0.0, behind + workpiece.length, *barred)))
+            self.ends.insert(0, end)
+            behind = end + gap
 
     def _take_positions(self) -> None:
         """Count positions from now on, and note which edges came to marks on the way."""
-        moved: list[tuple[Workpiece, float]] = []
-        for (workpiece, before), after in zip(self.items, self.positions(), strict=True):
-            moved.append((workpiece, after))
-            for at, callback in self._levels(workpiece) if after > before else ():
-                if before < at - NEAR <= after:
-                    self._crossed.append((callback, workpiece))
-        self.items, self.since = moved, self.now
+        if self.since == self.now:
+            return
+        moved = self.positions()
+        for index, (workpiece, before) in enumerate(self.items):
+            after = moved[index]
+            if after != before:
+                for at, callback in self._levels(workpiece):
+                    if before < at - NEAR <= after or after < at - NEAR <= before:
+                        self._crossed.append((callback, workpiece))
+                self.items[index] = (workpiece, after)
+        self.since = self.now
 
     def _levels(self, workpiece: Workpiece) -> list[tuple[float, Passing]]:
         """Where the leading edge is when one of the edges comes to a mark."""
-        entering = [(mark.at, mark.entered) for mark in self._marks if mark.entered]
-        leaving = [(mark.at + workpiece.length, mark.left) for mark in self._marks if mark.left]
-        return entering + leaving
+        found: list[tuple[float, Passing]] = []
+        for at, entered, left in self._marks:
+            leading = entered if self.rate > 0 else left
+            if leading is not None:
+                found.append((at, leading))
+            if left is not None:
+                found.append((at + workpiece.length, left))
+        return found
 
-    def _settle(self, told: bool = False) -> None:
+    def _settle(self) -> None:
         """After a change: tell what has come about, and schedule the next instant at which something will."""
         while self._crossed:
             callback, workpiece = self._crossed.pop(0)
             if any(each.id == workpiece.id for each, _ in self.items):
                 callback(workpiece)
-        for subscriber in self._subscribers if told else ():
-            subscriber()
         waiting = self.waiting()
-        if waiting is not None and waiting.id != self.offered:
+        if waiting is not None and self._to is not None:
+            self.pass_on()
+        elif waiting is not None and waiting.id != self.offered:
             self.offered = waiting.id
             self.tell("offered", waiting.id)
-        due = [
-            time
-            for index, (workpiece, position) in enumerate(self.items)
-            for level in (self.params["length"], *(at for at, _ in self._levels(workpiece)))
-            if position < level - NEAR and (time := self._reach(index, level)) is not None
-        ]
+        self._limit()
         self.cancel(self.pending)
-        self.pending = self.at(min(due), "reach") if due else None
+        self.pending = None
+        way = self._next_way() if self.rate else math.inf
+        if way < math.inf:
+            self.pending = self.at(self.since + math.ceil(way / abs(self.rate) * SECOND), "reach")
 
-    def _drive_changed(self) -> None:
+    def _next_way(self) -> float:
+        """How far the belt moves until an edge comes to a mark or the first workpiece to the outlet, mm."""
+        forwards, nearest = self.rate > 0, math.inf
+        for index, (workpiece, position) in enumerate(self.items):
+            end = self.ends[index]
+            if end == position:
+                continue
+            levels = [at for at, _ in self._levels(workpiece)]
+            if forwards:
+                ahead = [at - position for at in levels if position < at - NEAR <= end]
+                if index == 0 and end >= self.params["length"] - NEAR:
+                    ahead.append(self.params["length"] - position)
+            else:
+                # One step past the mark, where the edge is no longer at it.
+                ahead = [position - at + 2 * NEAR for at in levels if end < at - NEAR <= position]
+            nearest = min(nearest, *ahead) if ahead else nearest
+        return nearest
+
+    def drive_changed(self) -> None:
+        """The belt's speed may be another one now."""
         moving = self.driven and not self.faults & {"jam", "trip"}
-        if moving == self.moving:
+        rate = (-self.wanted if self.backwards else self.wanted) if moving else 0.0
+        if rate == self.rate:
             return
         self._take_positions()
-        self.moving = moving
-        target = self.params["speed"] if moving else 0.0
-        self.tacho = Exponential(self.now, self.tacho.at(self.now), target, TACHO_LAG)
+        self.rate = rate
+        self._limit()
+        self.tacho = Exponential(self.now, self.tacho.at(self.now), abs(rate), TACHO_LAG)
         self._settle()
 
 
 class PhotoEye(Component):
-    """Sees whether a workpiece covers it; exact whenever it is asked, and each edge is an event."""
+    """Sees whether a workpiece covers it; each edge is an event, so it is exact whenever it is asked."""
 
     ABOUT = "photo eye"
     PARAMS = (Param("at", "mm", 0, 100_000),)
     PORTS = (Port("sees", "sensor", about="a workpiece is before it"),)
-    LINKS = (Link("on", BeltConveyor),)
+    LINKS = (Link("on", Carrier),)
+    STATE = ("sees",)
 
     def start(self) -> None:
-        self.link("on", BeltConveyor).mark(self.params["at"], self._passes, self._passes)
+        self.sees = False
+        self._carrier = self.link("on", Carrier)
+        self._carrier.watch(self.params["at"], self._look)
 
     def sense(self, port: str) -> Scalar:
-        return self.link("on", BeltConveyor).covering(self.params["at"]) is not None
+        return self.sees
 
-    def _passes(self, workpiece: Workpiece) -> None:
-        """An edge is an instant of its own; there is nothing to do at it."""
+    def _look(self) -> None:
+        self.sees = self._carrier.covering(self.params["at"]) is not None
