@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 import msgspec
 
 from gateway.field.types import Scalar
+from gateway.twin.chance import Stream, seeded
 from gateway.twin.kernel import Kernel
 from gateway.twin.workpiece import Happening, Kind
 
@@ -34,14 +35,21 @@ class Param(msgspec.Struct, frozen=True):
 
 
 class Port(msgspec.Struct, frozen=True):
-    """A signal to or from the controller. ``kind`` is bool, or real in ``unit``."""
+    """A signal to or from the controller. ``kind`` is bool, or real or int in ``unit``.
+
+    ``low`` and ``high`` are the range of a number where the component knows it, ``safe`` what an input
+    takes when nobody drives it.
+    """
 
     name: str
     direction: Literal["actuator", "sensor"]
-    kind: Literal["bool", "real"] = "bool"
+    kind: Literal["bool", "real", "int"] = "bool"
     unit: str = "1"
     about: str = ""
     optional: bool = False
+    low: float | None = None
+    high: float | None = None
+    safe: Scalar = False
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -60,13 +68,29 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Surroundings:
-    """What a component sees of its twin: the kernel's time and queue, and a place for happenings."""
+    """What a component sees of its twin: the kernel's time and queue, chance, and a place for happenings."""
 
-    __slots__ = ("happenings", "kernel")
+    __slots__ = ("happenings", "kernel", "seed", "streams")
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, seed: int = 0) -> None:
         self.kernel = kernel
+        self.seed = seed
+        self.streams: dict[str, Stream] = {}
         self.happenings: list[Happening] = []
+
+    def random(self, name: str) -> Stream:
+        """The stream of random numbers of ``name``; it goes on where it was, also after a restore."""
+        stream = self.streams.get(name)
+        if stream is None:
+            stream = self.streams[name] = Stream(seeded(self.seed, name))
+        return stream
+
+    def restore_chance(self, states: Mapping[str, int]) -> None:
+        """Let each stream go on from where it was; others begin anew. Streams that are kept stay in use."""
+        for name in self.streams.keys() - states.keys():
+            self.streams[name].state = seeded(self.seed, name)
+        for name, state in states.items():
+            self.random(name).state = state
 
 
 class Component:

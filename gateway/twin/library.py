@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from gateway.field.tags import Complain, Tag
-from gateway.twin.component import Component
+from gateway.twin.component import Component, Port
 from gateway.twin.components.axes import ServoAxis
 from gateway.twin.components.dispensing import DispensingValve
 from gateway.twin.components.joining import Screwdriver
@@ -31,6 +31,15 @@ KINDS: dict[str, type[Component]] = {
     "servo-axis": ServoAxis,
     "stopper": Stopper,
 }
+
+
+# Which kinds of tag a port of each kind binds to, and how to say so.
+FITTING: dict[str, tuple[str, ...]] = {
+    "bool": ("bool",),
+    "int": ("int", "bits"),
+    "real": ("int", "bits", "real", "time"),
+}
+BIND = {"bool": "a BOOL", "int": "an integer (INT, UINT, WORD ...)", "real": "a number"}
 
 
 class ComponentEntry(msgspec.Struct, frozen=True, rename="kebab"):
@@ -178,19 +187,33 @@ def _ports(
                 f"{tag.name} an {tag.direction}",
                 f"an {port.direction} is a controller's {wanted}",
             )
-        elif (tag.type.kind == "bool") != (port.kind == "bool") or tag.type.kind in ("string", "array"):
+        elif tag.type.kind not in FITTING[port.kind]:
             complain(
                 written.line,
                 f"{where} is {port.kind}, {tag.name} a {tag.type.name}",
-                "bind a BOOL" if port.kind == "bool" else "bind a number",
+                f"bind {BIND[port.kind]}",
             )
-        elif port.kind == "real" and tag.unit != port.unit:
+        elif port.kind != "bool" and tag.unit != port.unit:
             complain(
                 written.line, f"{where} is in {port.unit}, {tag.name} in {tag.unit}", "use the same unit"
             )
         else:
             ports[port.name] = tag.name
+            _check_range(where, port, tag, written.line, complain)
     return ports
+
+
+def _check_range(where: str, port: Port, tag: Tag, line: int, complain: Complain) -> None:
+    """A whole number must arrive as it is; of a measured value a tag may see a part."""
+    if port.kind == "bool" or port.low is None or port.high is None:
+        return
+    (low, high), span = tag.range, f"{port.low:g}..{port.high:g}"
+    if port.kind == "int" and port.direction == "sensor" and not (low <= port.low and port.high <= high):
+        complain(
+            line, f"{where} shows {span}, {tag.name} holds {low:g}..{high:g}", "let the range hold it all"
+        )
+    elif high < port.low or low > port.high:
+        complain(line, f"{where} has {span}, {tag.name} {low:g}..{high:g}", "let the ranges overlap")
 
 
 def _check_bound_once(

@@ -28,12 +28,14 @@ class Twin:
 
     ``drive`` takes what the controller puts out, ``advance`` lets time pass, ``sense`` gives what the
     controller's inputs should show now, ``edges`` every change of its BOOL inputs until then. Times are ns
-    of one clock; values are in the tags' units.
+    of one clock; values are in the tags' units. What chance decides follows from ``seed``.
     """
 
-    def __init__(self, specs: Mapping[str, ComponentSpec], tags: Mapping[str, Tag], now: int = 0) -> None:
+    def __init__(
+        self, specs: Mapping[str, ComponentSpec], tags: Mapping[str, Tag], now: int = 0, seed: int = 0
+    ) -> None:
         self.kernel = Kernel(now)
-        self.surroundings = Surroundings(self.kernel)
+        self.surroundings = Surroundings(self.kernel, seed)
         self.tags = tags
         self.components: dict[str, Component] = {}
         self._actuators: dict[str, list[tuple[Component, str]]] = {}
@@ -173,6 +175,7 @@ class Twin:
         """Everything that ``restore`` needs: plain data."""
         return {
             "kernel": self.kernel.snapshot(),
+            "chance": {name: stream.state for name, stream in self.surroundings.streams.items()},
             "components": {name: each.snapshot() for name, each in self.components.items()},
             "wires": dict(self._wires),
             "driven": dict(self._driven),
@@ -183,6 +186,7 @@ class Twin:
     def restore(self, taken: Mapping[str, Any]) -> None:
         """Return to a ``snapshot`` of a twin of the same station."""
         self.kernel.restore(taken["kernel"])
+        self.surroundings.restore_chance(taken["chance"])
         for name, state in taken["components"].items():
             self.components[name].restore(state)
         self._wires, self._driven = dict(taken["wires"]), dict(taken["driven"])
