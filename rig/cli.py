@@ -59,13 +59,24 @@ def probe(
     expect: Annotated[
         list[str] | None, typer.Option(help="A value seen on the machine: hr:100=12.5 or hr:100:REAL=12.5.")
     ] = None,
+    security: Annotated[
+        str, typer.Option(metavar="POLICY[/MODE]", help="OPC UA: connect by Basic256Sha256 or another one.")
+    ] = "",
+    certificates: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            envvar="TWINLINE_CERTIFICATES",
+            help="OPC UA: where our own certificate is kept (default: ~/.config/twinline/opcua).",
+        ),
+    ] = None,
     timeout: Annotated[str, typer.Option(help="How long to wait for an answer.")] = "2 s",
     as_json: Annotated[bool, typer.Option("--json", help="For programs to read.")] = False,
 ) -> None:
     """Ask a device what it is and what can be read of it; exit status 0 it answered, 1 it did not."""
     from gateway.field.probe.probe import command
 
-    raise typer.Exit(command(url, expect or (), timeout, as_json, typer.echo))
+    raise typer.Exit(command(url, expect or (), timeout, as_json, typer.echo, security, certificates))
 
 
 @session_app.command("run")

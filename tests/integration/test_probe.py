@@ -193,7 +193,10 @@ def test_an_s7_controller() -> None:
 
 def test_an_opc_ua_controller() -> None:
     with serving(CELL, "opc.tcp") as (port, said):
-        report = ask(f"opc.tcp://127.0.0.1:{port}", "ns=2;s=Cell.level=12.5", "ns=2;s=Cell.lamp=false")
+        report = ask(
+            f"opc.tcp://127.0.0.1:{port}", "/Objects/2:Cell/2:level=12.5", "ns=2;s=Cell.lamp=false",
+            "ns=2;s=Cell.speed=127.5",
+        )  # fmt: skip
     assert report.answered
     assert column(report, "endpoints", "policy", "mode", "users") == [("None", "None", "Anonymous")]
     assert ("state", "Running") in column(report, "server", "what", "says")
@@ -202,7 +205,10 @@ def test_an_opc_ua_controller() -> None:
     assert ("    level", "ns=2;s=Cell.level", "Float", "12.5") in [
         ("  " + name, *rest) for name, *rest in column(report, "tree", "name", "node", "type", "value")
     ]
-    assert column(report, "expected", "expected", "type") == [("ns=2;s=Cell.level=12.5", "Float")]
+    assert column(report, "expected", "expected", "held", "type", "factor") == [
+        ("/Objects/2:Cell/2:level=12.5", "Float", "REAL", 1),
+        ("ns=2;s=Cell.speed=127.5", "Int16", "INT", 10),
+    ]
     assert report.advice == ["ns=2;s=Cell.lamp=false: the variable is Boolean True"]
 
 
@@ -387,6 +393,8 @@ def test_json_for_programs(cell: tuple[str, int]) -> None:
     [
         ["http://127.0.0.1"], ["modbus://"], ["modbus://127.0.0.1/256"], ["s7://127.0.0.1/9/99"],
         ["modbus://127.0.0.1", "--expect", "hr:0"], ["modbus://127.0.0.1", "--timeout", "0 s"],
+        ["opc.tcp://127.0.0.1", "--security", "Basic256"],
+        ["modbus://127.0.0.1", "--security", "Basic256Sha256"],
     ],
 )  # fmt: skip
 def test_bad_input_says_what_would_be_right(

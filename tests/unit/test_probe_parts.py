@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.field.addresses import ModbusAddress, OpcUaAddress
+from gateway.field.drivers.opcua_paths import path_text
 from gateway.field.probe.expect import ORDERS, read_expectation, readings
 from gateway.field.probe.extent import extent, largest
 from gateway.field.probe.report import Report, show
@@ -85,9 +86,26 @@ def test_a_node_id_may_have_signs_of_its_own() -> None:
     assert (wanted.address, wanted.value) == (OpcUaAddress("ns=2;s=Machine.Door:Left"), 1.0)
 
 
-def test_a_browse_path_is_no_expectation() -> None:
-    with pytest.raises(ValueError, match="browse path; write the node id"):
-        read_expectation("opcua", "/Objects/2:Machine/2:Door=1")
+@pytest.mark.parametrize(
+    ("text", "address", "type"),
+    [
+        ("/Objects/2:Machine/2:Door=1", "/Objects/2:Machine/2:Door", None),
+        ("/Objects/2:Machine/2:Level:REAL=1", "/Objects/2:Machine/2:Level", "REAL"),
+        ("/Objects/2:Machine/2:REAL=1", "/Objects/2:Machine/2:REAL", None),
+        ("/Objects/2:Machine/2:REAL:REAL=1", "/Objects/2:Machine/2:REAL", "REAL"),
+    ],
+)
+def test_a_browse_path_keeps_its_last_name_apart_from_a_type(
+    text: str, address: str, type: str | None
+) -> None:
+    wanted = read_expectation("opcua", text)
+    assert wanted.address == OpcUaAddress(address)
+    assert (wanted.type.name if wanted.type else None) == type
+
+
+def test_the_path_of_a_name_with_signs_of_structure_is_read_as_it_was() -> None:
+    path = ((0, "Objects"), (2, "a/b"), (0, "3:c"), (2, "d&e"), (10, "plain"))
+    assert OpcUaAddress(path_text(path)).path == path
 
 
 def test_numbers_counted_from_one_are_where_they_mean() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ Names = tuple[tuple[int, str], ...]
 
 Translate = Callable[[list[ua.BrowsePath]], Awaitable[list[ua.BrowsePathResult]]]
 _ROOT, _HIERARCHICAL = ua.NodeId.from_string("i=84"), ua.NodeId.from_string("i=33")
+_STRUCTURE = re.compile("[/:&]")
 _ELEMENT: Any = ua.RelativePathElement  # the library's types say Boolean, which is no bool to a checker
 
 
@@ -40,7 +42,7 @@ async def resolve(
             continue
         reached = max(size for size in range(len(path)) if path[:size] in there)
         missing[key] = (
-            f"there is no {_text(path[reached : reached + 1])[1:]} in {_text(path[:reached]) or '/'}"
+            f"there is no {path_text(path[reached : reached + 1])[1:]} in {path_text(path[:reached]) or '/'}"
         )
     return nodes, missing
 
@@ -66,5 +68,10 @@ def _local(node: ua.NodeId) -> ua.NodeId:
     return ua.NodeId(node.Identifier, node.NamespaceIndex, node.NodeIdType)
 
 
-def _text(path: Names) -> str:
-    return "".join(f"/{namespace}:{name}" if namespace else f"/{name}" for namespace, name in path)
+def path_text(path: Names) -> str:
+    """The path as an address is written, with ``&`` before what would be read as its structure."""
+    return "".join(
+        f"/{namespace}:{escaped}" if namespace else f"/{escaped}"
+        for namespace, name in path
+        for escaped in [_STRUCTURE.sub(r"&\g<0>", name)]
+    )

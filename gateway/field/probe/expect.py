@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from gateway.field.addresses import Address, OpcUaAddress, Protocol, parse_address
+from gateway.field.addresses import Address, Protocol, parse_address
 from gateway.field.types import TYPES, DataType, Order, arrange
 
 WORDS: tuple[Order, ...] = ("ABCD", "CDAB", "BADC", "DCBA")
@@ -14,6 +15,7 @@ ORDERS: dict[int, tuple[Order, ...]] = {1: WORDS[:1], 2: ("ABCD", "BADC"), 4: WO
 """The orders to try, by bytes of the value."""
 FACTORS = (1, 10, 100, 1000)
 """A whole number may hold tenths, hundredths or thousandths of what is shown."""
+_PREFIX = re.compile(r"/\d+\Z")  # what is after that colon is the name of a browse path's last element
 ANOTHER = "change the value on the machine and probe again to tell them apart"
 
 
@@ -40,7 +42,8 @@ def read_expectation(protocol: Protocol, text: str) -> Expectation:
     """Read ``hr:100=12.5`` or ``hr:100:REAL=12.5``; ValueError("what; what would be right")."""
     where, equals, shown = text.rpartition("=")
     address, _, name = where.rpartition(":")
-    kind = TYPES.get(name.strip().upper()) if address else None
+    typed = address and not _PREFIX.search(address)
+    kind = TYPES.get(name.strip().upper()) if typed else None
     if not equals:
         raise ValueError(f"{text!r} names no value; write for example hr:100=12.5 or hr:100:REAL=12.5")
     shown = shown.strip()
@@ -55,8 +58,6 @@ def read_expectation(protocol: Protocol, text: str) -> Expectation:
             raise ValueError(f"{text!r}: {shown!r} is not a value; write a number, true or false")
     places = len(shown.lower().partition("e")[0].partition(".")[2])
     at = parse_address(protocol, address if kind else where)
-    if isinstance(at, OpcUaAddress) and at.path:
-        raise ValueError(f"{text!r} names a browse path; write the node id, which the probe's tree shows")
     return Expectation(text, at, value, places, kind)
 
 

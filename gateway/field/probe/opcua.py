@@ -10,12 +10,16 @@ from asyncua import ua
 
 from gateway.field.addresses import OpcUaAddress
 from gateway.field.drivers.base import Driver
-from gateway.field.probe.expect import Expectation
+from gateway.field.drivers.opcua_paths import Names, path_text
+from gateway.field.probe.expect import ANOTHER, Expectation
+from gateway.field.probe.opcua_security import POLICIES, Security, policy_of
 from gateway.field.probe.opcua_session import Answer, Session, hello
+from gateway.field.probe.opcua_value import holdings, shape
 from gateway.field.probe.report import Report
 
 DEPTH, NODES = 3, 60
 """The tree is shown so deep, and so many nodes of it."""
+_OBJECTS_PATH: Names = ((0, "Objects"),)
 _OBJECTS, _HIERARCHY = (ua.NodeId.from_string(text) for text in ("i=85", "i=33"))
 _FACTS = {
     "manufacturer": 2263, "product": 2261, "product URI": 2262, "version": 2264, "build": 2265,
@@ -31,9 +35,13 @@ _LIMITS = {
 
 
 async def examine(
-    driver: Driver, timeout_ns: int, expectations: Sequence[Expectation], report: Report
+    driver: Driver,
+    timeout_ns: int,
+    expectations: Sequence[Expectation],
+    report: Report,
+    security: Security | None = None,
 ) -> None:
-    """Fill ``report``; raises GatewayError where no one is there."""
+    """Fill ``report``; raises GatewayError where no one is there, OSError where no certificate is kept."""
     await hello(timeout_ns, report)
     session = Session(report, timeout_ns)
     try:
@@ -42,23 +50,32 @@ async def examine(
         report.answered = True
         for each in endpoints:
             report.add(
-                "endpoints", url=each.EndpointUrl, policy=str(each.SecurityPolicyUri).rpartition("#")[2],
+                "endpoints", url=each.EndpointUrl, policy=policy_of(each),
                 mode=each.SecurityMode.name.rstrip("_"), users=_users(each), level=each.SecurityLevel,
             )  # fmt: skip
-        if not any(_is_open(each) for each in endpoints):
-            report.reason = "no session: no endpoint takes an anonymous user without security"
-            report.advice.append(
-                "enable an endpoint with security policy None and the anonymous user in the server's settings"
-            )
+        if security is None:
+            if not any(_is_open(each) for each in endpoints):
+                report.reason = "no session: no endpoint takes an anonymous user without security"
+                report.advice += _ways_in(endpoints)
+                return
+            await session.begin()
+        elif not await session.begin_secured(endpoints, security):
             return
-        await session.call(session.client.create_session())
-        await session.call(session.client.activate_session())
         await _identity(session, report)
         await _browse(session, report)
         for expectation in expectations:
             await _compare(session, expectation, report)
     finally:
         await session.close()
+
+
+def _ways_in(endpoints: Sequence[ua.EndpointDescription]) -> list[str]:
+    """What to do where no endpoint is open."""
+    offered = dict.fromkeys(name for each in endpoints if (name := policy_of(each)) in POLICIES)
+    return [
+        *(f"connect with --security {name}" for name in offered),
+        "enable an endpoint with security policy None and the anonymous user in the server's settings",
+    ]
 
 
 def _users(endpoint: ua.EndpointDescription) -> str:
@@ -102,10 +119,10 @@ def _plain(answer: Answer) -> Any:
 
 async def _browse(session: Session, report: Report) -> None:
     """The nodes below Objects, but for the standard's own, as a tree; values of variables beside them."""
-    found: list[tuple[int, ua.ReferenceDescription]] = []
+    found: list[tuple[Names, ua.ReferenceDescription]] = []
     seen: set[ua.NodeId] = set()
 
-    async def below(node: ua.NodeId, depth: int) -> None:
+    async def below(node: ua.NodeId, path: Names) -> None:
         wanted = ua.BrowseDescription(
             NodeId=node, BrowseDirection=ua.BrowseDirection.Forward, ReferenceTypeId=_HIERARCHY,
             IncludeSubtypes=True, NodeClassMask=ua.NodeClass.Object | ua.NodeClass.Variable,
@@ -119,42 +136,49 @@ async def _browse(session: Session, report: Report) -> None:
             target = ua.NodeId(
                 reference.NodeId.Identifier, reference.NodeId.NamespaceIndex, reference.NodeId.NodeIdType
             )
-            known = target in seen or (depth == 0 and target.NamespaceIndex == 0)  # the standard's own
+            standard = path == _OBJECTS_PATH and target.NamespaceIndex == 0
+            known = target in seen or standard
             if known or len(found) >= NODES:
                 continue
             seen.add(target)
             reference.NodeId = target
-            found.append((depth, reference))
-            if depth + 1 < DEPTH:
-                await below(target, depth + 1)
+            named = reference.BrowseName
+            here = (*path, (named.NamespaceIndex, named.Name or ""))
+            found.append((here, reference))
+            if len(here) - len(_OBJECTS_PATH) < DEPTH:
+                await below(target, here)
 
-    await below(_OBJECTS, 0)
+    await below(_OBJECTS, _OBJECTS_PATH)
     variables = [each.NodeId for _, each in found if each.NodeClass == ua.NodeClass.Variable]
     values = dict(zip(variables, await session.read(variables), strict=True))
-    for depth, each in found:
+    for path, each in found:
         answer = values.get(each.NodeId)
         kind = answer.VariantType.name if isinstance(answer, ua.Variant) else answer
         shown = str(_plain(answer))[:40] if isinstance(answer, ua.Variant) else None
-        name = "  " * depth + (each.DisplayName.Text or each.BrowseName.Name or "?")
-        report.add("tree", name=name, node=each.NodeId.to_string(), type=kind, value=shown)
+        name = "  " * (len(path) - len(_OBJECTS_PATH) - 1) + (
+            each.DisplayName.Text or each.BrowseName.Name or "?"
+        )
+        node = each.NodeId.to_string()
+        report.add("tree", name=name, node=node, type=kind, value=shown, path=path_text(path))
     if len(found) >= NODES:
-        report.add("tree", name=f"(more: {NODES} nodes are shown)", node=None, type=None, value=None)
+        more = f"(more: {NODES} nodes are shown)"
+        report.add("tree", name=more, node=None, type=None, value=None, path=None)
 
 
 async def _compare(session: Session, wanted: Expectation, report: Report) -> None:
     assert isinstance(wanted.address, OpcUaAddress)
-    if wanted.address.path:
-        report.advice.append(f"{wanted.text}: a browse path is not followed here; give the node's id")
+    node, missing = await session.find(wanted.address)
+    if node is None:
+        report.advice.append(f"{wanted.text}: {missing}")
         return
-    [answer] = await session.read([ua.NodeId.from_string(wanted.address.node)])
+    [answer] = await session.read([node])
     if isinstance(answer, str):
         report.advice.append(f"{wanted.text}: {answer}")
         return
-    value = answer.Value
-    same = isinstance(value, bool | int | float) and abs(value - wanted.value) <= (
-        0.5 * 10**-wanted.places * (1 + 1e-6) if isinstance(value, float) else 0
-    )
-    if same:
-        report.add("expected", expected=wanted.text, type=answer.VariantType.name, value=value)
-    else:
-        report.advice.append(f"{wanted.text}: the variable is {answer.VariantType.name} {str(value)[:40]}")
+    found = holdings(answer, wanted)
+    for at, reading in found:
+        report.add("expected", expected=wanted.text, held=shape(answer), at=at, **reading._asdict())
+    if not found:
+        report.advice.append(f"{wanted.text}: the variable is {shape(answer)} {str(answer.Value)[:40]}")
+    elif len(found) > 1:
+        report.advice.append(f"{wanted.text}: {len(found)} readings fit; {ANOTHER}")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import struct
 from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -13,12 +14,15 @@ from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.status_codes import get_name_and_doc
-from asyncua.ua.uaerrors import UaStatusCodeError
+from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from gateway.errors import ConnectionLost, DeviceRefused, ProtocolViolation
+from gateway.field.addresses import OpcUaAddress
 from gateway.field.drivers.base import Statistics
 from gateway.field.drivers.opcua import abort, apart
+from gateway.field.drivers.opcua_paths import resolve
 from gateway.field.drivers.stream import Stream, plain
+from gateway.field.probe.opcua_security import Security, advise, choose, credentials, secure
 from gateway.field.probe.report import Report
 
 _HELLO = struct.Struct("<4sI5I")  # "HELF", size, version 0, receive and send buffer, message size, chunks
@@ -65,8 +69,64 @@ class Session:
 
     def __init__(self, report: Report, timeout_ns: int) -> None:
         self._report, self._timeout = report, timeout_ns / 1e9
-        self.client = Client(report.url, self._timeout, watchdog_intervall=86_400)
+        self.client = self._make_client()
         self.most = 1
+
+    def _make_client(self) -> Client:
+        return Client(self._report.url, self._timeout, watchdog_intervall=86_400)
+
+    async def begin(self) -> None:
+        """Begin a session for the anonymous user on the connection there is."""
+        await self.call(self.client.create_session())
+        await self.call(self.client.activate_session())
+
+    async def begin_secured(self, endpoints: Sequence[ua.EndpointDescription], wanted: Security) -> bool:
+        """Begin one on a new connection as ``wanted``; where not, the report says why and what to do."""
+        report = self._report
+        endpoint = choose(endpoints, wanted)
+        if endpoint is None:
+            report.reason = f"no session: no endpoint has {wanted.policy} in the mode asked for"
+            report.advice.append("ask with --security for one of the endpoints that are shown")
+            return False
+        if all(token.TokenType != ua.UserTokenType.Anonymous for token in endpoint.UserIdentityTokens or ()):
+            report.reason = f"no session: the endpoint with {wanted.policy} takes no anonymous user"
+            report.advice.append("allow the anonymous user to read, in the server's settings")
+            return False
+        await self.close()  # one connection at a time
+        self.client = self._make_client()
+        own = credentials(wanted.folder, datetime.now(UTC))
+        try:
+            await secure(self.client, endpoint, wanted, own, report)
+        except (ValueError, TypeError) as error:  # of a server's key that is no RSA key, or no certificate
+            raise ProtocolViolation(f"{report.url}: cannot use the server's certificate: {error}") from None
+        try:
+            await self.call(self.client.connect_sessionless())
+            await self.begin()
+        except (DeviceRefused, ConnectionLost) as error:
+            report.reason = f"no session: {error}"
+            advice = advise(error.code if isinstance(error, DeviceRefused) else "", wanted, own)
+            report.advice += [advice] if advice else []
+            return False
+        return True
+
+    async def find(self, address: OpcUaAddress) -> tuple[ua.NodeId | None, str]:
+        """The node at ``address``, or None and what is wrong with it or missing on the way."""
+        if not address.path:
+            try:
+                return ua.NodeId.from_string(address.node), ""
+            except (UaError, ValueError) as error:
+                return None, f"{address.node!r} is not a node id ({error}); write ns=2;s=Name"
+
+        async def translate(paths: list[ua.BrowsePath]) -> list[ua.BrowsePathResult]:
+            found: list[ua.BrowsePathResult] = await self.call(
+                self.client.uaclient.translate_browsepaths_to_nodeids(paths)
+            )
+            if len(found) != len(paths):
+                raise ProtocolViolation(f"answered {len(found)} paths, asked were {len(paths)}")
+            return found
+
+        nodes, missing = await resolve({"": address.path}, translate, 1)
+        return nodes.get(""), missing.get("", "")
 
     async def call(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         self._report.requests += 1

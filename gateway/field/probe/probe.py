@@ -6,6 +6,8 @@ import asyncio
 import importlib
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,16 +26,31 @@ _NAMES = {"modbus": "Modbus TCP", "opcua": "OPC UA", "s7": "S7"}
 ANSWERED, REFUSED = 0, 1
 
 
-async def probe(url: str, expected: Sequence[str], timeout_ns: int, within_s: float = WITHIN_S) -> Report:
+async def probe(
+    url: str,
+    expected: Sequence[str],
+    timeout_ns: int,
+    within_s: float = WITHIN_S,
+    security: str = "",
+    certificates: Path | None = None,
+) -> Report:
     """Ask the device at ``url`` all there is to ask, and compare with the values ``expected`` of it.
 
-    One answer may take ``timeout_ns``, the whole ``within_s``. Raises ValueError("what; hint") for a URL
-    or an expectation that cannot be read, nothing else.
+    One answer may take ``timeout_ns``, the whole ``within_s``. ``security`` is how to connect to an OPC UA
+    server (``Basic256Sha256``, ``Basic256Sha256/Sign``; "": without), with the certificate that is kept in
+    the folder ``certificates``. Raises ValueError("what; hint") for a URL, an expectation or a security that
+    cannot be read, OSError where the certificate cannot be kept, nothing else.
     """
     driver = open_driver(url, {}, timeout_ns)
     protocol = _PROTOCOLS[urlsplit(url).scheme]
     expectations = [read_expectation(protocol, text) for text in expected]
     examine = importlib.import_module(f"gateway.field.probe.{protocol}").examine
+    if security:
+        if protocol != "opcua":
+            raise ValueError(f"--security: {_NAMES[protocol]} has none; leave it out")
+        from gateway.field.probe.opcua_security import default_folder, read_security
+
+        examine = partial(examine, security=read_security(security, certificates or default_folder()))
     report = Report(url, protocol)
     try:
         async with asyncio.timeout(within_s):
@@ -52,14 +69,23 @@ async def probe(url: str, expected: Sequence[str], timeout_ns: int, within_s: fl
 
 
 def command(
-    url: str, expected: Sequence[str], timeout: str, as_json: bool, say: Callable[[str], None]
+    url: str,
+    expected: Sequence[str],
+    timeout: str,
+    as_json: bool,
+    say: Callable[[str], None],
+    security: str = "",
+    certificates: Path | None = None,
 ) -> int:
     """Probe and ``say`` the report, as a table or as JSON; exit status 0 answered, 1 not. Raises BadInput."""
     try:
         timeout_ns = duration(timeout)
         if timeout_ns <= 0:
             raise ValueError(f"{timeout!r} is no time to wait; write for example 2 s")
-        report = asyncio.run(probe(url, expected, timeout_ns))
+        report = asyncio.run(probe(url, expected, timeout_ns, security=security, certificates=certificates))
+    except OSError as error:  # no device's: those are in the report
+        text = f"cannot keep the certificate: {error}"
+        raise BadInput([Problem("", 0, 0, text, "name a folder with --certificates")]) from None
     except ValueError as error:
         what, _, hint = str(error).partition("; ")
         raise BadInput([Problem("", 0, 0, what, hint)]) from None
