@@ -1,1 +1,1 @@
-"""What the chain of evidence will stand on: canonical bytes and signatures. The chain is not built yet."""
+"""A permissioned chain: what is recorded and how members agree on it. The node around it is not built yet."""

@@ -1,0 +1,157 @@
+"""A chain as its consensus sees it: what is decided, what waits, and whether a block may be next; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ledger import merkle, pom
+from ledger.codec import Malformed, digest, encode
+from ledger.pom import Place
+from ledger.pool import Pool
+from ledger.ports import MILLISECOND
+from ledger.records import Accused, read
+from ledger.signing import Keys, verifies
+from ledger.state import Genesis, State
+from ledger.types import MAX_BODY, Block, Commit, Evidence, Header, Tx, Vote
+
+SKEW = (500 + 2_000) * MILLISECOND  # between our clock and a new block's time
+REMEMBERED = 100_000  # transactions whose signature was checked
+
+
+class DecidedChain:
+    """``history`` gives the commit decided at a height, from wherever it is kept, or None."""
+
+    def __init__(self, genesis: Genesis, keys: Keys, history: Callable[[int], Commit | None]) -> None:
+        self.id = genesis.chain
+        self.state = State(genesis)
+        self.pool = Pool()
+        self._keys, self._history = keys, history
+        self._places: list[Place] = []
+        self._order = self.state.order()
+        self._sound: set[bytes] = set()  # transactions whose signature holds, until they are taken
+
+    # --- what the consensus asks --------------------------------------------------------------------------
+
+    @property
+    def height(self) -> int:
+        """The height to be decided next."""
+        return self.state.height + 1
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Who votes at that height, in order of name."""
+        return self.state.members
+
+    def proposer(self, round: int) -> Place:
+        """ORDER[round mod N]."""
+        wanted = round % len(self.members)
+        while len(self._places) <= wanted:
+            self._places.append(next(self._order))
+        return self._places[wanted]
+
+    def has_work(self) -> bool:
+        """Whether a transaction waits that could be taken."""
+        return self.pool.has_ready(self.state.seqs)
+
+    def propose(self, place: Place, now: int) -> Block:
+        """A new block with what waits; its time is later than that of the block before."""
+        body = self.pool.ready(self.state.seqs)
+        return Block(self._header(place, max(now, self.state.time + 1), body), body)
+
+    def _header(self, place: Place, time: int, body: Sequence[Tx]) -> Header:
+        state = self.state
+        return Header(
+            1, self.id, self.height, state.head, time, body_root(body), state.root, state.pom_root,
+            members_hash(state.members), members_hash(state.next_members), place.node, place.nonce,
+        )  # fmt: skip
+
+    def refuses(self, block: Block, now: int | None) -> str:
+        """Why ``block`` cannot be next, or nothing; with ``now`` its time is compared with our clock."""
+        header = block.header
+        place = Place(header.proposer, header.nonce)
+        if header != self._header(place, header.time, block.body):
+            return "the header is not what follows from the chain and the body"
+        if header.time <= self.state.time:
+            return "it is not later than the block before"
+        if now is not None and abs(header.time - now) > SKEW:
+            return f"its time is {(header.time - now) / 1e9:+.1f} s from ours"
+        if not pom.meets(self.state.seed, place, self.state.limits):
+            return f"{header.proposer} does not meet formula (3) by nonce {header.nonce}"
+        if sum(len(encode(tx)) for tx in block.body) > MAX_BODY:
+            return "the body is too large"
+        following: dict[str, int] = {}
+        for tx in block.body:
+            seq = following.get(tx.node, self.state.seqs.get(tx.node, 0)) + 1
+            if tx.seq != seq:
+                return f"transaction {tx.seq} of {tx.node} comes where {seq} should"
+            following[tx.node] = seq
+            why = self.unsound(tx)
+            if why:
+                return why
+        return ""
+
+    def commit(self, commit: Commit) -> None:
+        """Take a decided block."""
+        self.state.apply(commit.block)
+        self.pool.forget(self.state.seqs)
+        self._sound.difference_update(encode(tx) for tx in commit.block.body)
+        self._order, self._places = self.state.order(), []
+
+    def decided(self, height: int) -> Commit | None:
+        """The block decided at ``height``."""
+        return self._history(height) if 0 < height < self.height else None
+
+    # --- transactions -------------------------------------------------------------------------------------
+
+    def submit(self, tx: Tx) -> str:
+        """Let ``tx`` wait for a block; why not, or nothing."""
+        why = self.unsound(tx)
+        if not why and not self.pool.add(tx, self.state.seqs.get(tx.node, 0)):
+            return f"transaction {tx.seq} of {tx.node} is here or taken already, or there is no room"
+        return why
+
+    def unsound(self, tx: Tx) -> str:
+        """Why ``tx`` can be in no block, whatever it records; or nothing."""
+        if tx.chain != self.id:
+            return f"transaction {tx.seq} of {tx.node} is of chain {tx.chain}"
+        if tx.node not in self.state.parties:
+            return f"{tx.node} is not enrolled"
+        data = encode(tx)
+        if data in self._sound:
+            return ""
+        if not verifies(self._keys, tx.node, tx):
+            return f"transaction {tx.seq} of {tx.node} is not signed by it"
+        record = read(tx)
+        if isinstance(record, Malformed):
+            return f"transaction {tx.seq} of {tx.node}: {record.reason}"
+        if isinstance(record, Accused) and not self.proves(record.evidence):
+            return f"transaction {tx.seq} of {tx.node} accuses without proof"
+        if len(self._sound) >= REMEMBERED:
+            self._sound.clear()
+        self._sound.add(data)
+        return ""
+
+    def proves(self, evidence: Evidence) -> bool:
+        """Whether it shows that its member signed two things that exclude each other."""
+        first, second = evidence.first, evidence.second
+        if type(first) is not type(second) or first.bid == second.bid:
+            return False
+        if isinstance(first, Vote) and isinstance(second, Vote) and first.type != second.type:
+            return False
+        if (first.chain, first.height, first.round, first.who) != (
+            second.chain, second.height, second.round, second.who
+        ):  # fmt: skip
+            return False
+        return first.chain == self.id and all(
+            verifies(self._keys, said.who, said) for said in (first, second)
+        )
+
+
+def body_root(body: Sequence[Tx]) -> bytes:
+    """The Merkle root over the transactions."""
+    return merkle.root([encode(tx) for tx in body])
+
+
+def members_hash(members: Sequence[str]) -> bytes:
+    """Who votes, as a header has it."""
+    return digest(encode(tuple(members)))

@@ -1,0 +1,375 @@
+"""The consensus of one chain: what a node does with each message and time-out; pure.
+
+Tendermint's two steps of voting with locks (Buchman, Kwon, Milosevic 2018), with proof of manufacturing as
+the order of proposers. The rules are marked R1 to R8 and T here and stated in docs/consensus.md. While at
+most f of the members lie there is no fork, whoever proposes and however late messages are, and blocks come
+as long as a quorum can talk.
+
+Nothing here has a clock, a disk or a socket. Inputs are method calls with the time (UTC ns), outputs a list
+in order; what comes after a ``Keep`` may be done only once that is on disk.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ledger.ports import (
+    TIMING,
+    Accuse,
+    Chain,
+    Decided,
+    Keep,
+    Kept,
+    Output,
+    Send,
+    Start,
+    Timer,
+    Timing,
+)
+from ledger.signing import Keys, Roll, sign
+from ledger.types import (
+    NIL,
+    PRECOMMIT,
+    PREVOTE,
+    Ballot,
+    Block,
+    BlockId,
+    Commit,
+    Evidence,
+    Message,
+    Proposal,
+    Qc,
+    Vote,
+    VoteType,
+    ballot,
+)
+from ledger.votes import Votes, faults
+
+PROPOSE, PREVOTING, PRECOMMITTING = 0, 1, 2  # steps of a round
+WINDOW = 64  # rounds before and after ours of which votes are held
+LATEST = 10_000_000_000  # ns; no time-out is longer
+EARLY = 8  # messages of the next height that are held of one member
+
+
+class Consensus:
+    """A member of ``chain`` named ``me``, or an onlooker, who is no member and signs nothing.
+
+    ``kept`` and ``blocks`` are what was on disk, if anything was. ``lost``: the disk was lost and we may
+    have signed what we do not know of; nothing is signed before enough others have told where they are.
+    """
+
+    def __init__(
+        self,
+        me: str,
+        chain: Chain,
+        keys: Keys,
+        timing: Timing = TIMING,
+        kept: Kept | None = None,
+        blocks: tuple[Block, ...] = (),
+        lost: bool = False,
+    ) -> None:
+        self.me, self.chain, self.keys, self.timing = me, chain, keys, timing
+        self.heard: dict[str, int] | None = {} if lost else None  # member -> height, once the disk was lost
+        self.silent_until = 0
+        self._out: list[Output] = []
+        self._early: dict[str, list[Vote | Proposal]] = {}
+        self.height, self.members = chain.height, chain.members
+        self.round, self.step = 0, PROPOSE
+        self.locked: tuple[int, BlockId] | None = None
+        self.valid: tuple[int, BlockId] | None = None
+        self.roll = Roll(chain.id, self.height, self.members, keys)
+        self.votes = Votes(chain.id, self.height, self.members)
+        self.proposals: dict[int, Proposal] = {}
+        self.blocks: dict[BlockId, Block] = {}
+        self.signed: dict[tuple[int, int], Vote | Ballot] = {}  # by round, and vote type or 0: a proposal
+        self.ahead: dict[str, int] = {}  # member -> the latest round it is known to be in
+        self._once: set[tuple[str, int]] = set()
+        self._accused: set[str] = set()
+        if kept is not None and kept.height == self.height:
+            self._recall(kept, blocks)
+
+    def _enter(self) -> None:
+        """Take up the chain's next height."""
+        self.height, self.members = self.chain.height, self.chain.members
+        self.round, self.step = 0, PROPOSE
+        self.locked = self.valid = None
+        self.roll = Roll(self.chain.id, self.height, self.members, self.keys)
+        self.votes = Votes(self.chain.id, self.height, self.members)
+        for held in (self.proposals, self.blocks, self.signed, self.ahead, self._once, self._accused):
+            held.clear()
+
+    def _recall(self, kept: Kept, blocks: tuple[Block, ...]) -> None:
+        """Be where we were: what was signed stays signed."""
+        self.round, self.locked, self.valid = kept.round, kept.locked, kept.valid
+        self.blocks.update({block.id: block for block in blocks})
+        for said in kept.signed:
+            self.signed[said.round, said.type if isinstance(said, Vote) else 0] = said
+            if isinstance(said, Vote):
+                self.votes.cast(said)
+        if kept.pol is not None:
+            self.votes.accept(kept.pol)
+
+    # --- inputs -----------------------------------------------------------------------------------------
+
+    def begin(self, now: int) -> list[Output]:
+        """The node starts, or starts again, in the round that it was in."""
+        self._start(self.round, now)
+        self._rules(now)
+        return self._flush()
+
+    def receive(self, message: Message, now: int) -> list[Output]:
+        """A message came; what is not for us, not signed or not new changes nothing."""
+        if self._take(message, now):
+            self._rules(now)
+        return self._flush()
+
+    def work(self, now: int) -> list[Output]:
+        """A transaction waits: whose turn it is proposes, and the others expect that."""
+        if self.step == PROPOSE and self.round == 0 and self._first("work"):
+            self._timer("propose")
+            self._propose(now)
+            self._rules(now)
+        return self._flush()
+
+    def timeout(self, timer: Timer, now: int) -> list[Output]:
+        """A timer went off; one of a round that is over means nothing."""
+        if (timer.height, timer.round) == (self.height, self.round):
+            if timer.kind == "idle" and self.step == PROPOSE:
+                self._propose(now)
+            elif timer.kind == "propose" and self.step == PROPOSE:
+                self.step = PREVOTING  # T
+                self._vote(PREVOTE, NIL)
+            elif timer.kind == "prevote" and self.step == PREVOTING:
+                self.step = PRECOMMITTING  # T
+                self._vote(PRECOMMIT, NIL)
+            elif timer.kind == "precommit":
+                self._start(self.round + 1, now)  # T
+            self._rules(now)
+        return self._flush()
+
+    def locate(self, who: str, height: int) -> None:
+        """A member told that it works at ``height``: where we stand if our disk was lost. Once a quorum has
+        told, what we may have signed lies before two heights past the latest."""
+        if self.heard is not None and who != self.me:
+            self.heard[who] = max(height, self.heard.get(who, 0))
+            if len(self.heard) > 2 * faults(len(self.members)):
+                self.silent_until = max(self.heard.values()) + 2
+                self.heard = None
+
+    # --- what comes in ------------------------------------------------------------------------------------
+
+    def _take(self, message: Message, now: int) -> bool:
+        """Take up ``message``; whether anything changed."""
+        match message:
+            case Commit(qc, block):
+                if qc.bid != block.id or not self.roll.certified(qc, PRECOMMIT):
+                    return False
+                self.blocks.setdefault(qc.bid, block)
+                self.votes.accept(qc)
+                return True
+            case Qc(height=self.height):
+                if self.votes.qc(message.round, message.type) or not self.roll.certified(
+                    message, message.type
+                ):
+                    return False
+                self.votes.accept(message)
+                return True
+            case Vote(height=self.height):
+                return self._take_vote(message)
+            case Proposal(height=self.height):
+                return self._take_proposal(message, now)
+            case Vote() | Proposal() if message.height == self.height + 1:
+                said = message if isinstance(message, Vote) else ballot(message)
+                early = self._early.setdefault(message.who, []) if self.roll.signed(said) else None
+                if early is not None and len(early) < EARLY:
+                    early.append(message)
+        return False
+
+    def _take_vote(self, vote: Vote) -> bool:
+        if len(vote.bid) not in (0, 32) or not self.roll.signed(vote):
+            return False
+        self._is_in(vote.who, vote.round)
+        if abs(vote.round - self.round) > WINDOW:
+            return True
+        evidence = self.votes.cast(vote)
+        if evidence is not None:
+            self._accuse(evidence)
+        return True
+
+    def _take_proposal(self, proposal: Proposal, now: int) -> bool:
+        said, pol = ballot(proposal), proposal.pol
+        held = self.proposals.get(proposal.round)
+        if abs(proposal.round - self.round) > WINDOW or (held is not None and ballot(held).bid == said.bid):
+            return False
+        if self.chain.proposer(proposal.round).node != proposal.who or not self.roll.signed(said):
+            return False
+        if held is not None:
+            self._accuse(Evidence(ballot(held), said))
+            return False
+        if pol is None and proposal.block.header.proposer != proposal.who:
+            return False
+        if pol is not None:
+            if pol.round >= proposal.round or pol.bid != said.bid or not self.roll.certified(pol, PREVOTE):
+                return False
+            self.votes.accept(pol)
+        self._is_in(proposal.who, proposal.round)
+        self.proposals[proposal.round] = proposal
+        if not self.chain.refuses(proposal.block, now if pol is None else None):
+            self.blocks[said.bid] = proposal.block
+        return True
+
+    def _is_in(self, who: str, round: int) -> None:
+        self.ahead[who] = max(round, self.ahead.get(who, 0))
+
+    def _accuse(self, evidence: Evidence) -> None:
+        if evidence.first.who not in self._accused:
+            self._accused.add(evidence.first.who)
+            self._out.append(Accuse(evidence))
+
+    # --- the rules ------------------------------------------------------------------------------------------
+
+    def _rules(self, now: int) -> None:
+        """Apply the rules until none applies."""
+        while self._decide(now) or self._skip(now) or self._step(now):
+            pass
+
+    def _decide(self, now: int) -> bool:
+        qc = self.votes.decided()
+        block = self.blocks.get(qc.bid) if qc is not None else None
+        if qc is None or block is None or self.chain.refuses(block, None):
+            return False
+        commit = Commit(qc, block)  # R7
+        self.chain.commit(commit)
+        self._out.append(Decided(commit))
+        early, self._early = self._early, {}
+        self._enter()
+        self._start(0, now)
+        for message in (each for said in early.values() for each in said):
+            self._take(message, now)
+        return True
+
+    def _skip(self, now: int) -> bool:
+        """f + 1 members are in a later round, hence one that does not lie."""
+        rounds = sorted(self.ahead.values(), reverse=True)
+        needed = faults(len(self.members))
+        if len(rounds) <= needed or rounds[needed] <= self.round:
+            return False
+        self._start(rounds[needed], now)  # R8
+        return True
+
+    def _step(self, now: int) -> bool:
+        proposal = self.proposals.get(self.round)
+        if self.step == PROPOSE and proposal is not None:
+            self.step = PREVOTING  # R1, R2
+            self._vote(PREVOTE, self._judge(proposal))
+            return True
+        prevoted = self.votes.qc(self.round, PREVOTE)
+        if self.step >= PREVOTING and prevoted is not None and prevoted.bid in self.blocks:
+            if self._first("R4"):
+                self.valid = self.round, prevoted.bid  # R4
+                if self.step == PREVOTING:
+                    self.locked, self.step = self.valid, PRECOMMITTING
+                    self._vote(PRECOMMIT, prevoted.bid)
+                return True
+        elif self.step == PREVOTING and prevoted is not None and prevoted.bid == NIL:
+            self.step = PRECOMMITTING  # R5
+            self._vote(PRECOMMIT, NIL)
+            return True
+        if self.step == PREVOTING and self.votes.any_quorum(self.round, PREVOTE) and self._first("R3"):
+            self._timer("prevote")  # R3
+        precommitted = self.votes.qc(self.round, PRECOMMIT)
+        if precommitted is not None and precommitted.bid == NIL:
+            self._start(self.round + 1, now)  # R6
+            return True
+        if self.votes.any_quorum(self.round, PRECOMMIT) and self._first("R6"):
+            self._timer("precommit")  # R6
+        return False
+
+    def _judge(self, proposal: Proposal) -> BlockId:
+        """What to prevote for: the proposed block, or none."""
+        bid = proposal.block.id
+        if bid not in self.blocks:
+            return NIL
+        if self.locked is None or self.locked[1] == bid:
+            return bid
+        # A quorum prevoted for it after we locked; what is proposed anew (R1) has no such quorum.
+        return bid if proposal.pol is not None and self.locked[0] <= proposal.pol.round else NIL
+
+    def _first(self, rule: str) -> bool:
+        """Whether ``rule`` applies for the first time in this round."""
+        key = rule, self.round
+        first = key not in self._once
+        self._once.add(key)
+        return first
+
+    def _start(self, round: int, now: int) -> None:
+        self.round, self.step = round, PROPOSE
+        self.votes.forget(round - WINDOW, {each[0] for each in (self.locked, self.valid) if each})
+        self.proposals = {at: each for at, each in self.proposals.items() if at >= round - WINDOW}
+        if round > 0 or self.valid is not None or self.chain.has_work():
+            self._timer("propose")
+            self._propose(now)
+            return
+        # Without work nobody hurries; ``work`` sets the usual time-out.
+        if self.chain.proposer(0).node == self.me:
+            self._out.append(Start(Timer("idle", self.height, 0), self.timing.idle))
+        else:
+            self._out.append(Start(Timer("propose", self.height, 0), self.timing.idle + self.timing.propose))
+
+    def _timer(self, kind: Literal["propose", "prevote", "precommit"]) -> None:
+        timing = self.timing
+        first, more = (
+            (timing.propose, timing.propose_more) if kind == "propose" else (timing.vote, timing.vote_more)
+        )
+        delay = min(first + more * self.round, LATEST)
+        self._out.append(Start(Timer(kind, self.height, self.round), delay))
+
+    # --- what we say --------------------------------------------------------------------------------
+
+    @property
+    def silent(self) -> bool:
+        """Whether we sign nothing."""
+        return self.me not in self.members or self.heard is not None or self.height < self.silent_until
+
+    def _propose(self, now: int) -> None:
+        place = self.chain.proposer(self.round)
+        if place.node != self.me:
+            return
+        pol = self.votes.qc(self.valid[0], PREVOTE) if self.valid is not None else None
+        said = self.signed.get((self.round, 0))
+        if isinstance(said, Ballot):
+            block = self.blocks[said.bid]
+            pol = pol if pol is not None and pol.bid == said.bid else None
+        elif self.silent:
+            return
+        else:
+            block = self.chain.propose(place, now) if pol is None else self.blocks[pol.bid]
+            said = sign(self.keys, Ballot(self.chain.id, self.height, self.round, block.id, self.me))
+            self.signed[self.round, 0] = said
+            self.blocks[block.id] = block
+            self._keep(block)
+        proposal = Proposal(self.chain.id, self.height, self.round, pol, self.me, block, said.sig)
+        self.proposals[self.round] = proposal
+        self._out.append(Send(proposal))
+
+    def _vote(self, type: VoteType, bid: BlockId) -> None:
+        """Vote once per round and type; what was signed before is said again, whatever we think now."""
+        before = self.signed.get((self.round, type))
+        if isinstance(before, Vote):
+            self._out.append(Send(before))
+        elif not self.silent:
+            vote = sign(self.keys, Vote(self.chain.id, self.height, self.round, type, bid, self.me))
+            self.signed[self.round, type] = vote
+            self._keep(self.blocks.get(bid))
+            self.votes.cast(vote)
+            self._out.append(Send(vote))
+
+    def _keep(self, block: Block | None) -> None:
+        signed = tuple(self.signed.values())
+        pol = self.votes.qc(self.valid[0], PREVOTE) if self.valid is not None else None
+        kept = Kept(self.height, self.round, self.locked, self.valid, pol, signed)
+        self._out.append(Keep(kept, block))
+
+    def _flush(self) -> list[Output]:
+        out, self._out = self._out, []
+        return out

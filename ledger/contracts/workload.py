@@ -1,0 +1,85 @@
+"""M, the manufacturing workload of each node: planned minutes of work that was done and found good; pure.
+
+Liu 2023, formula (2). A node cannot raise its own M: an operation counts once, when a dispatcher planned it
+for that node, the node completed it, and somebody of another owner inspected it and passed it. No node has
+more minutes than have gone by. M counts the last 24 hours of the blocks' own time and changes once in 64
+blocks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Mapping
+
+from ledger.records import Completion, Inspection, Party, Requirement
+
+EPOCH = 64  # blocks
+WINDOW = 24 * 3600 * 1_000_000_000
+MINUTE = 60 * 1_000_000_000
+
+
+class Operation:
+    """One operation of a task on its way: who is to do it, and what is known of it."""
+
+    __slots__ = ("completed", "minutes", "node", "passed")
+
+    def __init__(self, node: str, minutes: int) -> None:
+        self.node, self.minutes = node, minutes
+        self.completed = self.passed = False
+
+
+class Workload:
+    """Counts operations; ``begin`` is the chain's time 0, before which nobody worked."""
+
+    def __init__(self, begin: int) -> None:
+        self.begin = begin
+        self.current: dict[str, int] = {}  # minutes by node, as this epoch has them
+        self._open: dict[tuple[str, int], Operation] = {}
+        self._done: set[tuple[str, int]] = set()
+        self._counted: deque[tuple[int, str, int]] = deque()  # (time, node, minutes)
+
+    def plan(self, record: Requirement, by: Party, parties: Mapping[str, Party]) -> str:
+        """A dispatcher plans an operation; why it means nothing, or nothing."""
+        key = record.task, record.operation
+        if not by.dispatcher:
+            return f"{by.node} is no dispatcher"
+        if record.node not in parties:
+            return f"{record.node} is not enrolled"
+        if key in self._open or key in self._done:
+            return f"operation {record.operation} of {record.task} is planned already"
+        self._open[key] = Operation(record.node, record.minutes)
+        return ""
+
+    def complete(self, record: Completion, by: Party) -> str:
+        """The node that it was planned for has done it."""
+        operation = self._open.get((record.task, record.operation))
+        if operation is None or operation.node != by.node:
+            return f"operation {record.operation} of {record.task} is not open for {by.node}"
+        operation.completed = True
+        return ""
+
+    def inspect(self, record: Inspection, by: Party, parties: Mapping[str, Party], now: int) -> str:
+        """Somebody of another owner has found it good: it counts, at the block's time ``now``."""
+        key = record.task, record.operation
+        operation = self._open.get(key)
+        if operation is None or not operation.completed:
+            return f"operation {record.operation} of {record.task} is not completed"
+        doer = parties.get(operation.node)
+        if doer is None or doer.owner == by.owner:
+            return f"{by.node} belongs to {by.owner}, as {operation.node} does"
+        del self._open[key]
+        self._done.add(key)
+        if record.passed:
+            self._counted.append((now, operation.node, operation.minutes))
+        return ""
+
+    def turn(self, now: int, members: Collection[str]) -> None:
+        """A new epoch begins after a block of time ``now``."""
+        while self._counted and self._counted[0][0] <= now - WINDOW:
+            self._counted.popleft()
+        at_most = (min(now - self.begin, WINDOW)) // MINUTE
+        minutes = dict.fromkeys(members, 0)
+        for _, node, planned in self._counted:
+            if node in minutes:
+                minutes[node] += planned
+        self.current = {node: min(each, at_most) for node, each in minutes.items()}

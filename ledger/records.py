@@ -1,0 +1,188 @@
+"""What is recorded: the rows of Liu 2023, table 3, and what commissioning adds; pure.
+
+A transaction's ``kind`` names one of these structs and its ``body`` is that struct's canonical bytes.
+Business data stays off the chain: a ``commitment`` is the SHA-256 of a random salt and the data. Times are
+UTC ns, durations whole minutes where the paper has minutes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from ledger import codec
+from ledger.codec import Malformed
+from ledger.types import Evidence, Hash, Id, Natural, Struct, Tx
+
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Text = Annotated[str, Meta(max_length=256)]
+Minutes = Annotated[int, Meta(ge=0, le=100_000)]
+Public = Annotated[bytes, Meta(min_length=codec.PUBLIC_BYTES, max_length=codec.PUBLIC_BYTES)]
+
+
+class Party(Struct, frozen=True):
+    """Who may sign records: a gateway or a person, its key, and who it belongs to. A ``member`` votes; a
+    ``dispatcher`` plans operations."""
+
+    node: Id
+    public: Public
+    owner: Name
+    member: bool = True
+    dispatcher: bool = False
+
+
+class Requirement(Struct, frozen=True, tag="requirement"):
+    """Machining requirement: the dispatcher has ``node`` do ``operation`` of ``part`` in ``task``."""
+
+    task: Name
+    operation: Natural
+    part: Name
+    node: Id
+    minutes: Minutes  # planned
+    due: Natural  # planned completion
+
+
+class Procedure(Struct, frozen=True, tag="procedure"):
+    """Machining procedure: what a node is about to do to a feature."""
+
+    task: Name
+    operation: Natural
+    feature: Name
+    name: Name
+    parameters: Hash  # commitment
+    due: Natural  # expected completion
+
+
+class Completion(Struct, frozen=True, tag="completion"):
+    """Machining completion: the node has done it."""
+
+    task: Name
+    operation: Natural
+    time: Natural
+
+
+class Inspection(Struct, frozen=True, tag="inspection"):
+    """Quality inspection of a feature: its value by commitment, and whether it passed."""
+
+    task: Name
+    operation: Natural
+    feature: Name
+    value: Hash  # commitment
+    passed: bool
+
+
+class Demand(Struct, frozen=True, tag="demand"):
+    """Data demand: what a node needs to know about a part."""
+
+    part: Name
+    features: Text
+    composition: Text
+    wanted: Text
+
+
+class Offer(Struct, frozen=True, tag="offer"):
+    """Data offer: a node has what ``part`` asks for, and how free it is in percent."""
+
+    part: Name
+    location: Id
+    free: Annotated[int, Meta(ge=0, le=100)]
+
+
+class SessionOpened(Struct, frozen=True, tag="session-opened"):
+    """A commissioning session begins."""
+
+    session: Name
+    line: Id
+    configuration: Hash
+
+
+class SessionClosed(Struct, frozen=True, tag="session-closed"):
+    """It ended; the manifest names every file of its evidence."""
+
+    session: Name
+    verdict: Name
+    manifest: Hash
+
+
+class Forced(Struct, frozen=True, tag="forced"):
+    """A tag was forced, or released (``released``): old and new value by commitment."""
+
+    station: Id
+    tag: Name
+    released: bool
+    old: Hash
+    new: Hash
+
+
+class Loaded(Struct, frozen=True, tag="loaded"):
+    """A station runs with this program and this configuration."""
+
+    station: Id
+    program: Hash
+    configuration: Hash
+
+
+class SignedOff(Struct, frozen=True, tag="signed-off"):
+    """A named person accepts a session's manifest."""
+
+    session: Name
+    manifest: Hash
+    person: Name
+
+
+class Enrolled(Struct, frozen=True, tag="enrolled"):
+    """A party joins; as a member it votes two heights later."""
+
+    party: Party
+
+
+class Revoked(Struct, frozen=True, tag="revoked"):
+    """A party is heard no more."""
+
+    node: Id
+    why: Text
+
+
+class Firmware(Struct, frozen=True, tag="firmware"):
+    """A gateway runs this image."""
+
+    node: Id
+    image: Hash
+    version: Name
+
+
+class Accused(Struct, frozen=True, tag="accused"):
+    """A member broke the consensus' rules, with the proof."""
+
+    evidence: Evidence
+
+
+Record = (
+    Requirement | Procedure | Completion | Inspection | Demand | Offer | SessionOpened | SessionClosed
+    | Forced | Loaded | SignedOff | Enrolled | Revoked | Firmware | Accused
+)  # fmt: skip
+
+
+def kind_of(record: Record) -> str:
+    """Its kind, as a transaction names it."""
+    return str(record.__struct_config__.tag)
+
+
+def transaction(chain: str, node: str, seq: int, record: Record) -> Tx:
+    """The transaction, not signed yet."""
+    return Tx(1, chain, node, seq, kind_of(record), codec.encode(record))
+
+
+def read(tx: Tx) -> Record | Malformed:
+    """What ``tx`` records."""
+    record: Record | Malformed = codec.decode(tx.body, Record)
+    if not isinstance(record, Malformed) and kind_of(record) != tx.kind:
+        return Malformed(f"a {kind_of(record)} in a transaction of kind {tx.kind}")
+    return record
+
+
+def commitment(salt: bytes, data: bytes) -> bytes:
+    """SHA-256 over ``salt`` (32 random bytes: part data could be guessed) and ``data``."""
+    assert len(salt) == codec.HASH_BYTES, "a salt has 32 bytes"
+    return codec.digest(salt, data)

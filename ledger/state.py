@@ -1,0 +1,165 @@
+"""What the decided blocks add up to: who belongs to the chain, what each did, who proposes next; pure.
+
+Every node computes the same from the same blocks, and says so in each header (``state_root``, ``pom_root``).
+A record that means nothing (an operation planned twice, say) stays on the chain and has no effect: ``void``
+has why.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from ledger import pom
+from ledger.codec import Malformed, digest, encode
+from ledger.contracts.workload import EPOCH, Workload
+from ledger.pom import Place
+from ledger.records import (
+    Accused,
+    Completion,
+    Enrolled,
+    Inspection,
+    Party,
+    Record,
+    Requirement,
+    Revoked,
+    read,
+)
+from ledger.types import Block, Id, Natural, Struct, Tx
+from ledger.votes import faults
+
+DEMOTED = 32  # blocks for which a member that was passed over comes last
+AHEAD = 2  # heights from a change of members to its taking effect
+MAX_VOID = 1_000
+
+
+class Genesis(Struct, frozen=True, tag="genesis"):
+    """How a chain begins."""
+
+    v: Literal[1]
+    chain: Id
+    time: Natural
+    parties: Annotated[tuple[Party, ...], Meta(min_length=1, max_length=1024)]
+
+    @property
+    def id(self) -> bytes:
+        """What the first block names as the one before it; also draws its proposers."""
+        return digest(encode(self))
+
+
+class State:
+    """The state after the block at ``height`` (0: the genesis)."""
+
+    def __init__(self, genesis: Genesis) -> None:
+        self.genesis = genesis
+        self.chain = genesis.chain
+        self.height = 0
+        self.head = genesis.id
+        self.seed = genesis.id
+        self.time = genesis.time
+        self.parties = {party.node: party for party in genesis.parties}
+        self.seqs: dict[str, int] = {}  # the last one taken of each node
+        self.workload = Workload(genesis.time)
+        self.root = genesis.id
+        self.void: deque[tuple[int, str, int, str]] = deque(maxlen=MAX_VOID)  # height, node, seq, why
+        self.accused: set[str] = set()
+        self._members = deque([self._voting()] * AHEAD, maxlen=AHEAD)
+        self._recent: deque[tuple[str, tuple[str, ...]]] = deque(maxlen=DEMOTED)  # proposer, passed over
+        self.workload.turn(self.time, self.members)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Who votes at the next height, in order of name."""
+        return self._members[0]
+
+    @property
+    def next_members(self) -> tuple[str, ...]:
+        """Who votes at the height after it."""
+        return self._members[1]
+
+    @property
+    def workloads(self) -> dict[str, int]:
+        """M of each member, minutes."""
+        return {node: self.workload.current.get(node, 0) for node in self.members}
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """f(Pom) of each member: the right side of formula (3)."""
+        return pom.thresholds(self.workloads)
+
+    @property
+    def pom_root(self) -> bytes:
+        """Hashes workloads and limits."""
+        return digest(encode((self.workloads, [limit.to_bytes(33) for limit in self.limits.values()])))
+
+    def order(self) -> Iterator[Place]:
+        """In what order the members may propose the next block."""
+        return pom.order(self.seed, self.limits, self.late)
+
+    @property
+    def late(self) -> set[str]:
+        """Who comes last: the proposers of the last f blocks, and who was passed over lately."""
+        recent = list(self._recent)
+        proposers = {proposer for proposer, _ in recent[len(recent) - faults(len(self.members)) :]}
+        return proposers | {node for _, passed in recent for node in passed}
+
+    def apply(self, block: Block) -> None:
+        """Take the decided ``block``, which was found valid."""
+        header = block.header
+        passed: list[str] = []
+        for place in self.order():
+            if place.node == header.proposer:
+                break
+            passed.append(place.node)
+        self._recent.append((header.proposer, tuple(passed)))
+        self.height, self.head, self.seed, self.time = header.height, block.id, block.seed, header.time
+        for tx in block.body:
+            self.seqs[tx.node] = tx.seq
+            why = self._effect(tx)
+            if why:
+                self.void.append((self.height, tx.node, tx.seq, why))
+        self._members.append(self._voting())
+        if self.height % EPOCH == 0:
+            self.workload.turn(self.time, self.members)
+        void = [entry for entry in self.void if entry[0] == self.height]
+        self.root = digest(self.root, self.head, encode((self.members, self.next_members, void)))
+
+    def _effect(self, tx: Tx) -> str:
+        record = read(tx)
+        if isinstance(record, Malformed):
+            return record.reason
+        by = self.parties.get(tx.node)
+        return f"{tx.node} is revoked" if by is None else self._means(record, by)
+
+    def _means(self, record: Record, by: Party) -> str:
+        """Let ``record`` have its effect; why it has none, or nothing."""
+        match record:
+            case Requirement():
+                return self.workload.plan(record, by, self.parties)
+            case Completion():
+                return self.workload.complete(record, by)
+            case Inspection():
+                return self.workload.inspect(record, by, self.parties, self.time)
+            case Enrolled(party):
+                if not by.dispatcher:
+                    return f"{by.node} may enrol nobody"
+                if party.node in self.parties:
+                    return f"{party.node} is enrolled already"
+                self.parties[party.node] = party
+            case Revoked(node):
+                if not by.dispatcher:
+                    return f"{by.node} may revoke nobody"
+                if node not in self.parties or len(self._voting()) == 1:
+                    return f"{node} cannot be revoked"
+                del self.parties[node]
+            case Accused(evidence):
+                self.accused.add(evidence.first.who)
+            case _:
+                pass
+        return ""
+
+    def _voting(self) -> tuple[str, ...]:
+        return tuple(sorted(node for node, party in self.parties.items() if party.member))

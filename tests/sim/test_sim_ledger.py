@@ -1,0 +1,82 @@
+"""The ledger under a hostile network: no fork, no double signature, nothing final lost, and it goes on."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from ledger_checks import watch_all
+from sim_ledger import SECOND, Faults, World
+
+LIES = ("equivocate", "withhold", "invalid", "flood", "wrong-chain")
+STORM = 20 * SECOND
+CALM = 60 * SECOND
+
+
+def hostile(seed: int) -> World:
+    """A world drawn from ``seed``: its size, its liars (at most f), its faults."""
+    draw = random.Random(f"world {seed}")
+    members = draw.choice([1, 4, 4, 5, 6, 7])
+    liars = {f"n{number}": draw.choice(LIES) for number in range(1, members)}
+    lying = dict(draw.sample(sorted(liars.items()), draw.randint(0, (members - 1) // 3)))
+    faults = Faults(
+        drop=draw.choice([0, 0, 0.05, 0.3]),
+        double=draw.choice([0, 0.1]),
+        late=draw.choice([0, 0.05, 0.2]),
+        kills=draw.choice([0, 0, 1, 3]),
+        partitions=draw.choice([0, 1, 3]),
+        one_way=draw.choice([0, 0, 2]),
+    )
+    world = World(seed, members, lying, faults)
+    world.heal_at = STORM
+    for name in world.names:
+        world.start(name)
+        for _ in range(draw.randint(0, 6)):
+            world.at(draw.randint(0, STORM), "submit", name)
+    for _ in range(faults.kills * 2):
+        world.at(draw.randint(0, STORM), "kill", draw.choice(world.names))
+    for _ in range(faults.partitions):
+        begin, one = draw.randint(0, STORM), set(draw.sample(world.names, members // 2))
+        links = {(a, b) for a in world.names for b in world.names if (a in one) != (b in one)}
+        world.at(begin, "cut", links)
+        world.at(min(begin + draw.randint(SECOND, 8 * SECOND), STORM - world.now), "join", links)
+    for _ in range(faults.one_way):
+        begin, link = draw.randint(0, STORM), {(draw.choice(world.names), draw.choice(world.names))}
+        world.at(begin, "cut", link)
+        world.at(min(begin + 5 * SECOND, STORM), "join", link)
+    return world
+
+
+def heal(world: World) -> None:
+    """From now on the network is good and everybody is there."""
+    world.faults = Faults()
+    world.cut.clear()
+    for name in world.names:
+        if world.nodes[name] is None:
+            world.start(name)
+
+
+def test_no_seed_forks_and_all_go_on(seed: int) -> None:
+    world = hostile(seed)
+    watch_all(world)
+    world.run(STORM)
+    heal(world)
+    honest = [name for name in world.names if name not in world.liars]
+    wanted = max(node.chain.height for node in world.nodes.values() if node) + 3
+
+    def arrived() -> bool:
+        return all((node := world.nodes[name]) and node.chain.height >= wanted for name in honest)
+
+    world.run(STORM + CALM, arrived)
+    assert arrived(), f"no progress within {CALM / 1e9:g} s of calm\n" + "\n".join(world.trace[-40:])
+
+
+@pytest.mark.parametrize("seed_of_two", [3, 11])
+def test_the_same_seed_gives_the_same_trace(seed_of_two: int) -> None:
+    traces = []
+    for _ in range(2):
+        world = hostile(seed_of_two)
+        world.run(STORM)
+        traces.append(world.trace)
+    assert traces[0] == traces[1]
+    assert len(traces[0]) > 10
