@@ -233,6 +233,9 @@ class SessionPlugin:
                 self.progress.phase(context.phase)
             self.progress.running(context.id, context.title)
         self.running = context
+        for text in self.session.await_return(station):
+            if self.progress is not None:
+                self.progress.note(text)
         why = self.session.stopped or self.session.gone.get(station, "")
         if why:
             pytest.skip(why)

@@ -8,7 +8,7 @@ ERROR, never FAIL: it is tried again, a few times, before that stands.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from gateway.controller.compile import Program
 from gateway.net.messages import Action, Await, AwaitAll, Identified, Trace
@@ -28,6 +28,8 @@ from rig.record import (
 from rig.trace import Reading
 
 ATTEMPTS = 3
+RETURN = 10.0  # s, for a controller that was lost to come back
+AGAIN = 0.1  # s, between two questions whether it is there
 
 
 class Failed(AssertionError):
@@ -190,6 +192,7 @@ class Session:
         self.identities: dict[str, StationIdentity] = {}
         self.flow: Flow | None = None
         self.missed: dict[str, int] = {}  # pulses too close together for an input, in the step that runs
+        self.away: dict[str, str] = {}  # stations whose controller was lost in a step, and why
         self.gone: dict[str, str] = {}  # stations that cannot be tested any more, and why
         self.stopped = ""  # why nothing can be tested any more
 
@@ -213,12 +216,43 @@ class Session:
         return {name: Reading(trace) for name, trace in traces.items()}
 
     def lost(self, raised: BaseException | None) -> None:
-        """What ``raised`` tells of parts that are gone: nothing more is tried with them."""
+        """What ``raised`` tells of parts that are gone: nothing more is tried with them. A controller may
+        return, see ``await_return``."""
         match raised:
             case BrokerGone():
                 self.stopped = self.stopped or str(raised)
-            case GatewayGone() | LeaseLost() | ControllerGone():
+            case GatewayGone() | LeaseLost():
                 self.gone.setdefault(raised.station, str(raised))
+            case ControllerGone():
+                self.away.setdefault(raised.station, str(raised))
+
+    def await_return(self, station: str) -> list[str]:
+        """Wait for the controller of ``station`` (empty: of any) where it was lost; what came of that, in
+        words. One that stays away is given up."""
+        said = []
+        for name in [name for name in self.away if station in ("", name)]:
+            why = self.away.pop(name)
+            try:
+                found = self.patiently(name, lambda found: found.ready, RETURN)
+            except RigFault as fault:
+                self.lost(fault)
+                self.gone.setdefault(name, str(fault))
+            else:
+                if found.ready:
+                    said.append(f"{name}: the controller is back")
+                    continue
+                self.gone[name] = f"{why}; it did not come back within {RETURN:g} s"
+            said.append(f"{name} is given up: {self.gone[name]}")
+        return said
+
+    def patiently(self, station: str, ready: Callable[[Identified], bool], patience: float) -> Identified:
+        """Who is there, once that is ``ready``, or when ``patience`` (s) is over; RigFault."""
+        deadline = time.monotonic() + patience
+        found, _ = self.backend.identify(station)
+        while not ready(found) and time.monotonic() < deadline:
+            time.sleep(AGAIN)  # the gateway goes on trying; nothing tells when it will succeed
+            found, _ = self.backend.identify(station)
+        return found
 
     def verdict(self, interrupted: bool = False) -> Verdict:
         """What the steps so far amount to."""

@@ -213,6 +213,11 @@ class Identified(Body, frozen=True):
     details: dict[str, str] = {}
     devices: dict[str, DeviceFound] = {}
 
+    @property
+    def ready(self) -> bool:
+        """Whether every device is connected."""
+        return all(device.ready for device in self.devices.values())
+
 
 class Leased(Body, frozen=True):
     """The lease is yours under ``token`` for ``ttl`` ns from now, renewed by ``Renew``."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from gateway.field.tags import TagRef
-from gateway.net.messages import Await, Identified
+from gateway.net.messages import Await, DeviceFound, Identified
 from gateway.shim import ACTIVE, Shim
 from gateway.station import Device
 from rig.backend import RigFault, RoundTrip
@@ -46,9 +44,9 @@ def test_controller(session: Session, station: StationHandle, step: StepContext)
     """The controller answers and runs the program that is to be commissioned."""
     if session.mode == "virtual":
         pytest.skip("virtual mode has no controller to connect to")
-    found = _patiently(session, station, station.spec.controller.name)
-    _remember(session, station, found, None)
     device = station.spec.controller
+    found = session.patiently(station.id, lambda found: found.devices[device.name].ready, PATIENCE)
+    _remember(session, station, found, None)
     step.measure("protocol", found.protocol)
     step.measure("controller", _controller(found) or "unnamed")
     if found.link != "ready":
@@ -66,23 +64,17 @@ def test_device(session: Session, device: tuple[StationHandle, Device], step: St
     station, declared = device
     if session.mode == "virtual":
         pytest.skip("virtual mode has no device to connect to")
-    found = _patiently(session, station, declared.name).devices[declared.name]
+
+    def device_in(answer: Identified) -> DeviceFound:
+        return answer.devices[declared.name]
+
+    found = device_in(session.patiently(station.id, lambda answer: device_in(answer).ready, PATIENCE))
     step.measure("role", found.role)
     step.measure("protocol", found.protocol)
     step.measure("device", " ".join(filter(None, (found.vendor, found.product, found.version))) or "unnamed")
     if not found.ready:
         session.gone[station.id] = f"its device {declared.name} is not ready"
         raise Failed(f"{station.id}: {declared.name} at {found.address}: {found.problem}", declared.name)
-
-
-def _patiently(session: Session, station: StationHandle, device: str) -> Identified:
-    """Who is there, once ``device`` is ready, or when the patience for that is over."""
-    deadline = time.monotonic() + PATIENCE
-    found, _ = session.backend.identify(station.id)
-    while not found.devices[device].ready and time.monotonic() < deadline:
-        time.sleep(0.1)  # the gateway goes on trying; nothing tells when it will succeed
-        found, _ = session.backend.identify(station.id)
-    return found
 
 
 def test_lease(session: Session, station: StationHandle, step: StepContext) -> None:

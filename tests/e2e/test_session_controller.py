@@ -8,53 +8,62 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from running import Starter, belt, by_id, is_free
+from running import HOLD, Memory, Starter, belt, by_id, is_free, memory, procedures
+
+
+class Relay:
+    """A port that leads to ``target``, until it is cut."""
+
+    def __init__(self, server: socket.socket, target: int) -> None:
+        self.server, self.target = server, target
+        self.port = server.getsockname()[1]
+        self.takes_others = True
+        self.open: list[socket.socket] = []
+
+    def cut(self, for_good: bool) -> None:
+        """Close all connections; ``for_good``: those to come as well."""
+        self.takes_others = not for_good
+        for each in self.open:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def accept(self) -> None:
+        """Lead on what comes, until the server is closed."""
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.server.accept()
+                if not self.takes_others:
+                    client.close()
+                    continue
+                other = socket.create_connection(("127.0.0.1", self.target))
+                self.open += (client, other)
+                for pair in ((client, other), (other, client)):
+                    threading.Thread(target=_pump, args=pair, daemon=True).start()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    for each in (source, sink):
+        with contextlib.suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
-def relay(target: int) -> Iterator[tuple[int, threading.Event]]:
-    """A port that leads to ``target`` until the event is set; then all is closed, and what comes is too."""
-    closed = threading.Event()
-    open_: list[socket.socket] = []
-
-    def pump(source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-        for each in (source, sink):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-    def accept(server: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = server.accept()
-                if closed.is_set():
-                    client.close()
-                    continue
-                other = socket.create_connection(("127.0.0.1", target))
-                open_.extend((client, other))
-                for pair in ((client, other), (other, client)):
-                    threading.Thread(target=pump, args=pair, daemon=True).start()
-
-    def close() -> None:
-        closed.wait()
-        for each in open_:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
+def relay(target: int) -> Iterator[Relay]:
+    """See ``Relay``."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threads = [threading.Thread(target=accept, args=(server,)), threading.Thread(target=close)]
-        for thread in threads:
-            thread.start()
+        made = Relay(server, target)
+        thread = threading.Thread(target=made.accept)
+        thread.start()
         try:
-            yield server.getsockname()[1], closed
+            yield made
         finally:
-            closed.set()
+            made.cut(for_good=True)
             server.shutdown(socket.SHUT_RDWR)
-            for thread in threads:
-                thread.join()
-            for each in open_:
+            thread.join()
+            for each in made.open:
                 each.close()
 
 
@@ -91,11 +100,11 @@ def test_it_answers_with_exceptions(tmp_path: Path, start: Starter) -> None:
 def test_it_closes_the_connection_and_takes_no_other(tmp_path: Path, start: Starter) -> None:
     made = belt(tmp_path, serve=False)
     start.controller(tmp_path, made)
-    with relay(made.port) as (port, closed):
-        made.change("stations/belt.yaml", (str(made.port), str(port)))
+    with relay(made.port) as between:
+        made.change("stations/belt.yaml", (str(made.port), str(between.port)))
         run = start.session(tmp_path, made.line)
         run.wait_step("checkout/output[belt.belt-run]")
-        closed.set()
+        between.cut(for_good=True)
         assert run.wait() == 1, run.shown
     run.assert_nothing_left()
     record = run.record("FAIL", complete=True)
@@ -104,6 +113,26 @@ def test_it_closes_the_connection_and_takes_no_other(tmp_path: Path, start: Star
     assert "belt: the controller closed the connection or fell silent" in failed[0].message
     rest = record.steps[record.steps.index(failed[0]) + 1 :]
     assert {step.verdict for step in rest} == {"SKIPPED"}
+    assert all("it did not come back within 10 s" in step.message for step in rest)
+
+
+def test_it_loses_the_connection_once(tmp_path: Path, start: Starter) -> None:
+    made = belt(tmp_path, serve=False)
+    procedures(tmp_path, hold=HOLD)
+    start.controller(tmp_path, made)
+    with relay(made.port) as between, memory(made.port) as watched:
+        made.change("stations/belt.yaml", (str(made.port), str(between.port)))
+        run = start.session(tmp_path, made.line, "-k", "hold")
+        watched.wait(Memory.HELD)
+        between.cut(for_good=False)
+        assert run.wait() == 1, run.shown
+    run.assert_nothing_left()
+    steps = by_id(run.record("FAIL", complete=True))
+    failed = steps["procedures/hold/hold[belt]"]
+    assert failed.verdict == "FAIL"
+    assert "belt: the controller closed the connection or fell silent" in failed.message
+    assert steps["procedures/hold/then[belt]"].verdict == "PASS"
+    assert "belt: the controller is back" in run.said
 
 
 def test_it_runs_another_program(tmp_path: Path, start: Starter) -> None:
