@@ -9,8 +9,10 @@ import msgspec
 
 from gateway.field.tags import Complain, Tag
 from gateway.twin.component import Component, Port
-from gateway.twin.components.axes import ServoAxis
+from gateway.twin.components.axes import CamSwitch, ServoAxis
 from gateway.twin.components.dispensing import DispensingValve
+from gateway.twin.components.drives import LinearAxis, RotaryAxis
+from gateway.twin.components.electrics import FrequencyConverter, MotorStarter, PowerSupply
 from gateway.twin.components.joining import Screwdriver
 from gateway.twin.components.pneumatics import AirSupply, Cylinder
 from gateway.twin.components.safety import Door
@@ -22,11 +24,17 @@ from gateway.yamlfile import Id, Text
 KINDS: dict[str, type[Component]] = {
     "air-supply": AirSupply,
     "belt-conveyor": BeltConveyor,
+    "cam-switch": CamSwitch,
     "cylinder": Cylinder,
     "dispensing-valve": DispensingValve,
     "door": Door,
+    "frequency-converter": FrequencyConverter,
+    "linear-axis": LinearAxis,
+    "motor-starter": MotorStarter,
     "photo-eye": PhotoEye,
+    "power-supply": PowerSupply,
     "reject-gate": RejectGate,
+    "rotary-axis": RotaryAxis,
     "screwdriver": Screwdriver,
     "servo-axis": ServoAxis,
     "stopper": Stopper,

@@ -121,28 +121,120 @@ def ramp(now: int, value: float, target: float, speed: float) -> Path:
     return Path((Polynomial(now, value, math.copysign(speed, target - value)), Polynomial(end, target)))
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """How hard a mover can gain speed and lose it, forwards and backwards, per s²; all > 0."""
+
+    forwards: float
+    forwards_braking: float
+    backwards: float
+    backwards_braking: float
+
+    def towards(self, way: float) -> tuple[float, float]:
+        """(gaining, braking) of a move in the direction of ``way``."""
+        if way >= 0:
+            return self.forwards, self.forwards_braking
+        return self.backwards, self.backwards_braking
+
+
+def alike(acceleration: float) -> Limits:
+    """``acceleration`` in every direction."""
+    return Limits(acceleration, acceleration, acceleration, acceleration)
+
+
 def trapezoid(
-    now: int, value: float, moving: float, target: float, speed: float, acceleration: float
+    now: int, value: float, moving: float, target: float, speed: float, acceleration: float | Limits
 ) -> Path:
     """To ``target`` and rest there, from ``value`` at ``moving`` per second (|moving| ≤ ``speed``).
 
     Brakes first where it moves away from the target or could not stop before it.
     """
+    limits = acceleration if isinstance(acceleration, Limits) else alike(acceleration)
     legs: list[tuple[float, float]] = []  # (acceleration, seconds)
-    stops_at = value + moving * abs(moving) / (2 * acceleration)
+    _, halting = limits.towards(moving)
+    stops_at = value + moving * abs(moving) / (2 * halting)
     if (moving and (target - stops_at) * moving < 0) or moving * (target - value) < 0:
-        legs.append((-math.copysign(acceleration, moving), abs(moving) / acceleration))
+        legs.append((-math.copysign(halting, moving), abs(moving) / halting))
         way, initial = target - stops_at, 0.0
     else:
         way, initial = target - value, abs(moving)
     sense = math.copysign(1.0, way)
-    peak = min(speed, math.sqrt(max(acceleration * abs(way) + initial**2 / 2, 0.0)))
-    peak = max(peak, initial)
-    ramps = (peak**2 - initial**2 + peak**2) / (2 * acceleration)
-    legs.append((sense * acceleration, (peak - initial) / acceleration))
+    gaining, braking = limits.towards(way)
+    peak2 = (2 * gaining * braking * abs(way) + braking * initial**2) / (gaining + braking)
+    peak = max(min(speed, math.sqrt(max(peak2, 0.0))), initial)
+    ramps = (peak**2 - initial**2) / (2 * gaining) + peak**2 / (2 * braking)
+    legs.append((sense * gaining, (peak - initial) / gaining))
     legs.append((0.0, max(abs(way) - ramps, 0.0) / peak if peak else 0.0))
-    legs.append((-sense * acceleration, peak / acceleration))
+    legs.append((-sense * braking, peak / braking))
     return _joined(now, value, moving, legs, target)
+
+
+def halt(now: int, value: float, moving: float, limits: Limits) -> Path:
+    """Brake to rest as hard as ``limits`` allow."""
+    braking = limits.towards(moving)[1]
+    target = value + moving * abs(moving) / (2 * braking)
+    return _joined(now, value, moving, [(-math.copysign(braking, moving), abs(moving) / braking)], target)
+
+
+def coast(
+    now: int, value: float, moving: float, pull: float, friction: float, low: float, high: float
+) -> Path:
+    """Nothing drives it: ``pull`` (signed) and ``friction`` (≥ 0), per s², until it rests or meets an end.
+
+    It comes to rest where friction is no less than the pull; else it turns, and goes on to the end that
+    the pull leads to, where it stops dead.
+    """
+    segments: list[Segment] = []
+    if moving:
+        braking = pull - math.copysign(friction, moving)
+        segments.append(Polynomial(now, value, moving, braking))
+        if braking * moving < 0:
+            seconds = -moving / braking
+            now, value = now + math.ceil(seconds * SECOND), value + moving * seconds / 2
+            moving = 0.0
+    if not moving and abs(pull) > friction:
+        segments.append(Polynomial(now, value, 0.0, pull - math.copysign(friction, pull)))
+    elif not moving:
+        segments.append(still(now, value))
+    return _between(Path(tuple(segments)), low, high)
+
+
+def _between(path: Path, low: float, high: float) -> Path:
+    """``path`` until it meets ``low`` or ``high``, and rest there."""
+    begin = path.segments[0]
+    heads = begin.speed_at(begin.start) or _pull(begin)
+    if not heads:
+        return path
+    if (begin.value <= low and heads < 0) or (begin.value >= high and heads > 0):
+        return Path((still(begin.start, begin.value),))
+    met = [
+        (due, end)
+        for end in (low, high)
+        if (due := path.reaches(end, begin.start + (begin.value == end))) is not None
+    ]
+    if not met:
+        return path
+    due, end = min(met)
+    return Path((*(each for each in path.segments if each.start < due), still(due, end)))
+
+
+def _pull(segment: Segment) -> float:
+    return segment.acceleration if isinstance(segment, Polynomial) else 0.0
+
+
+def lag(path: Path, gain: float, initial: float, now: int) -> float:
+    """How far a position controller of ``gain`` (per s) trails behind ``path`` at ``now``.
+
+    It solves e' = v - gain e with e = ``initial`` where the path begins; its segments are polynomials.
+    """
+    error = initial
+    ends = [each.start for each in path.segments[1:]]
+    for each, end in itertools.zip_longest(path.segments, ends):
+        if each.start > now:
+            break
+        seconds = ((now if end is None else min(end, now)) - each.start) / SECOND
+        first = (each.speed_at(each.start) - _pull(each) / gain) / gain  # what it would settle to
+        error = first + _pull(each) / gain * seconds + (error - first) * math.exp(-gain * seconds)
+    return error
 
 
 def _joined(
