@@ -1,10 +1,10 @@
 """A component: a function group of the library with parameters, reacting to signals and own events; pure.
 
-A component declares what it has: ``PARAMS`` with unit and limits, ``PORTS`` that bind to tags (an
-*actuator* port takes a controller's output, a *sensor* port gives a controller's input), ``LINKS`` to
-other components, and ``FAULTS`` that can be injected. It never polls: ``drive`` tells it that an
-actuator changed, ``on`` that an event it scheduled has come, and ``sense`` asks what a sensor port shows
-now, so an analog value is computed when it is read.
+A component declares what it has: ``PARAMS`` with unit and limits, ``WORDS`` (parameters that are names),
+``PORTS`` that bind to tags (an *actuator* port takes a controller's output, a *sensor* port gives a
+controller's input), ``LINKS`` to other components, and ``FAULTS`` that can be injected. It never polls:
+``drive`` tells it that an actuator changed, ``on`` that an event it scheduled has come, and ``sense`` asks
+what a sensor port shows now, so an analog value is computed when it is read.
 """
 
 from __future__ import annotations
@@ -31,6 +31,17 @@ class Param(msgspec.Struct, frozen=True):
     low: float
     high: float
     default: float | None = None
+    about: str = ""
+
+
+class Word(msgspec.Struct, frozen=True):
+    """A parameter that is a name and no number, such as the result that a process leaves.
+
+    In the station file it stands among the other parameters: a small letter, then also digits and ``_``.
+    """
+
+    name: str
+    default: str
     about: str = ""
 
 
@@ -98,6 +109,7 @@ class Component:
 
     ABOUT: ClassVar[str] = ""
     PARAMS: ClassVar[tuple[Param, ...]] = ()
+    WORDS: ClassVar[tuple[Word, ...]] = ()
     PORTS: ClassVar[tuple[Port, ...]] = ()
     LINKS: ClassVar[tuple[Link, ...]] = ()
     FAULTS: ClassVar[tuple[Fault, ...]] = ()
@@ -109,10 +121,12 @@ class Component:
         surroundings: Surroundings,
         params: Mapping[str, float],
         links: Mapping[str, Component],
+        words: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.surroundings = surroundings
         self.params = dict(params)
+        self.words = {word.name: (words or {}).get(word.name, word.default) for word in self.WORDS}
         self.links = dict(links)
         self.faults: set[str] = set()
 

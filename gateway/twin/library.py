@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -20,6 +21,8 @@ from gateway.twin.components.stops import RejectGate, Stopper
 from gateway.twin.components.transport import BeltConveyor, PhotoEye
 from gateway.units import quantity
 from gateway.yamlfile import Id, Text
+
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 KINDS: dict[str, type[Component]] = {
     "air-supply": AirSupply,
@@ -71,6 +74,7 @@ class ComponentSpec(msgspec.Struct, frozen=True):
     links: dict[str, str]
     ports: dict[str, str]
     title: str
+    words: dict[str, str] = {}
 
     @property
     def family(self) -> type[Component]:
@@ -95,6 +99,7 @@ def compile_components(
             _links(entry, family, entries, complain),
             _ports(entry, family, tags, complain),
             entry.title or family.ABOUT,
+            _words(entry, family, complain),
         )
     _check_bound_once(entries.values(), specs, complain)
     return _in_order(specs, entries, complain)
@@ -102,7 +107,8 @@ def compile_components(
 
 def _params(entry: ComponentEntry, family: type[Component], complain: Complain) -> dict[str, float]:
     declared = {param.name: param for param in family.PARAMS}
-    _unknown(entry, "parameter", entry.params, declared, complain)
+    named = {word.name: word for word in family.WORDS}
+    _unknown(entry, "parameter", entry.params, {**declared, **named}, complain)
     values: dict[str, float] = {}
     for param in declared.values():
         written = entry.params.get(param.name)
@@ -129,6 +135,23 @@ def _params(entry: ComponentEntry, family: type[Component], complain: Complain) 
             )
         values[param.name] = value
     return values
+
+
+def _words(entry: ComponentEntry, family: type[Component], complain: Complain) -> dict[str, str]:
+    words: dict[str, str] = {}
+    for word in family.WORDS:
+        written = entry.params.get(word.name)
+        if written is None:
+            words[word.name] = word.default
+        elif _WORD.fullmatch(written.text):
+            words[word.name] = written.text
+        else:
+            complain(
+                written.line,
+                f"{entry.name}.{word.name}: {written.text!r} is no name",
+                "write a small letter, then small letters, digits and underscores",
+            )
+    return words
 
 
 def _links(

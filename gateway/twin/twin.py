@@ -44,7 +44,7 @@ class Twin:
         self._driven: dict[str, Value] = {}
         for spec in specs.values():
             links = {link: self.components[other] for link, other in spec.links.items()}
-            component = spec.family(spec.name, self.surroundings, spec.params, links)
+            component = spec.family(spec.name, self.surroundings, spec.params, links, spec.words)
             self.components[spec.name] = component
             self.kernel.handlers[spec.name] = component.on
             for port in spec.family.PORTS:

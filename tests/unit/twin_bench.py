@@ -21,14 +21,20 @@ class Bench:
         self.surroundings = Surroundings(self.kernel)
         self.components: list[Component] = []
 
-    def add(self, family: type[C], params: dict[str, float] | None = None, **links: Component) -> C:
+    def add(
+        self,
+        family: type[C],
+        params: dict[str, float] | None = None,
+        words: dict[str, str] | None = None,
+        **links: Component,
+    ) -> C:
         """A started component; parameters that are not given take their defaults."""
         given = params or {}
         assert given.keys() <= {param.name for param in family.PARAMS}
         filled = {param.name: given.get(param.name, param.default) for param in family.PARAMS}
         assert None not in filled.values()
         name = f"{family.__name__.lower()}-{len(self.components)}"
-        component = family(name, self.surroundings, filled, links)  # type: ignore[arg-type]  # asserted
+        component = family(name, self.surroundings, filled, links, words)  # type: ignore[arg-type]  # asserted
         self.kernel.handlers[name] = component.on
         component.start()
         self.components.append(component)
