@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from gateway.field.types import Value
 from gateway.station import Station, load_station
 from gateway.twin.faults import WIRE_FAULTS, fits
-from gateway.twin.library import KINDS
 from gateway.twin.twin import Twin, check_fault
 from gateway.twin.workpiece import Workpiece
 
@@ -65,10 +64,6 @@ class Hand:
             twin.carrier("belt").release(waiting.id)
         twin.advance(twin.now + self.random.randrange(150 * MS))
         return twin.sense(), twin.happenings(), twin.contents()
-
-
-def test_the_starter_line_has_every_kind_of_component() -> None:
-    assert {spec.kind for station in STATIONS.values() for spec in station.twin.values()} == set(KINDS)
 
 
 @every_station
