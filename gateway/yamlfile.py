@@ -78,8 +78,16 @@ def read_text(path: Path) -> str:
 
 def parse(text: str, file: str, shape: type[T], problems: list[Problem]) -> T | None:
     """Convert YAML ``text`` into ``shape``, adding what is wrong to ``problems``; None where it failed."""
+    node = compose(text, file, problems)
+    return None if node is None else convert(node, file, shape, problems)
+
+
+def compose(text: str, file: str, problems: list[Problem]) -> yaml.Node | None:
+    """YAML ``text`` as nodes whose marks name ``file``; None, with a problem added, where it is no YAML."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = yaml.SafeLoader(text)
+        loader.name = file
+        node: yaml.Node | None = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
@@ -100,9 +108,17 @@ def parse(text: str, file: str, shape: type[T], problems: list[Problem]) -> T | 
         return None
     if node is None:
         problems.append(Problem(file, 1, 0, "is empty"))
-        return None
+    return node
+
+
+def convert(
+    node: yaml.Node, file: str, shape: type[T], problems: list[Problem], name: yaml.Node | None = None
+) -> T | None:
+    """Convert ``node`` into ``shape``; a problem is told in the file that the node's mark names. ``name`` is
+    the key that names the struct."""
+    where = "the file" if name is None else str(name.value)
     try:
-        value = _Converter(file, problems).struct(node, shape, "the file")
+        value = _Converter(problems).struct(node, shape, where, name)
     except _TooMuch:
         problems.append(Problem(file, 0, 0, f"has more than {MAX_VALUES} values", "use fewer aliases"))
         return None
@@ -116,13 +132,13 @@ class _TooMuch(Exception):
 class _Converter:
     """Walks nodes and types together, collecting problems."""
 
-    def __init__(self, file: str, problems: list[Problem]) -> None:
-        self.file, self.problems = file, problems
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
         self.values = 0
 
     def bad(self, node: yaml.Node, what: str, hint: str = "") -> Any:
         mark = node.start_mark
-        self.problems.append(Problem(self.file, mark.line + 1, mark.column + 1, what, hint))
+        self.problems.append(Problem(mark.name, mark.line + 1, mark.column + 1, what, hint))
         return _FAILED
 
     def count(self, node: yaml.CollectionNode) -> None:
