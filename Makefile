@@ -3,10 +3,10 @@
 BIN := .venv/bin
 READY := .venv/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sim soak bench e2e clean system
+.PHONY: help demo test check sim sim-mutants soak bench e2e clean system
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Commission the starter line on this machine: no controller, no broker, no root needed
 	@$(BIN)/twinline demo
@@ -20,8 +20,11 @@ check: $(READY) ## Lint, format, types, and the directions between the packages
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-sim: $(READY) ## Run the seeded simulations: SEEDS=1000 for how many, SEED=17 for one again
+sim: $(READY) ## Run the seeded simulations: SEEDS=1000 TWINS=5000 for how many, SEED=17 for one again
 	$(BIN)/pytest tests/sim $(if $(SEED),--seed $(SEED))
+
+sim-mutants: $(READY) ## Switch off each protection of the ledger in turn; fails where that is not seen
+	$(BIN)/pytest tests/sim/test_sim_ledger_mutants.py -rP
 
 soak: $(READY) ## Storm the drivers for ten minutes: CYCLES=1000 RESTARTS=5 for less
 	$(BIN)/python tests/soak/soak_fields.py $(or $(CYCLES),100000) $(or $(RESTARTS),100)

@@ -17,7 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "seed" in metafunc.fixturenames:
         one: int | None = metafunc.config.getoption("--seed", default=None)
-        count = int(os.environ.get("SEEDS") or SEEDS)
+        count = int(os.environ.get("SEEDS") or getattr(metafunc.module, "SEEDS", SEEDS))
         metafunc.parametrize("seed", range(count) if one is None else [one])
 
 

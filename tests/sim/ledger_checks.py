@@ -117,6 +117,23 @@ class Formula:
         assert place in set(pom.order(seed, limits)), f"height {header.height}: another nonce"
 
 
+class OrderOfProposers:
+    """Whoever stands at a height draws the same proposers for it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.orders: dict[int, list[Place]] = {}
+        world.watchers.append(self.watch)
+
+    def watch(self, name: str, output: Output) -> None:
+        node = self.world.nodes[name]
+        if node is None:
+            return
+        order = [node.chain.proposer(round) for round in range(len(node.chain.members))]
+        before = self.orders.setdefault(node.chain.height, order)
+        assert before == order, f"{name} draws other proposers at {node.chain.height}"
+
+
 class HonestStaysUnaccused:
     """Evidence names liars alone."""
 
@@ -153,5 +170,14 @@ def watch_all(world: World) -> list[object]:
     """Every checker there is."""
     return [
         each(world)
-        for each in (Agreement, SignsOnce, OnDiskFirst, Locks, Formula, HonestStaysUnaccused, Bounded)
+        for each in (
+            Agreement,
+            SignsOnce,
+            OnDiskFirst,
+            Locks,
+            Formula,
+            OrderOfProposers,
+            HonestStaysUnaccused,
+            Bounded,
+        )
     ]

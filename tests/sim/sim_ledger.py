@@ -184,44 +184,46 @@ class World:
         self.nodes[name] = None
         self.trace.append(f"{self.now} {name} is killed")
 
-    def do(self, name: str, outputs: list[Output], dies_after: int | None = None) -> None:
+    def do(self, name: str, outputs: list[Output]) -> None:
         """Carry out what a node wants, up to where it dies."""
-        node = self.nodes[name]
-        assert node is not None
-        for number, output in enumerate(outputs):
-            if number == dies_after:
+        for output in outputs:
+            for watcher in self.watchers:
+                watcher(name, output)
+            self.carry_out(name, output)
+            if self.dies_after(name, output):
                 self.kill(name)
                 self.at(self.random.randint(10 * MS, 3 * SECOND), "restart", name)
                 return
-            for watcher in self.watchers:
-                watcher(name, output)
-            match output:
-                case Keep(kept, block):
-                    self._keep(name, kept, block)
-                case Send(message, to):
-                    for receiver in [to] if to else [other for other in self.names if other != name]:
-                        self.post(name, receiver, message)
-                case Start(timer, delay):
-                    self.at(delay, "timer", (name, self._lives[name], timer))
-                case Decided(commit):
-                    disk = self.disks[name]
-                    disk.commits[commit.qc.height] = commit
-                    disk.blocks.clear()
-                    self.trace.append(
-                        f"{self.now} {name} decides {commit.qc.height} {commit.block.id.hex()[:8]}"
-                    )
-                case Accuse(evidence):
-                    self.disks[name].seq += 1
-                    record = Accused(evidence)
-                    tx = sign(node.keys, transaction("main", name, self.disks[name].seq, record))
-                    for receiver in self.names:
-                        self.post(name, receiver, tx)
 
-    def _keep(self, name: str, kept: Kept, block: Block | None) -> None:
-        disk = self.disks[name]
-        disk.kept = kept
-        if block is not None:
-            disk.blocks[block.id] = block
+    def dies_after(self, name: str, output: Output) -> bool:
+        """Whether the node is killed right after this output of it."""
+        share = 0.002 * self.faults.kills if self.now < (self.heal_at or 0) else 0.0
+        return share > 0 and self.random.random() < share
+
+    def carry_out(self, name: str, output: Output) -> None:
+        """What the world does with an output of a node."""
+        node, disk = self.nodes[name], self.disks[name]
+        assert node is not None
+        match output:
+            case Keep(kept, block):
+                disk.kept = kept
+                if block is not None:
+                    disk.blocks[block.id] = block
+            case Send(message, to):
+                for receiver in [to] if to else [other for other in self.names if other != name]:
+                    self.post(name, receiver, message)
+            case Start(timer, delay):
+                self.at(delay, "timer", (name, self._lives[name], timer))
+            case Decided(commit):
+                disk.commits[commit.qc.height] = commit
+                disk.blocks.clear()
+                self.trace.append(f"{self.now} {name} decides {commit.qc.height} {commit.block.id.hex()[:8]}")
+            case Accuse(evidence):
+                disk.seq += 1
+                record = Accused(evidence)
+                tx = sign(node.keys, transaction("main", name, disk.seq, record))
+                for receiver in self.names:
+                    self.post(name, receiver, tx)
 
     # --- the network ----------------------------------------------------------------------------------------
 
@@ -278,19 +280,19 @@ class World:
             return
         message = codec.decode(data, Message | Tx)
         assert not isinstance(message, codec.Malformed), message
-        self._let(receiver, node.receive(message))
+        self.do(receiver, node.receive(message))
 
     def _on_timer(self, argument: tuple[str, int, Timer]) -> None:
         name, life, timer = argument
         node = self.nodes[name]
         if node is not None and life == self._lives[name]:
-            self._let(name, node.consensus.timeout(timer, self.clock(name)))
+            self.do(name, node.consensus.timeout(timer, self.clock(name)))
 
     def _on_gossip(self, argument: tuple[str, int]) -> None:
         name, life = argument
         node = self.nodes[name]
         if node is not None and life == self._lives[name]:
-            self._let(name, [node.gossip.status()])
+            self.do(name, [node.gossip.status()])
             self.at(GOSSIP, "gossip", (name, life))
 
     def _on_submit(self, name: str) -> None:
@@ -304,7 +306,6 @@ class World:
 
     def _on_kill(self, name: str) -> None:
         if self.nodes[name] is not None:
-            self._dying = name
             self.kill(name)
             self.at(self.random.randint(10 * MS, 3 * SECOND), "restart", name)
 
@@ -317,11 +318,3 @@ class World:
 
     def _on_join(self, links: set[tuple[str, str]]) -> None:
         self.cut -= links
-
-    def _let(self, name: str, outputs: list[Output]) -> None:
-        """Carry out ``outputs``; now and then the node dies in the middle of them."""
-        dies = bool(outputs) and self.faults.kills > 0 and self.now < (self.heal_at or 0)
-        if dies and self.random.random() < 0.002 * self.faults.kills:
-            self.do(name, outputs, self.random.randrange(len(outputs) + 1))
-        else:
-            self.do(name, outputs)

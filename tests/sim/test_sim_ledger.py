@@ -11,6 +11,7 @@ from sim_ledger import SECOND, Faults, World
 LIES = ("equivocate", "withhold", "invalid", "flood", "wrong-chain")
 STORM = 20 * SECOND
 CALM = 60 * SECOND
+SEEDS = 500
 
 
 def hostile(seed: int) -> World:
