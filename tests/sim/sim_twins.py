@@ -1,7 +1,7 @@
 """Twins: liars as two honest nodes with one key, and a partition for every phase of every round.
 
-After Bano et al., "Twins: BFT systems made robust" (2021). A scenario says, for each round, who leads and which
-nodes hear each other's proposals, prevotes and precommits. What is not heard in its phase is lost until the
+After Bano et al., "Twins: BFT systems made robust" (2021). A scenario says, for each round, who leads and who
+hears whose proposals, prevotes and precommits. What is not heard in its phase is lost until the
 end, when everybody hears everybody. The nodes are the real ones.
 """
 
