@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ledger import merkle, pom
-from ledger.codec import Malformed, digest, encode
+from ledger.codec import Malformed, encode
 from ledger.pom import Place
 from ledger.pool import Pool
 from ledger.ports import MILLISECOND
 from ledger.records import Accused, read
 from ledger.signing import Keys, verifies
 from ledger.state import Genesis, State
-from ledger.types import MAX_BODY, Block, Commit, Evidence, Header, Tx, Vote
+from ledger.types import MAX_BODY, Block, Commit, Evidence, Header, Tx, Vote, members_hash
 
 SKEW = (500 + 2_000) * MILLISECOND  # between our clock and a new block's time
 REMEMBERED = 100_000  # transactions whose signature was checked
@@ -61,8 +61,8 @@ class DecidedChain:
     def _header(self, place: Place, time: int, body: Sequence[Tx]) -> Header:
         state = self.state
         return Header(
-            1, self.id, self.height, state.head, time, body_root(body), state.root, state.pom_root,
-            members_hash(state.members), members_hash(state.next_members), place.node, place.nonce,
+            1, self.id, self.height, state.head, time, merkle.root(leaves(body)), state.root, state.pom_root,
+            members_hash(state.voting), members_hash(state.next_voting), place.node, place.nonce,
         )  # fmt: skip
 
     def refuses(self, block: Block, now: int | None) -> str:
@@ -147,11 +147,6 @@ class DecidedChain:
         )
 
 
-def body_root(body: Sequence[Tx]) -> bytes:
-    """The Merkle root over the transactions."""
-    return merkle.root([encode(tx) for tx in body])
-
-
-def members_hash(members: Sequence[str]) -> bytes:
-    """Who votes, as a header has it."""
-    return digest(encode(tuple(members)))
+def leaves(body: Sequence[Tx]) -> list[bytes]:
+    """What the Merkle tree of a block stands on."""
+    return [encode(tx) for tx in body]

@@ -189,6 +189,9 @@ class Consensus:
         if len(vote.bid) not in (0, 32) or not self.roll.signed(vote):
             return False
         self._is_in(vote.who, vote.round)
+        if vote.who == self.me and (vote.round, vote.type) not in self.signed:
+            self.signed[vote.round, vote.type] = vote  # from before our disk was lost, or set back
+            self._keep(None)
         if abs(vote.round - self.round) > WINDOW:
             return True
         evidence = self.votes.cast(vote)

@@ -7,6 +7,7 @@ has why.
 
 from __future__ import annotations
 
+import base64
 from collections import deque
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -28,7 +29,7 @@ from ledger.records import (
     Revoked,
     read,
 )
-from ledger.types import Block, Id, Natural, Struct, Tx
+from ledger.types import Block, Member, Members, Natural, Struct, Tx
 from ledger.votes import faults
 
 DEMOTED = 32  # blocks for which a member that was passed over comes last
@@ -37,10 +38,10 @@ MAX_VOID = 1_000
 
 
 class Genesis(Struct, frozen=True, tag="genesis"):
-    """How a chain begins."""
+    """How a chain begins; ``name`` is for people."""
 
     v: Literal[1]
-    chain: Id
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,14}\Z")]
     time: Natural
     parties: Annotated[tuple[Party, ...], Meta(min_length=1, max_length=1024)]
 
@@ -48,6 +49,12 @@ class Genesis(Struct, frozen=True, tag="genesis"):
     def id(self) -> bytes:
         """What the first block names as the one before it; also draws its proposers."""
         return digest(encode(self))
+
+    @property
+    def chain(self) -> str:
+        """The chain's id: the name and 80 bits of what it begins with, so that nothing signed for one chain
+        is good for another of the same name."""
+        return f"{self.name}-{base64.b32encode(self.id[:10]).decode().lower()}"
 
 
 class State:
@@ -66,19 +73,25 @@ class State:
         self.root = genesis.id
         self.void: deque[tuple[int, str, int, str]] = deque(maxlen=MAX_VOID)  # height, node, seq, why
         self.accused: set[str] = set()
-        self._members = deque([self._voting()] * AHEAD, maxlen=AHEAD)
+        self.publics = {party.node: party.public for party in genesis.parties}  # of everybody there ever was
+        self._voting = deque([self._voters()] * AHEAD, maxlen=AHEAD)
         self._recent: deque[tuple[str, tuple[str, ...]]] = deque(maxlen=DEMOTED)  # proposer, passed over
         self.workload.turn(self.time, self.members)
 
     @property
     def members(self) -> tuple[str, ...]:
         """Who votes at the next height, in order of name."""
-        return self._members[0]
+        return tuple(member.node for member in self.voting)
 
     @property
-    def next_members(self) -> tuple[str, ...]:
+    def voting(self) -> Members:
+        """Who votes at the next height, with keys."""
+        return self._voting[0]
+
+    @property
+    def next_voting(self) -> Members:
         """Who votes at the height after it."""
-        return self._members[1]
+        return self._voting[1]
 
     @property
     def workloads(self) -> dict[str, int]:
@@ -121,11 +134,11 @@ class State:
             why = self._effect(tx)
             if why:
                 self.void.append((self.height, tx.node, tx.seq, why))
-        self._members.append(self._voting())
+        self._voting.append(self._voters())
         if self.height % EPOCH == 0:
             self.workload.turn(self.time, self.members)
         void = [entry for entry in self.void if entry[0] == self.height]
-        self.root = digest(self.root, self.head, encode((self.members, self.next_members, void)))
+        self.root = digest(self.root, self.head, encode((self.voting, self.next_voting, void)))
 
     def _effect(self, tx: Tx) -> str:
         record = read(tx)
@@ -148,11 +161,13 @@ class State:
                     return f"{by.node} may enrol nobody"
                 if party.node in self.parties:
                     return f"{party.node} is enrolled already"
+                if self.publics.setdefault(party.node, party.public) != party.public:
+                    return f"{party.node} had another key"
                 self.parties[party.node] = party
             case Revoked(node):
                 if not by.dispatcher:
                     return f"{by.node} may revoke nobody"
-                if node not in self.parties or len(self._voting()) == 1:
+                if node not in self.parties or len(self._voters()) == 1:
                     return f"{node} cannot be revoked"
                 del self.parties[node]
             case Accused(evidence):
@@ -161,5 +176,7 @@ class State:
                 pass
         return ""
 
-    def _voting(self) -> tuple[str, ...]:
-        return tuple(sorted(node for node, party in self.parties.items() if party.member))
+    def _voters(self) -> Members:
+        return tuple(
+            Member(node, party.public) for node, party in sorted(self.parties.items()) if party.member
+        )

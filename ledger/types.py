@@ -79,6 +79,21 @@ class Header(Struct, frozen=True, tag="header"):
         return codec.digest(codec.encode(self))
 
 
+class Member(Struct, frozen=True):
+    """Who votes, and the key that its votes are signed with."""
+
+    node: Id
+    public: Annotated[bytes, Meta(min_length=codec.PUBLIC_BYTES, max_length=codec.PUBLIC_BYTES)]
+
+
+Members: TypeAlias = tuple[Member, ...]  # in order of name
+
+
+def members_hash(members: Members) -> bytes:
+    """Who votes, as a header has it."""
+    return codec.digest(codec.encode(members))
+
+
 class Block(Struct, frozen=True, tag="block"):
     """A header with its transactions."""
 

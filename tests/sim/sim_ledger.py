@@ -221,7 +221,7 @@ class World:
             case Accuse(evidence):
                 disk.seq += 1
                 record = Accused(evidence)
-                tx = sign(node.keys, transaction("main", name, disk.seq, record))
+                tx = sign(node.keys, transaction(self.genesis.chain, name, disk.seq, record))
                 for receiver in self.names:
                     self.post(name, receiver, tx)
 
