@@ -25,7 +25,10 @@ class Carrier(Component):
         Fault("turned", "workpieces that come in lie the wrong way round"),
     )
 
+    STATE: ClassVar[tuple[str, ...]] = ("offered",)
+
     def start(self) -> None:
+        self.offered = ""  # the workpiece that was said to wait for the neighbour
         self._subscribers: list[Callable[[], None]] = []
         self._rooms: list[Callable[[], None]] = []
         other = self.links.get("to")
@@ -59,29 +62,28 @@ class Carrier(Component):
         """The workpiece that is seen at ``at``."""
         raise NotImplementedError
 
-    def held(self, at: float) -> Workpiece | None:
-        """The workpiece that stays where it is at ``at``, so that it can be worked on."""
-        raise NotImplementedError
-
     def replace(self, workpiece: Workpiece) -> None:
         """``workpiece`` stands where the one with its id stood."""
         raise NotImplementedError
 
+    # What a carrier implements on which workpieces can be held and worked on.
+
+    def held(self, at: float) -> Workpiece | None:
+        """The workpiece that stays where it is at ``at``, so that it can be worked on."""
+        return None
+
     def grip(self, name: str, at: float, window: float) -> bool:
         """``name`` holds the workpiece whose leading edge is within ``window`` of ``at``, if there is one."""
-        raise NotImplementedError
+        return False
 
     def let_go(self, name: str) -> None:
         """``name`` holds nothing any more."""
-        raise NotImplementedError
 
     def bar(self, name: str, at: float) -> None:
         """``name`` bars the way at ``at`` from now on."""
-        raise NotImplementedError
 
     def unbar(self, name: str) -> None:
         """``name`` lets pass."""
-        raise NotImplementedError
 
     # What every carrier has.
 
@@ -90,6 +92,9 @@ class Carrier(Component):
         if "missing" in self.faults:
             self.tell("dropped", workpiece.id, "missing")
             return
+        if "turned" in self.faults:
+            workpiece = workpiece.with_pose(workpiece.pose.turned(180))
+        self.offered = "" if self.offered == workpiece.id else self.offered
         self.take_in(workpiece, at)
         self.changed()
 
@@ -130,10 +135,19 @@ class Carrier(Component):
         for callback in self._rooms:
             callback()
 
+    def onward(self) -> tuple[Carrier | None, float]:
+        """Where what waits at the outlet goes: the next carrier here, or None, and at what place on it."""
+        return self._to, self.params["to-at"]
+
     def pass_on(self) -> None:
-        """Hand what waits at the outlet to the next carrier, if there is one and it takes it."""
-        other, at = self._to, self.params.get("to-at", 0.0)
-        while other is not None and (waiting := self.waiting()) is not None and other.admits(waiting, at):
+        """Hand what waits at the outlet to the next carrier if it takes it; if there is none, offer it."""
+        while (waiting := self.waiting()) is not None:
+            other, at = self.onward()
+            if other is None and waiting.id != self.offered:
+                self.offered = waiting.id
+                self.tell("offered", waiting.id)
+            if other is None or not other.admits(waiting, at):
+                return
             other.admit(self.take_off(waiting.id), at)
             self.changed()
 

@@ -11,14 +11,21 @@ import msgspec
 from gateway.field.tags import Complain, Tag
 from gateway.twin.component import Component, Port
 from gateway.twin.components.axes import CamSwitch, ServoAxis
+from gateway.twin.components.buffers import Bin, Buffer, Magazine
 from gateway.twin.components.dispensing import DispensingValve
 from gateway.twin.components.drives import LinearAxis, RotaryAxis
 from gateway.twin.components.electrics import FrequencyConverter, MotorStarter, PowerSupply
+from gateway.twin.components.gripping import PickAndPlace
 from gateway.twin.components.joining import Screwdriver
+from gateway.twin.components.lanes import Diverter, Merger, RollerZone
+from gateway.twin.components.lifting import Flipper, Lift, TurnUnit
+from gateway.twin.components.places import Nest
 from gateway.twin.components.pneumatics import AirSupply, Cylinder
 from gateway.twin.components.safety import Door
+from gateway.twin.components.shuttle import Shuttle
 from gateway.twin.components.stops import RejectGate, Stopper
 from gateway.twin.components.transport import BeltConveyor, PhotoEye
+from gateway.twin.components.turning import RotaryTable
 from gateway.units import quantity
 from gateway.yamlfile import Id, Text
 
@@ -27,20 +34,33 @@ _WORD = re.compile(r"[a-z][a-z0-9_]{0,31}")
 KINDS: dict[str, type[Component]] = {
     "air-supply": AirSupply,
     "belt-conveyor": BeltConveyor,
+    "bin": Bin,
+    "buffer": Buffer,
     "cam-switch": CamSwitch,
     "cylinder": Cylinder,
     "dispensing-valve": DispensingValve,
+    "diverter": Diverter,
     "door": Door,
+    "flipper": Flipper,
     "frequency-converter": FrequencyConverter,
+    "lift": Lift,
     "linear-axis": LinearAxis,
+    "magazine": Magazine,
+    "merger": Merger,
     "motor-starter": MotorStarter,
+    "nest": Nest,
     "photo-eye": PhotoEye,
+    "pick-and-place": PickAndPlace,
     "power-supply": PowerSupply,
     "reject-gate": RejectGate,
+    "roller-zone": RollerZone,
     "rotary-axis": RotaryAxis,
+    "rotary-table": RotaryTable,
     "screwdriver": Screwdriver,
     "servo-axis": ServoAxis,
+    "shuttle": Shuttle,
     "stopper": Stopper,
+    "turn-unit": TurnUnit,
 }
 
 

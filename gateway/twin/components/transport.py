@@ -59,6 +59,7 @@ class BeltConveyor(Carrier):
         *Carrier.FAULTS,
     )
     STATE: ClassVar[tuple[str, ...]] = (
+        *Carrier.STATE,
         "driven",
         "backwards",
         "wanted",
@@ -69,7 +70,6 @@ class BeltConveyor(Carrier):
         "tacho",
         "closed",
         "grips",
-        "offered",
         "pending",
     )
 
@@ -85,7 +85,6 @@ class BeltConveyor(Carrier):
         self.tacho: Segment = still(self.now, 0.0)
         self.closed: dict[str, float] = {}  # stop -> where it bars the way
         self.grips: dict[str, str] = {}  # who holds -> workpiece
-        self.offered = ""
         self.pending: int | None = None
         self._marks: list[Mark] = []
         self._inlets: list[tuple[float, Callable[[], None]]] = []  # where others wait for room
@@ -134,7 +133,6 @@ class BeltConveyor(Carrier):
         index = next(index for index, (each, _) in enumerate(self.items) if each.id == workpiece)
         taken, _ = self.items.pop(index)
         self.grips = {who: held for who, held in self.grips.items() if held != workpiece}
-        self.offered = "" if self.offered == workpiece else self.offered
         self._limit()
         return taken
 
@@ -208,6 +206,13 @@ class BeltConveyor(Carrier):
         """The workpiece that covers ``at`` on both sides: a stop there would come up under it."""
         for (workpiece, _), position in zip(self.items, self.positions(), strict=True):
             if position - workpiece.length < at - NEAR and position > at + NEAR:
+                return workpiece
+        return None
+
+    def standing(self, at: float) -> Workpiece | None:
+        """The workpiece whose leading edge is at ``at`` and that nobody grips."""
+        for (workpiece, _), position in zip(self.items, self.positions(), strict=True):
+            if abs(position - at) <= NEAR and not self._is_held(workpiece):
                 return workpiece
         return None
 
@@ -286,12 +291,7 @@ class BeltConveyor(Carrier):
             callback, workpiece = self._crossed.pop(0)
             if any(each.id == workpiece.id for each, _ in self.items):
                 callback(workpiece)
-        waiting = self.waiting()
-        if waiting is not None and self._to is not None:
-            self.pass_on()
-        elif waiting is not None and waiting.id != self.offered:
-            self.offered = waiting.id
-            self.tell("offered", waiting.id)
+        self.pass_on()
         self._limit()
         self.cancel(self.pending)
         self.pending = None
