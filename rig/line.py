@@ -182,8 +182,6 @@ def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
     for name, (each, station) in stations.items():
         program = replaced[name].resolve() if name in replaced else station.program_path()
         _check_program(program, each, station, str(path), problems, name in replaced)
-        if each.serve or each.mode == "virtual":
-            problems += unplayable(station)
         lined[name] = LineStation(station, each.mode, each.serve, neighbours[name], program)
     _check_flow(entry, lined, complain, bool(problems))
     if problems:
@@ -310,21 +308,6 @@ def _check_program(
                 "give the path of a Structured Text file",
             )
         )
-
-
-def unplayable(station: Station) -> list[Problem]:
-    """The devices that no virtual controller of ours can have."""
-    return [
-        Problem(
-            station.file,
-            device.line,
-            0,
-            f"{station.id}: {device.name} speaks no Modbus, and a virtual controller has no other coupler",
-            "write modbus://host:port/unit",
-        )
-        for device in station.having("coupler")
-        if device.protocol != "modbus"
-    ]
 
 
 def _check_flow(entry: LineFile, stations: dict[str, LineStation], complain: Complain, partial: bool) -> None:

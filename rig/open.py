@@ -15,7 +15,7 @@ from gateway.errors import BadInput, Problem
 from gateway.yamlfile import identifier, read_text
 from rig.backend import Backend
 from rig.broker import choose
-from rig.line import Line, Mode, load_line, unplayable
+from rig.line import Line, Mode, load_line
 
 Ports = Literal["file", "auto"]
 CHOICES = {"mode": ("hil", "virtual"), "ports": ("file", "auto"), "broker": ("mosquitto", "embedded")}
@@ -99,8 +99,6 @@ def prepare(options: Options) -> Line:
             )
         )
     for name, each in line.stations.items():
-        if mode == "virtual":
-            problems += unplayable(each.station)
         if each.program is None and mode == "virtual":
             station = each.station
             problems.append(

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 
 from gateway.cell.cell import Asked, Cell, Inputs, Outputs
 from gateway.controller.compile import Program
+from gateway.controller.couplers import coupler_view
 from gateway.controller.mapping import Direct, Loopback
-from gateway.controller.modules import CouplerView, Polled, ranges
+from gateway.controller.modules import Polled, ranges
 from gateway.controller.runtime import VirtualController
 from gateway.errors import DeviceRefused
+from gateway.field.drivers.base import not_held
 from gateway.field.served import left_out
 from gateway.field.serving.tables import Tables
 from gateway.field.serving.variables import Variables
@@ -47,7 +49,8 @@ class VirtualDevices:
         main = station.controller
         self._clients: dict[str, Direct] = {main.name: Loopback(main.protocol, program, memory)}
         for each in station.having("coupler"):
-            self._clients[each.name] = Direct(CouplerView(memory, where[each.name]))
+            view = coupler_view(each.protocol, program, memory, where[each.name])
+            self._clients[each.name] = Direct(view)
         self._images: dict[str, Tables | Variables] = {}
         self._polled: list[tuple[Polled, Tables | Variables]] = []
         self._outputs: dict[str, Value] = {}  # of served devices
@@ -85,12 +88,16 @@ class VirtualDevices:
                     Direct(image).write(tag.address, tag.type, value)
         self._polls += 1
 
-    def write(self, tag: Tag, value: Value) -> None:
-        """The gateway writes an input; DeviceRefused."""
+    def write(self, tag: Tag, value: Value) -> str:
+        """The gateway writes an input; what it then finds wrong there ("": nothing). DeviceRefused."""
         if tag.device in self._images:
             self._images[tag.device].put({tag.name: value})
-        else:
-            self._clients[tag.device].write(tag.address, tag.type, tag.to_device(value))
+            return ""
+        client = self._clients[tag.device]
+        client.write(tag.address, tag.type, tag.to_device(value))
+        if not tag.verify:
+            return ""
+        return not_held(tag, value, tag.from_device(client.read(tag.address, tag.type)))
 
     def read(self, tag: Tag) -> Value:
         """The gateway reads an output; DeviceRefused."""
@@ -131,9 +138,11 @@ class VirtualStation:
         self._ticket = out.ticket
         for name, value in out.writes.items():
             try:
-                self.devices.write(self.station.tags[name], value)
+                wrong = self.devices.write(self.station.tags[name], value)
             except DeviceRefused as refused:
-                self._refused[name] = str(refused)
+                wrong = str(refused)
+            if wrong:
+                self._refused[name] = wrong
             else:
                 self._refused.pop(name, None)
         # A refused write is told once and not tried again until the value changes, as on the wire.

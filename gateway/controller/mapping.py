@@ -7,7 +7,6 @@ real servers and the loopback answer from the same views, so neither can drift f
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable
 from typing import Literal, NamedTuple, cast
 
 from gateway.controller.compile import Location, Program
@@ -198,7 +197,7 @@ class OpcUaView:
         found = self._find(node)
         if not found.writable:
             raise DeviceRefused(
-                "BadNotWritable", node, "write a %M variable that the program does not assign itself"
+                "BadNotWritable", node, "write an input of the program: what it does not assign itself"
             )
         self.check_type(node, opcua_type)
         area, at = self._areas[found.location.area], found.location
@@ -222,6 +221,13 @@ class OpcUaView:
         return found
 
 
+def view_of(protocol: Protocol, program: Program, memory: Memory) -> ModbusView | S7View | OpcUaView:
+    """What a client over ``protocol`` sees of a controller's memory."""
+    if protocol == "modbus":
+        return ModbusView(memory)
+    return S7View(program, memory) if protocol == "s7" else OpcUaView(program, memory)
+
+
 class ModbusTables(typing.Protocol):
     """What Modbus serves: see gateway.field.serving.modbus.View."""
 
@@ -229,6 +235,14 @@ class ModbusTables(typing.Protocol):
     def read_registers(self, table: Literal["hr", "ir"], first: int, count: int) -> bytes: ...
     def write_bits(self, first: int, count: int, values: int) -> None: ...
     def write_registers(self, first: int, data: bytes) -> None: ...
+
+
+class S7Data(typing.Protocol):
+    """What S7 serves: data in areas and blocks; DeviceRefused for what is not there."""
+
+    def read(self, area: S7AreaName, db: int, first: int, count: int) -> bytes: ...
+    def write(self, area: S7AreaName, db: int, first: int, data: bytes) -> None: ...
+    def write_bit(self, area: S7AreaName, db: int, byte: int, bit: int, value: bool) -> None: ...
 
 
 class OpcUaVariables(typing.Protocol):
@@ -247,9 +261,9 @@ class Direct:
     the server would, with the server's code.
     """
 
-    def __init__(self, view: ModbusTables | S7View | OpcUaVariables) -> None:
+    def __init__(self, view: ModbusTables | S7Data | OpcUaVariables) -> None:
         self._modbus = cast(ModbusTables, view)
-        self._s7 = cast(S7View, view)
+        self._s7 = cast(S7Data, view)
         self._opcua = cast(OpcUaVariables, view)
 
     def read(self, address: Address, type: DataType) -> Value:
@@ -306,9 +320,4 @@ class Loopback(Direct):
 
     def __init__(self, protocol: Protocol, program: Program, memory: Memory) -> None:
         self.protocol = protocol
-        views: dict[Protocol, Callable[[], ModbusView | S7View | OpcUaView]] = {
-            "modbus": lambda: ModbusView(memory),
-            "s7": lambda: S7View(program, memory),
-            "opcua": lambda: OpcUaView(program, memory),
-        }
-        super().__init__(views[protocol]())
+        super().__init__(view_of(protocol, program, memory))

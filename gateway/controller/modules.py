@@ -1,4 +1,4 @@
-"""The I/O modules of a controller: those wired to its terminals and those it polls; pure.
+"""The I/O modules of a controller: which bytes belong to which, and those that it polls; pure.
 
 A module's inputs begin at byte ``at`` of %I and its outputs at byte ``at`` of %Q; they end where the next
 module's begin (docs/mapping.md).
@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 from gateway.controller.compile import Location, Program
 from gateway.controller.mapping import SERVED_BYTES
 from gateway.controller.memory import Memory
-from gateway.errors import DeviceRefused
 from gateway.field.addresses import Protocol
 from gateway.field.serving import bits
 from gateway.field.serving.variables import NAMESPACE
@@ -31,46 +30,6 @@ def ranges(begins: Iterable[int]) -> list[Range]:
     """The bytes of modules that begin at ``begins``, in their order."""
     begins = list(begins)
     return [Range(at, min([SERVED_BYTES, *(other for other in begins if other > at)])) for at in begins]
-
-
-class CouplerView:
-    """A remote I/O module wired to the controller, as its Modbus tables.
-
-    What a client writes to its outputs (coils, holding registers) comes in at %I; what the controller puts
-    out at %Q is read at its inputs (discrete inputs, input registers). Bits and registers are two names of
-    the same bytes.
-    """
-
-    def __init__(self, memory: Memory, where: Range) -> None:
-        self._areas, self._where = memory.areas, where
-
-    def read_bits(self, table: Literal["coil", "di"], first: int, count: int) -> bytes:
-        """``count`` bits in ceil(count / 8) bytes."""
-        self._check(table, first, count, 8 * (self._where.end - self._where.at))
-        return bits.cut(self._areas["I" if table == "coil" else "Q"], 8 * self._where.at + first, count)
-
-    def read_registers(self, table: Literal["hr", "ir"], first: int, count: int) -> bytes:
-        """``count`` registers, each high byte first."""
-        self._check(table, first, count, (self._where.end - self._where.at) // 2)
-        start = self._where.at + 2 * first
-        return bytes(self._areas["I" if table == "hr" else "Q"][start : start + 2 * count])
-
-    def write_bits(self, first: int, count: int, values: int) -> None:
-        """Write ``count`` coils from the low bits of ``values``."""
-        self._check("coil", first, count, 8 * (self._where.end - self._where.at))
-        bits.put(self._areas["I"], 8 * self._where.at + first, count, values)
-
-    def write_registers(self, first: int, data: bytes) -> None:
-        """Write ``len(data) // 2`` holding registers, each high byte first."""
-        self._check("hr", first, len(data) // 2, (self._where.end - self._where.at) // 2)
-        start = self._where.at + 2 * first
-        self._areas["I"][start : start + len(data)] = data
-
-    def _check(self, table: str, first: int, count: int, size: int) -> None:
-        if first + count > size:
-            raise DeviceRefused(
-                "illegal data address", f"{table}:{first + count - 1}", f"served are {table}:0..{size - 1}"
-            )
 
 
 class Polled:

@@ -13,62 +13,26 @@ import asyncio
 import contextlib
 import gc
 import importlib
-import importlib.metadata
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from gateway.controller.compile import Program, ProgramErrors, compile_program
-from gateway.controller.mapping import SERVED_BYTES, ModbusView, OpcUaView, S7View
-from gateway.controller.masters import Master
-from gateway.controller.modules import CouplerView, Polled, ranges
 from gateway.controller.runtime import VirtualController
-from gateway.field.addresses import Protocol
+from gateway.controller.servers.addresses import EXAMPLES, Modules, ServeAddress, read_address, read_module
+from gateway.controller.servers.build import make_modules, make_server
 from gateway.field.serving import Server
 from gateway.parent import end_with_stdin
 from gateway.units import duration
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_ERROR = 0, 2, 3
-_PROTOCOLS: dict[str, Protocol] = {"modbus": "modbus", "opc.tcp": "opcua", "s7": "s7"}
-_PORTS = {"modbus": 502, "opc.tcp": 4840, "s7": 102}
-_EXAMPLES = "modbus://127.0.0.1:15021/1, opc.tcp://127.0.0.1:14840 or s7://127.0.0.1:10102/0/1"
 _MILLISECOND = 1_000_000
-_PRODUCT = "virtual controller"
 _MIN_SCAN = _MILLISECOND
-
-
-class ServeAddress(NamedTuple):
-    """Where to serve: ``numbers`` are the Modbus unit, or S7's rack and slot."""
-
-    scheme: str
-    host: str
-    port: int
-    numbers: tuple[int, ...]
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return "/".join((f"{self.scheme}://{host}:{self.port}", *map(str, self.numbers)))
-
-
-class Module(NamedTuple):
-    """An I/O module of the controller; its I/O begins at byte ``at`` of %I and %Q."""
-
-    address: ServeAddress
-    at: int
-
-
-class Modules(NamedTuple):
-    """The controller's I/O modules: those wired to it and those it polls."""
-
-    couplers: tuple[Module, ...] = ()
-    polled: tuple[Module, ...] = ()
 
 
 class Statistics(NamedTuple):
@@ -89,101 +53,19 @@ class Statistics(NamedTuple):
         )
 
 
-def read_address(text: str) -> ServeAddress:
-    """Read ``modbus://host:port/unit``, ``opc.tcp://host:port`` or ``s7://host:port/rack/slot``.
-
-    Raises ValueError("what was wrong; what would be right").
-    """
-    wrong = ValueError(f"{text!r} is not an address to serve at; write for example {_EXAMPLES}")
-    try:
-        url = urlsplit(text)
-        numbers = tuple(int(part) for part in url.path.strip("/").split("/") if part)
-        port = url.port
-    except ValueError:
-        raise wrong from None
-    if url.scheme not in _PORTS or not url.hostname or url.query or url.fragment:
-        raise wrong
-    defaults = {"modbus": (1,), "opc.tcp": (), "s7": (0, 1)}[url.scheme]
-    limits = {"modbus": (247,), "opc.tcp": (), "s7": (7, 31)}[url.scheme]
-    numbers = numbers or defaults
-    if len(numbers) != len(limits) or any(
-        not 0 <= n <= most for n, most in zip(numbers, limits, strict=True)
-    ):
-        raise wrong
-    return ServeAddress(url.scheme, url.hostname, _PORTS[url.scheme] if port is None else port, numbers)
-
-
-def read_module(text: str, schemes: tuple[str, ...]) -> Module:
-    """Read ``URL?at=byte`` (0 when left out); ValueError as ``read_address``."""
-    url, query, at = text.partition("?at=")
-    address = read_address(url)
-    if address.scheme not in schemes:
-        raise ValueError(f"{text!r}: this is done over {' and '.join(schemes)} alone")
-    if query and not (at.isascii() and at.isdecimal() and len(at) < 4 and int(at) < SERVED_BYTES):
-        raise ValueError(f"{text!r}: ?at= is no byte of %I and %Q; give 0 to {SERVED_BYTES - 2}, even")
-    byte = int(at) if query else 0
-    if byte % 2:
-        raise ValueError(f"{text!r}: a module begins at a word; give an even byte")
-    return Module(address, byte)
-
-
-def make_server(address: ServeAddress, controller: VirtualController) -> Server:
-    """The server for ``address`` before the controller's memory; imports one protocol's library at most."""
-    program, memory = controller.program, controller.memory
-    version = _version()
-    if address.scheme == "opc.tcp":
-        from gateway.field.serving.opcua import About, OpcUaServer
-
-        view = OpcUaView(program, memory)
-        about = About(_PRODUCT, version, program.name, program.name, program.sha256)
-        return OpcUaServer(address.host, address.port, view, about)
-    from gateway.field.serving.tcp import TcpServer
-
-    if address.scheme == "modbus":
-        from gateway.field.serving.modbus import ModbusSession, identification
-
-        objects = identification(_PRODUCT, version, program.name, program.sha256)
-        modbus, unit = ModbusView(memory), address.numbers[0]
-        return TcpServer(address.host, address.port, lambda: ModbusSession(modbus, unit, objects))
-    from gateway.controller.servers.s7 import S7Session, component_lists
-
-    lists = component_lists(program.name, version)
-    s7, (rack, slot) = S7View(program, memory), address.numbers
-    return TcpServer(address.host, address.port, lambda: S7Session(s7, rack, slot, lists))
-
-
-def make_modules(
-    modules: Modules, controller: VirtualController, period_ns: int
-) -> tuple[list[Server], list[Master]]:
-    """Servers for the couplers, and masters for the modules that are polled."""
-    program, memory = controller.program, controller.memory
-    where = ranges(module.at for module in (*modules.couplers, *modules.polled))
-    servers: list[Server] = []
-    masters: list[Master] = []
-    for (address, _), span in zip(modules.couplers, where, strict=False):
-        from gateway.field.serving.modbus import ModbusSession, identification
-        from gateway.field.serving.tcp import TcpServer
-
-        objects = identification("virtual remote I/O", _version())
-        session = partial(ModbusSession, CouplerView(memory, span), address.numbers[0], objects)
-        servers.append(TcpServer(address.host, address.port, session))
-    for (address, _), span in zip(modules.polled, where[len(modules.couplers) :], strict=True):
-        polled = Polled(program, memory, _PROTOCOLS[address.scheme], span)
-        for unserved in polled.unserved:
-            print(f"warning: {unserved} is not polled at {address}", file=sys.stderr)
-        masters.append(Master(str(address), polled, period_ns))
-    return servers, masters
-
-
 async def scan_on_schedule(
-    controller: VirtualController, server: Server, period_ns: int, note: Callable[[Statistics], None]
+    controller: VirtualController,
+    servers: Sequence[Server],
+    period_ns: int,
+    note: Callable[[Statistics], None],
 ) -> None:
     """Scan every ``period_ns`` until cancelled. A scan that runs over skips to the next free slot."""
     statistics, due, told = Statistics(), time.monotonic_ns(), False
     while True:
         start = time.monotonic_ns()
         controller.scan(start)
-        server.publish()
+        for server in servers:
+            server.publish()
         if controller.fault is not None and not told:
             told = True
             fault, file = controller.fault, controller.program.file
@@ -209,7 +91,7 @@ async def serve(
     """Serve until ``stopping`` is set; ``ready`` is told the addresses that accept: the controller's and
     its couplers'. Raises OSError."""
     couplers, masters = make_modules(modules, controller, period_ns)
-    server = make_server(address, controller)
+    servers = [make_server(address, controller), *couplers]
     latest = Statistics()
 
     def note(statistics: Statistics) -> None:
@@ -218,11 +100,11 @@ async def serve(
 
     tasks: list[asyncio.Task[None]] = []
     try:
-        ports = [await each.start() for each in (server, *couplers)]
+        ports = [await each.start() for each in servers]
         # What has been built so far stays: a collection must not walk it in the middle of a scan.
         gc.collect()
         gc.freeze()
-        tasks.append(asyncio.create_task(scan_on_schedule(controller, server, period_ns, note)))
+        tasks.append(asyncio.create_task(scan_on_schedule(controller, servers, period_ns, note)))
         tasks += [asyncio.create_task(master.run()) for master in masters]
         stopped = asyncio.create_task(stopping.wait())
         await asyncio.sleep(0)  # the first scan
@@ -239,7 +121,7 @@ async def serve(
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        for each in (server, *couplers):
+        for each in servers:
             await each.stop()
     return latest
 
@@ -248,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; the exit status: 0 stopped, 2 bad input, 3 the address is not to be had."""
     parser = argparse.ArgumentParser(prog="python -m gateway.controller.serve", description=__doc__)
     parser.add_argument("program", type=Path, help="a Structured Text file")
-    parser.add_argument("--address", required=True, help=_EXAMPLES)
+    parser.add_argument("--address", required=True, help=EXAMPLES)
     parser.add_argument(
         "--coupler", action="append", default=[], metavar="URL?at=BYTE",
         help="serve a remote I/O module that is wired to this controller, its I/O from that byte on",
@@ -265,7 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
         if period_ns < _MIN_SCAN:
             raise ValueError(f"--scan {chosen.scan!r} is too short; the shortest is 1 ms")
         modules = Modules(
-            tuple(read_module(text, ("modbus",)) for text in chosen.coupler),
+            tuple(read_module(text, ("modbus", "opc.tcp", "s7")) for text in chosen.coupler),
             tuple(read_module(text, ("modbus", "opc.tcp")) for text in chosen.poll),
         )
         begins = [module.at for module in (*modules.couplers, *modules.polled)]
@@ -347,13 +229,6 @@ def _say(line: dict[str, object]) -> None:
 def _refuse(message: str, status: int) -> int:
     print(message, file=sys.stderr)
     return status
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("twinline")
-    except importlib.metadata.PackageNotFoundError:
-        return "0.0.0"  # run from a checkout that is not installed
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

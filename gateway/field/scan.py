@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from gateway.errors import ConnectionLost, DeviceRefused, GatewayError, ProtocolViolation
-from gateway.field.drivers.base import Identity, TagsRefused, open_driver
+from gateway.field.drivers.base import Identity, TagsRefused, not_held, open_driver
 from gateway.field.tags import Tag
 from gateway.field.types import Value
 
@@ -176,10 +176,8 @@ class DeviceLink:
             return None
         told: dict[str, str] = {}
         for name, value in written.items():
-            tag, found = self._verified[name], held[name]
-            if tag.type.pack(tag.to_device(found)) != tag.type.pack(tag.to_device(value)):
-                what = f"{name} at {tag.text}: written was {value}, held is {found}"
-                told[name] = f"{what}; find out who overwrites it"
+            if why := not_held(self._verified[name], value, held[name]):
+                told[name] = why
         self.counts.refusals += bool(told)
         return told
 

@@ -73,7 +73,8 @@ OUR_START = """
 import asyncio, time
 from gateway.controller.compile import compile_program
 from gateway.controller.runtime import VirtualController
-from gateway.controller.serve import make_server, read_address
+from gateway.controller.servers.addresses import read_address
+from gateway.controller.servers.build import make_server
 async def main():
     program = compile_program("PROGRAM p VAR a AT %MW0 : INT; END_VAR a := a; END_PROGRAM")
     controller = VirtualController(program)

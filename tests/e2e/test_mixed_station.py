@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from running import CONTROLLER, GATEWAY, ROOT, Run, Starter, by_id, is_free, procedures, until
 from snap7.client import Client
 from snap7.type import Area
@@ -172,6 +173,50 @@ def test_virtual_mode_has_the_same_verdicts(tmp_path: Path, start: Starter) -> N
     record = run.record("PASS", complete=True)
     assert {step.verdict for step in record.steps if step.phase != "connect"} == {"PASS"}
     assert len(record.steps) == 27
+
+
+RIO = {
+    "s7": {"coil": "DB1.DBX0.{}", "di": "DB2.DBX0.{}", "hr": "DB1.DBW2"},
+    "opc.tcp": {"coil": ("AirOk", "DoorClosed", "ClampClosed", "ClampOpened"), "hr": "SpeedRaw",
+                "di": ("BeltRun", "ClampClose", "LampFault")},
+}  # fmt: skip
+
+
+def wired_over(made: Mixed, scheme: str) -> None:
+    """Let the module that is wired to the controller speak another protocol; hr:1 is its only register."""
+
+    def there(match: re.Match[str]) -> str:
+        place = RIO[scheme][match[1]]
+        if scheme == "s7":
+            return f"address: {str(place).format(match[2])}"
+        return f"address: ns=2;s=Mixed.{place if isinstance(place, str) else place[int(match[2])]}"
+
+    text = made.station.read_text()
+    url = f"modbus://127.0.0.1:{made.ports['rio']}/1"
+    assert url in text
+    text = text.replace(url, f"{scheme}://127.0.0.1:{made.ports['rio']}{'/0/1' if scheme == 's7' else ''}")
+    lines = [
+        re.sub(r'address: "(coil|di|hr):(\d)"', there, line) if "device: rio," in line else line
+        for line in text.splitlines()
+    ]
+    made.station.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("mode", ["virtual", "hil"])
+@pytest.mark.parametrize("scheme", RIO)
+def test_a_coupler_may_speak_any_protocol(tmp_path: Path, start: Starter, scheme: str, mode: str) -> None:
+    made = mixed(tmp_path, serve=True)
+    wired_over(made, scheme)
+    run = start.session(tmp_path, made.line, "--mode", mode, "-k", "connect or checkout or screwing or door")
+    assert run.wait() == 0, run.shown
+    run.assert_nothing_left()
+    steps = by_id(run.record("PASS", complete=True))
+    assert len([name for name in steps if name.startswith("checkout/input")]) == 10
+    assert all(step.verdict == "PASS" for name, step in steps.items() if not name.startswith("connect"))
+    if mode == "hil":
+        shown = {each.name: each.value for each in steps["connect/device[mixed.rio]"].measurements}
+        assert shown["protocol"] == {"s7": "s7", "opc.tcp": "opcua"}[scheme]
+        assert "virtual remote I/O" in str(shown["device"]) or scheme == "s7"
 
 
 def test_a_coupler_whose_cable_is_cut_fails_the_station_and_is_named(tmp_path: Path, start: Starter) -> None:

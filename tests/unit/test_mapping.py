@@ -12,7 +12,8 @@ from gateway.controller.compile import compile_program
 from gateway.controller.mapping import Loopback, ModbusView, OpcUaView, S7View
 from gateway.controller.memory import Memory
 from gateway.controller.runtime import VirtualController
-from gateway.controller.serve import ServeAddress, Statistics, read_address
+from gateway.controller.serve import Statistics
+from gateway.controller.servers.addresses import ServeAddress, read_address
 from gateway.controller.servers.s7 import S7Session, component_lists
 from gateway.errors import DeviceRefused
 from gateway.field.addresses import Address, Protocol, parse_address
@@ -286,7 +287,9 @@ def test_long_identification_comes_in_parts() -> None:
 
 
 def s7_session() -> S7Session:
-    session = S7Session(S7View(PROGRAM, Memory()), 0, 1, component_lists("Cell1", "1.2.3"))
+    session = S7Session(
+        S7View(PROGRAM, Memory()), 0, 1, component_lists("virtual controller", "Cell1", "1.2.3")
+    )
     session.answer(bytes.fromhex("0300001611e00000000100c0010ac1020100c2020101"))
     return session
 

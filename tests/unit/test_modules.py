@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -10,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.controller.compile import compile_program
+from gateway.controller.couplers import CouplerTables, coupler_view
 from gateway.controller.mapping import Direct
 from gateway.controller.memory import Memory
-from gateway.controller.modules import CouplerView, Polled, Range, ranges
+from gateway.controller.modules import Polled, Range, ranges
 from gateway.controller.runtime import VirtualController
-from gateway.controller.serve import read_module
+from gateway.controller.servers.addresses import read_module
 from gateway.errors import DeviceRefused
-from gateway.field.addresses import parse_address
+from gateway.field.addresses import Protocol, parse_address
 from gateway.field.types import TYPES, Value
 
 PROGRAM = compile_program(
@@ -37,7 +39,7 @@ DOCUMENT = (Path(__file__).parents[2] / "docs/mapping.md").read_text()
 
 
 def coupler(memory: Memory) -> Direct:
-    return Direct(CouplerView(memory, HERE))
+    return Direct(CouplerTables(memory, HERE))
 
 
 def place(text: str) -> tuple[str, int, int]:
@@ -46,16 +48,17 @@ def place(text: str) -> tuple[str, int, int]:
     return area, int(index) * {"X": 1, "W": 2, "D": 4}[size], int(bit) if bit else -1
 
 
-def examples() -> list[tuple[str, str, str]]:
-    """The example table of the document: (IEC address, at the coupler, polled)."""
+def examples() -> list[tuple[str, str, str, str]]:
+    """The example table of the document: (IEC address, at the coupler, polled, at a coupler over S7)."""
     rows = DOCUMENT.partition("For example, with `at=64`:")[2].partition("\n## ")[0]
-    found = re.findall(r"^\| `(%\S+?)`.*?\| `(\w+:\d+)`.*?\| `(\w+:\d+)`", rows, re.MULTILINE)
+    row = r"^\| `(%\S+?)`.*?\| `(\w+:\d+)`.*?\| `(\w+:\d+)`.*?\| `(DB\S+)`"
+    found = re.findall(row, rows, re.MULTILINE)
     assert len(found) == 4
-    return [(iec, wired, polled) for iec, wired, polled in found]
+    return [(iec, wired, polled, block) for iec, wired, polled, block in found]
 
 
-@pytest.mark.parametrize(("iec", "wired", "polled"), examples())
-def test_the_document_says_where_things_are(iec: str, wired: str, polled: str) -> None:
+@pytest.mark.parametrize(("iec", "wired", "polled", "block"), examples())
+def test_the_document_says_where_things_are(iec: str, wired: str, polled: str, block: str) -> None:
     area, byte, bit = place(iec)
     memory = Memory()
     if bit >= 0:
@@ -65,6 +68,8 @@ def test_the_document_says_where_things_are(iec: str, wired: str, polled: str) -
         kind, value = TYPES["REAL" if "D" in iec else "INT"], 1  # type: ignore[assignment]
         memory.write(area, byte, kind.name, value)
     assert coupler(memory).read(parse_address("modbus", wired), kind) == value
+    over_s7 = Direct(coupler_view("s7", PROGRAM, memory, HERE))
+    assert over_s7.read(parse_address("s7", block), kind) == value
     module = Polled(PROGRAM, memory, "modbus", HERE)
     (name,) = (name for name, tag in module.tags.items() if tag.address == parse_address("modbus", polled))
     if area == "Q":
@@ -180,3 +185,69 @@ def test_a_module_is_read_from_the_command_line() -> None:
 def test_a_module_that_cannot_be_is_refused(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         read_module(text, ("modbus", "opc.tcp"))
+
+
+# --- couplers over S7 and OPC UA ------------------------------------------------------------------------
+
+# What the coupler's tables hold at coil:3, hr:1, hr:2, di:8 and ir:2, over the other two protocols.
+PLACES = {
+    "s7": ("DB1.DBX0.3", "DB1.DBW2", "DB1.DBD4", "DB2.DBX1.0", "DB2.DBD4", "DB2.DBW8"),
+    "opcua": tuple(f"ns=2;s=Cell.{name}" for name in ("sensor", "speed", "level", "lamp", "wanted", "count")),
+}
+
+
+@pytest.mark.parametrize("protocol", ["s7", "opcua"])
+def test_a_coupler_over_another_protocol_is_wired_to_the_same_bytes(protocol: Protocol) -> None:
+    controller = VirtualController(PROGRAM)
+    client = Direct(coupler_view(protocol, PROGRAM, controller.memory, HERE))
+    sensor, speed, level, lamp, wanted, count = (parse_address(protocol, text) for text in PLACES[protocol])
+    client.write(sensor, TYPES["BOOL"], True)
+    client.write(speed, TYPES["INT"], 77)
+    client.write(level, TYPES["REAL"], 2.5)
+    assert coupler(controller.memory).read(parse_address("modbus", "coil:3"), TYPES["BOOL"]) is True
+    assert coupler(controller.memory).read(parse_address("modbus", "hr:1"), TYPES["INT"]) == 77
+    controller.scan(0)
+    assert client.read(lamp, TYPES["BOOL"]) is True
+    assert client.read(wanted, TYPES["REAL"]) == 2.5
+    assert client.read(count, TYPES["UINT"]) == 77
+    assert client.read(speed, TYPES["INT"]) == 77
+    client.write(sensor, TYPES["BOOL"], False)
+    assert client.read(speed, TYPES["INT"]) == 77
+    controller.scan(1)
+    assert client.read(lamp, TYPES["BOOL"]) is False
+
+
+@pytest.mark.parametrize(
+    ("protocol", "address", "said"),
+    [
+        ("s7", "DB1.DBX16.0", "served are bytes 0..15"),
+        ("s7", "DB2.DBW15", "served are bytes 0..15"),
+        ("s7", "DB3.DBW0", "served are DB1 .* and DB2"),
+        ("s7", "MW0", "served are DB1 .* and DB2"),
+        ("opcua", "ns=2;s=Cell.below", "name a located variable"),
+        ("opcua", "ns=2;s=Cell.after", "name a located variable"),
+        ("opcua", "ns=2;s=Cell.command", "name a located variable"),
+    ],
+)
+def test_what_is_not_the_modules_is_not_served(protocol: Protocol, address: str, said: str) -> None:
+    at = parse_address(protocol, address)
+    kind = TYPES["BOOL" if "DBX" in address or "below" in address or "after" in address else "WORD"]
+    memory = Memory()
+    client = Direct(coupler_view(protocol, PROGRAM, memory, HERE))
+    with pytest.raises(DeviceRefused, match=said):
+        client.read(at, kind)
+    with pytest.raises(DeviceRefused):
+        client.write(at, kind, 1)
+    assert not any(map(any, memory.areas.values()))
+
+
+@pytest.mark.parametrize("protocol", ["s7", "opcua"])
+def test_what_comes_out_of_the_controller_is_not_written_there(protocol: Protocol) -> None:
+    """An S7 device takes such a write and does nothing with it; an OPC UA server says so."""
+    memory = Memory()
+    client = Direct(coupler_view(protocol, PROGRAM, memory, HERE))
+    with contextlib.nullcontext() if protocol == "s7" else pytest.raises(DeviceRefused, match="NotWritable"):
+        client.write(parse_address(protocol, PLACES[protocol][3]), TYPES["BOOL"], True)
+    with contextlib.nullcontext() if protocol == "s7" else pytest.raises(DeviceRefused, match="NotWritable"):
+        client.write(parse_address(protocol, PLACES[protocol][5]), TYPES["UINT"], 7)
+    assert not any(map(any, memory.areas.values()))

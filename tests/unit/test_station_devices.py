@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from gateway.errors import BadInput
 from gateway.field.types import Value
 from gateway.net.messages import Acquire, Pause, Run, Trace
 from gateway.station import Station, load_station
-from rig.line import load_line
 from rig.session import ControllerGone
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -110,21 +108,6 @@ def test_the_gateway_is_no_s7_device(tmp_path: Path) -> None:
 def test_modules_of_a_real_controller_need_no_place_in_a_virtual_one(tmp_path: Path) -> None:
     edits = ((", program: ../programs/mixed.st", ""), ("at: 64}", "at: 0}"), ("at: 80}", "at: 0}"))
     assert said(tmp_path, *edits) == []
-
-
-@pytest.mark.parametrize("mode", ["{station: s.yaml, mode: virtual}", "{station: s.yaml, serve: true}"])
-def test_a_virtual_controller_is_wired_to_modbus_couplers_alone(tmp_path: Path, mode: str) -> None:
-    text = MIXED.read_text().replace("modbus://127.0.0.1:15031/1", "opc.tcp://127.0.0.1:15031")
-    text = re.sub(r'(device: rio, .*address: )"(\w+):(\d)"', r"\1ns=2;s=\2\3", text)
-    (tmp_path / "s.yaml").write_text(text.replace("../programs/mixed.st", str(CONFIG / "programs/mixed.st")))
-    line = (CONFIG / "lines/mixed.yaml").read_text()
-    old = "{station: ../stations/mixed.yaml, mode: hil, serve: true}"
-    (tmp_path / "l.yaml").write_text(line.replace(old, mode))
-    with pytest.raises(BadInput) as raised:
-        load_line(tmp_path / "l.yaml")
-    (problem,) = raised.value.problems
-    assert problem.line == line_of("rio:")
-    assert problem.what.startswith("mixed: rio speaks no Modbus")
 
 
 # --- the cell, when a device is lost -----------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 
-from gateway.controller.mapping import S7AreaName, S7View
+from gateway.controller.mapping import S7AreaName, S7Data
 from gateway.errors import DeviceRefused
 from gateway.field.serving.tcp import Hangup
 
@@ -39,7 +39,7 @@ class _Refusal(Exception):
         self.error = error
 
 
-def component_lists(program: str, version: str) -> dict[int, bytes]:
+def component_lists(product: str, program: str, version: str) -> dict[int, bytes]:
     """SZL partial lists by id, each with its head (record length, record count)."""
     numbers = bytes(int(part) if part.isdecimal() else 0 for part in (version.split(".") + ["0"] * 3)[:3])
     article = b"TWINLINE-VC".ljust(20)
@@ -49,11 +49,11 @@ def component_lists(program: str, version: str) -> dict[int, bytes]:
     ]
     names = {
         1: program,
-        2: "virtual controller",
+        2: product,
         3: "",
         4: "Twinline",
         5: "",
-        7: "Twinline virtual controller",
+        7: f"Twinline {product}",
     }
     components = [struct.pack(">H32s", n, text.encode("ascii", "replace")[:24]) for n, text in names.items()]
     components[-1] = struct.pack(">H32s", 7, names[7].encode("ascii"))
@@ -67,7 +67,7 @@ def _szl(records: list[bytes]) -> bytes:
 class S7Session:
     """One connection: first ISO connect, then negotiation of the PDU, then jobs."""
 
-    def __init__(self, view: S7View, rack: int, slot: int, lists: dict[int, bytes]) -> None:
+    def __init__(self, view: S7Data, rack: int, slot: int, lists: dict[int, bytes]) -> None:
         self._view, self._place, self._lists = view, rack << 5 | slot, lists
         self._connected = False
         self._pdu = _MIN_PDU

@@ -53,6 +53,13 @@ class TagsRefused(DeviceRefused):
         super().__init__(code, ", ".join(f"{tag.name} at {tag.text}" for tag in tags), change)
 
 
+def not_held(tag: Tag, written: Value, found: Value) -> str:
+    """Why the device does not hold at ``tag`` what it took (engineering values); "" where it does."""
+    if tag.type.pack(tag.to_device(found)) == tag.type.pack(tag.to_device(written)):
+        return ""
+    return f"{tag.name} at {tag.text}: written was {written}, held is {found}; find out who overwrites it"
+
+
 class Driver(Protocol):
     """One connection to one device, for the tags of a station that are on it.
 

@@ -1,0 +1,77 @@
+"""Which server stands before a virtual controller's memory and before each of its I/O modules.
+
+A protocol's library is imported only where the protocol is served.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from functools import partial
+from typing import Any
+
+from gateway.controller.couplers import coupler_view
+from gateway.controller.mapping import view_of
+from gateway.controller.masters import Master
+from gateway.controller.modules import Polled, ranges
+from gateway.controller.runtime import VirtualController
+from gateway.controller.servers.addresses import Modules, ServeAddress
+from gateway.field.addresses import Protocol
+from gateway.field.serving import Server
+
+_PROTOCOLS: dict[str, Protocol] = {"modbus": "modbus", "opc.tcp": "opcua", "s7": "s7"}
+_CONTROLLER, _MODULE = "virtual controller", "virtual remote I/O"
+
+
+def make_server(address: ServeAddress, controller: VirtualController) -> Server:
+    """The server for ``address`` before the controller's memory."""
+    program = controller.program
+    view = view_of(_PROTOCOLS[address.scheme], program, controller.memory)
+    return _serve(address, view, _CONTROLLER, program.name, program.name, program.sha256)
+
+
+def make_modules(
+    modules: Modules, controller: VirtualController, period_ns: int
+) -> tuple[list[Server], list[Master]]:
+    """Servers for the couplers, and masters for the modules that are polled."""
+    program, memory = controller.program, controller.memory
+    where = ranges(module.at for module in (*modules.couplers, *modules.polled))
+    servers: list[Server] = []
+    masters: list[Master] = []
+    for (address, _), span in zip(modules.couplers, where, strict=False):
+        view = coupler_view(_PROTOCOLS[address.scheme], program, memory, span)
+        servers.append(_serve(address, view, _MODULE, program.name, "", ""))
+    for (address, _), span in zip(modules.polled, where[len(modules.couplers) :], strict=True):
+        polled = Polled(program, memory, _PROTOCOLS[address.scheme], span)
+        for unserved in polled.unserved:
+            print(f"warning: {unserved} is not polled at {address}", file=sys.stderr)
+        masters.append(Master(str(address), polled, period_ns))
+    return servers, masters
+
+
+def _serve(address: ServeAddress, view: Any, product: str, folder: str, program: str, sha256: str) -> Server:
+    """The server of ``address``'s protocol; ``view`` is one of that protocol."""
+    host, port, version = address.host, address.port, _version()
+    if address.scheme == "opc.tcp":
+        from gateway.field.serving.opcua import About, OpcUaServer
+
+        return OpcUaServer(host, port, view, About(product, version, folder, program, sha256))
+    from gateway.field.serving.tcp import TcpServer
+
+    if address.scheme == "modbus":
+        from gateway.field.serving.modbus import ModbusSession, identification
+
+        objects = identification(product, version, program, sha256)
+        return TcpServer(host, port, partial(ModbusSession, view, address.numbers[0], objects))
+    from gateway.controller.servers.s7 import S7Session, component_lists
+
+    lists = component_lists(product, program, version)
+    rack, slot = address.numbers
+    return TcpServer(host, port, partial(S7Session, view, rack, slot, lists))
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("twinline")
+    except importlib.metadata.PackageNotFoundError:
+        return "0.0.0"  # run from a checkout that is not installed
