@@ -185,6 +185,12 @@ class Status(Struct, frozen=True, tag="status"):
     sig: Sig = UNSIGNED
 
 
+class Batch(Struct, frozen=True, tag="batch"):
+    """Transactions on their way to those who propose."""
+
+    txs: Annotated[tuple[Tx, ...], Meta(max_length=MAX_TXS)]
+
+
 class Ballot(Struct, frozen=True, tag="ballot"):
     """What a proposer signs of its proposal: all but the block, which it names by its id."""
 
