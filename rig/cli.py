@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,22 @@ session_app = typer.Typer(
 )
 app.add_typer(session_app, name="session")
 app.add_typer(tags_app, name="tags")
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"twinline {importlib.metadata.version('twinline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which version.")
+    ] = False,
+) -> None:
+    """Commission manufacturing lines: real controllers against twins of their machines."""
+
 
 LineArgument = Annotated[Path, typer.Argument(help="The line file.", metavar="LINE.yaml")]
 FolderArgument = Annotated[Path, typer.Argument(help="A run's folder.", metavar="DIR")]

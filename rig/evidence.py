@@ -86,6 +86,11 @@ class Evidence:
                 "processors": str(os.cpu_count() or 0),
             },
             files=self._files,
+            planned=session.planned,
+            titles={
+                name: {tag.name: tag.title for tag in each.station.tags.values() if tag.title}
+                for name, each in self.line.stations.items()
+            },
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+SIGNALS = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM", "SIGHUP": "the end of its terminal (SIGHUP)"}
 
 
 class Interrupt:
@@ -18,6 +18,7 @@ class Interrupt:
 
     def __init__(self, told: Callable[[], object]) -> None:
         self.given = False
+        self.by = SIGNALS["SIGINT"]  # which one was given, in words
         self._told = told
         self._deaf = False
         self._before: dict[int, Any] = {}
@@ -39,8 +40,9 @@ class Interrupt:
             signal.signal(number, handler)
         self._before.clear()
 
-    def _take(self, _number: int, _frame: FrameType | None) -> None:
+    def _take(self, number: int, _frame: FrameType | None) -> None:
         if not self._deaf:
             self.given = self._deaf = True
+            self.by = SIGNALS[signal.Signals(number).name]
             self._told()
             raise KeyboardInterrupt

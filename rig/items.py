@@ -53,6 +53,12 @@ def station_of(item: pytest.Item) -> str:
     return ""
 
 
+def about_nothing(item: pytest.Item) -> bool:
+    """Whether it stands for a procedure that the line has nothing for."""
+    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return any(about in params and not isinstance(params[about], tuple) for about in ABOUT)
+
+
 def step_id(item: pytest.Item) -> str:
     """``checkout/input[infeed.air-ok]``; with the file's name where it is a person's own."""
     name, phase = item.name.removeprefix("test_"), phase_of(item)
@@ -65,6 +71,11 @@ def title_of(item: pytest.Item, line: Line) -> str:
     callspec = getattr(item, "callspec", None)
     if callspec is None:
         return first
+    for about in ("output", "input"):
+        if about in callspec.params:
+            station, name = callspec.params[about]
+            tag = line.stations[station].station.tags[name]
+            return f"{callspec.id}{tag.title and f', {tag.title}'}: {first}"
     for about, scenarios in (("sequence", "sequences"), ("interlock", "interlocks")):
         if about in callspec.params:
             station, name = callspec.params[about]

@@ -9,11 +9,9 @@ import contextlib
 import errno
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -29,6 +27,7 @@ from rig.broker import Broker, BrokerFailed
 from rig.line import Line, LineStation
 from rig.open import Options
 from rig.remote import BusBackend
+from rig.scratch import Scratch
 
 READY = 60.0
 END = 5.0
@@ -37,7 +36,7 @@ END = 5.0
 class Child:
     """A process of ours: it says ``{"ready": …}`` on its standard output, and ends with its input."""
 
-    def __init__(self, name: str, command: list[str], log: Path) -> None:
+    def __init__(self, name: str, command: list[str], log: Path, inherited: tuple[int, ...] = ()) -> None:
         self.name, self.log = name, log
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
@@ -45,6 +44,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                pass_fds=inherited,
                 # Ctrl-C is for the rig: it ends its children in order.
                 start_new_session=os.name == "posix",
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
@@ -98,7 +98,8 @@ class LocalLine:
     def __init__(self, line: Line, options: Options, folder: Path) -> None:
         self.line, self.options = line, options
         self.logs = folder / "logs"
-        self._scratch = Path(tempfile.mkdtemp(prefix="twinline-"))  # keys and journals: never evidence
+        self._kept = Scratch()  # keys and journals: never evidence
+        self._scratch = self._kept.path
         self._broker = Broker(self._scratch / "broker", kind=options.broker) if line.broker is None else None
         self._brokers = [self._broker.url if self._broker is not None else str(line.broker)]
         self._children: list[Child] = []
@@ -139,7 +140,7 @@ class LocalLine:
                 child.wait_end(deadline)
         if self._broker is not None:
             self._broker.stop()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._kept.remove()
 
     # --- parts ---------------------------------------------------------------------------------------
 
@@ -171,7 +172,7 @@ class LocalLine:
         return each.station.moved(self._ports.get(name, {}))
 
     def _child(self, name: str, command: list[str]) -> Child:
-        child = Child(name, command, self.logs / f"{name.replace(' ', '-')}.log")
+        child = Child(name, command, self.logs / f"{name.replace(' ', '-')}.log", self._kept.inherited)
         self._children.append(child)
         return child
 

@@ -24,6 +24,7 @@ from rig.items import (
     ABOUT,
     SESSION,
     STEP,
+    about_nothing,
     judge,
     phase_of,
     station_of,
@@ -156,6 +157,8 @@ class SessionPlugin:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, None, None]:
         """Phases in their order. Whatever is selected, its stations are connected first."""
+        # Where the line has none of what a procedure is about, pytest makes one item about nothing.
+        items[:] = [item for item in items if not about_nothing(item)]
         connecting = [item for item in items if phase_of(item) == FIRST]
         yield
         if any(item not in connecting for item in items):
@@ -185,6 +188,7 @@ class SessionPlugin:
         self.interrupt.listen()
         with open_backend(self.line, self.options, self.evidence.folder) as opened:
             self.session = Session(self.line, opened.backend, opened.programs)
+            self.session.planned = len(session.items)
             self.config.stash[SESSION] = self.session
             try:
                 self.evidence.begin(self.session)
@@ -275,6 +279,7 @@ class SessionPlugin:
             report.longrepr = f"{verdict}: {message}"  # where we raised it tells a reader nothing
         if call.when == "teardown":
             context.id += "/teardown"
+            context.again()  # what the step measured is recorded with it
         self._record(context.ended(verdict, message, tags))
         return report
 
@@ -313,7 +318,9 @@ class SessionPlugin:
         note = self.session.stopped
         if self.interrupted:
             during = f" during {self.running.id}" if self.running is not None else ""
-            note = f"Interrupted by the operator{during}."
+            by_whom = self.interrupt.by
+            note = "Interrupted by the operator" if by_whom == "Ctrl-C" else f"Ended by {by_whom}"
+            note += f"{during}."
         complete = not note and self.ended == len(session.items)
         chosen = self.config.option.keyword
         if chosen and not note:  # what was left out is not proven
@@ -327,7 +334,7 @@ class SessionPlugin:
         self.outcome = f"{record.verdict}, report in {self.evidence.folder / REPORT}"
         status = 130 if self.interrupted else exit_status(record.verdict)
         if self.progress is not None:
-            self.progress.finish(record, self.evidence.folder, status)
+            self.progress.finish(record, self.evidence.folder, status, self.interrupt.by)
         return status
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -28,7 +28,7 @@ from rig.report.bundle import REPORT
 from rig.report.tally import count, phase_title
 from rig.report.wording import clock as clock_text
 from rig.report.wording import one_line, outcome
-from rig.table import MEANINGS, STYLES, counts_line, label, reason, verdict_table
+from rig.table import STYLES, counts_line, label, meaning, reason, verdict_table
 
 PLAIN_WIDTH = 100
 LAST = 3  # ended steps in the moving region
@@ -52,6 +52,7 @@ class Progress:
         self._last: deque[Step] = deque(maxlen=LAST)
         self._phase = ""
         self._running = Text()
+        self._skipped: dict[str, int] = {}  # in this phase, by reason
         tty = self._sink.isatty()
         self._console = Console(
             file=cast(IO[str], self._sink),
@@ -94,6 +95,7 @@ class Progress:
 
     def phase(self, name: str) -> None:
         """A phase begins."""
+        self._tell_skipped()
         self._phase = phase_title(name)
         self._line(Text.assemble((f"{self._elapsed():>7}", "dim"), "  ", (one_line(self._phase), "bold")))
 
@@ -108,18 +110,37 @@ class Progress:
         self._steps.append(step)
         self._last.append(step)
         self._running = Text()
-        if step.verdict != "PASS":
-            self._line(Text("         ") + label(step) + Text("  ") + reason(step))
+        if step.verdict == "PASS":
+            return
+        if step.verdict == "SKIPPED":
+            why = reason(step).plain
+            self._skipped[why] = self._skipped.get(why, 0) + 1
+            if self._skipped[why] > 1:
+                return
+        self._line(Text("         ") + label(step) + Text("  ") + reason(step))
+
+    def _tell_skipped(self) -> None:
+        """How many more were skipped for a reason that was told once."""
+        for why, number in self._skipped.items():
+            if number > 1:
+                self._line(
+                    Text.assemble("         ", ("SKIPPED", STYLES["SKIPPED"]), f"  {number - 1} more: {why}")
+                )
+        self._skipped.clear()
 
     def note(self, text: str) -> None:
         """Something worth a line that is no step."""
         self._line(Text.assemble((f"{self._elapsed():>7}", "dim"), "  ", one_line(text)))
 
-    def finish(self, record: Record, folder: Path, status: int | None = None) -> None:
+    def finish(
+        self, record: Record, folder: Path, status: int | None = None, stopped: str = "Ctrl-C"
+    ) -> None:
         """Stop, then the table of verdicts, the failures, where the report is, and what ``status`` means.
 
-        ``status`` is the exit status to come, by default that of the record's verdict.
+        ``status`` is the exit status to come, by default that of the record's verdict; ``stopped`` what
+        ended a session that was interrupted.
         """
+        self._tell_skipped()
         self.stop()
         out = self._console
         out.print(verdict_table(record, out.width))
@@ -129,7 +150,7 @@ class Progress:
         self._line(Text.assemble((f"{record.verdict:<7}", STYLES[record.verdict]), "  ", outcome(record)))
         out.print(Text(f"Report   {one_line(str(folder / REPORT))}"), soft_wrap=True)  # whole, to be copied
         status = exit_status(record.verdict) if status is None else status
-        self._line(Text(f"Exit     {status}: {MEANINGS[status]}"))
+        self._line(Text(f"Exit     {status}: {meaning(status, count(record.steps), stopped)}"))
 
     def _failures(self, blamed: Sequence[Step]) -> None:
         for step in blamed[:LISTED]:

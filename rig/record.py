@@ -127,7 +127,10 @@ class Flow(msgspec.Struct, frozen=True):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """A whole session, final or as far as it went (``complete`` false)."""
+    """A whole session, final or as far as it went (``complete`` false).
+
+    ``planned`` steps were to come; ``titles`` are those of tags, by station, where they have one.
+    """
 
     id: str
     line: str
@@ -147,6 +150,8 @@ class Record(msgspec.Struct, frozen=True):
     flow: Flow | None = None
     note: str = ""
     format: str = FORMAT
+    planned: int = 0
+    titles: dict[str, dict[str, str]] = {}
 
 
 def overall(verdicts: Iterable[Verdict], interrupted: bool = False) -> Verdict:

@@ -40,6 +40,10 @@ class Failed(AssertionError):
         super().__init__(message)
 
 
+class Unproven(RigFault):
+    """A procedure came to its end and measured nothing."""
+
+
 class Disturbed(RigFault):
     """A scan overrun spoiled what was measured."""
 
@@ -128,10 +132,16 @@ class StepContext:
             raise Disturbed("a scan overrun inside a measurement")
         if self.problems:
             raise Failed("; ".join(self.problems), *self.tags)
+        if not self.measurements:
+            raise Unproven("it measured nothing, so it proves nothing; use step.measure, or skip and say why")
 
     def ended(self, verdict: Verdict, message: str = "", tags: Iterable[str] = ()) -> Step:
-        """The step as it goes into the record."""
+        """The step as it goes into the record. What was found wrong before something else ended it stays."""
         self.about(*tags)
+        before = [problem for problem in self.problems if problem not in message]
+        if before:
+            message = "; before that: ".join(filter(None, (message, "; ".join(before))))
+            verdict = "FAIL" if verdict in ("PASS", "SKIPPED") else verdict
         for tag, count in self.session.missed.items():
             self.measure(f"{tag}: pulses missed", count, note="too close together to be shown")
         return Step(
@@ -191,6 +201,7 @@ class Session:
         self.steps: list[Step] = []
         self.identities: dict[str, StationIdentity] = {}
         self.flow: Flow | None = None
+        self.planned = 0  # steps
         self.missed: dict[str, int] = {}  # pulses too close together for an input, in the step that runs
         self.away: dict[str, str] = {}  # stations whose controller was lost in a step, and why
         self.gone: dict[str, str] = {}  # stations that cannot be tested any more, and why

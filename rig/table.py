@@ -23,13 +23,13 @@ MEANINGS = {
     1: "FAIL, the station is at fault",
     2: "bad input",
     3: "ERROR, the rig is at fault or nothing was proven",
-    130: "stopped by Ctrl-C",
 }
 WHOLE = "(line)"  # steps that speak of no one station
 
 
 def verdict_table(record: Record, width: int) -> Table:
-    """Stations by phases, each cell its worst verdict; stations by verdicts where ``width`` is too narrow."""
+    """Stations by phases, each cell its worst verdict, but no ERROR hides a FAIL; stations by verdicts where
+    ``width`` is too narrow."""
     by_phases = _matrix(record)
     needed = (
         sum(max(cell.cell_len for cell in column) for column in zip(*by_phases, strict=True))
@@ -37,6 +37,15 @@ def verdict_table(record: Record, width: int) -> Table:
         + 1
     )
     return _table(by_phases if needed <= width else _totals(record))
+
+
+def meaning(status: int, counts: Counts, stopped: str) -> str:
+    """What the exit ``status`` says; ``stopped`` is what a session was stopped by, if it was."""
+    if status == 130:
+        return f"stopped by {stopped}"
+    if status == 3 and counts["FAIL"]:
+        return f"{MEANINGS[3]}; FAIL apart from that"
+    return MEANINGS[status]
 
 
 def counts_line(counts: Counts) -> Text:
@@ -88,7 +97,10 @@ def _table(rows: list[list[Text]]) -> Table:
 def _worst(steps: Iterable[Step]) -> Text:
     counts = count(steps)
     verdict = worst(counts)
-    return Text(f"{counts[verdict]} {verdict}", STYLES[verdict]) if verdict else Text("-", "dim")
+    if verdict is None:
+        return Text("-", "dim")
+    shown: list[Verdict] = [verdict, "FAIL"] if verdict == "ERROR" and counts["FAIL"] else [verdict]
+    return Text(" ").join(Text(f"{counts[each]} {each}", STYLES[each]) for each in shown)
 
 
 def _number(number: int, verdict: Verdict) -> Text:

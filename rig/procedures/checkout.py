@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 
@@ -56,16 +56,16 @@ def _same_range(step: StepContext, tag: Tag, other: Tag) -> None:
 
 
 def _bits_follow(step: StepContext, station: StationHandle, tag: Tag, observer: TagRef) -> None:
-    """A command word bit by bit; the bits that jog an output are seen by that output."""
+    """A command word by manual and acknowledge; one that only jogs by one jog, since each is seen by its
+    output; any other word by all its bits."""
     spec = station.spec
-    jogs = {output.jog for output in spec.outputs if output.jog is not None}
-    refs = [TagRef(tag.name, bit) for bit in range(tag.type.bits)]
-    used = [ref for ref in refs if ref in (spec.manual, spec.acknowledge)] + [r for r in refs if r in jogs]
-    for ref in used:
-        seen = TagRef(observer.tag, ref.bit)
-        if ref in jogs:
-            continue
-        _follows(step, station, tag, ref, seen, (False, True), 0.0, manual=ref != spec.manual)
+    jogs = {each.jog: TagRef(each.name) for each in spec.outputs if each.jog and each.jog.tag == tag.name}
+    commands = [ref for ref in (spec.manual, spec.acknowledge) if ref is not None and ref.tag == tag.name]
+    for ref in commands or list(jogs)[:1]:
+        seen, jogged = TagRef(observer.tag, ref.bit), [jogs[ref]] if ref in jogs else []
+        _follows(step, station, tag, ref, seen, (False, True), 0.0, ref != spec.manual, jogged)
+    if not commands and not jogs:
+        _follows(step, station, tag, TagRef(tag.name), observer, both_ends(tag), 0.0)
 
 
 def _follows(
@@ -77,8 +77,9 @@ def _follows(
     ends: tuple[Value, Value],
     within: float,
     manual: bool = True,
+    also: Collection[TagRef] = (),
 ) -> None:
-    """Drive ``drive`` low, high and low again; ``seen`` follows each time, and nothing else moves."""
+    """Drive ``drive`` low, high and low again; ``seen`` follows each time, and nothing moves but ``also``."""
     low, high = ends
     prepare = in_manual(station.spec)
     if not manual:
@@ -96,11 +97,12 @@ def _follows(
         if len(marks) < 3 or not reading.holds(seen, value, within, marks[2]):
             _explain(step, station, reading, tag, drive, seen, value, marks)
             return
-        late = reading.lateness(marks[0], marks[1])
-        step.measure_time(f"{drive} {show(value)} to {seen}", marks[1] - marks[0], high=ANSWER, late=late)
+        if not reading.holds(seen, value, within, marks[0]):  # else nothing came about that took its time
+            late = reading.lateness(marks[0], marks[1])
+            step.measure_time(f"{drive} {show(value)} to {seen}", marks[1] - marks[0], high=ANSWER, late=late)
     start = trace.marks[len(prepare) + 2]
     if manual:
-        nothing_else_moves(step, station, reading, start, {seen, TagRef(tag.name)})
+        nothing_else_moves(step, station, reading, start, {seen, TagRef(tag.name), *also})
     in_range(step, reading, station.spec.tags[seen.tag])
 
 
@@ -119,8 +121,8 @@ def _explain(
     step.disturbed += bool(reading.lateness(start, end))
     found = reading.value(seen, end)
     what = "was never seen" if found is None else f"is {show(found)}"
-    others = sorted(reading.moved(start, end) - {seen.tag, drive.tag} - station.spec.echoes)
-    instead = f"; {', '.join(others)} moved instead" if others else ""
+    others = _moved_instead(station, reading, seen, start, end)
+    instead = f"; {', '.join(others.values())} moved instead" if others else ""
     step.fail(
         f"{drive} went to {show(value)}, but {seen} {what} after {(end - start) / 1e6:.0f} ms{instead} "
         f"({tag.name} at {tag.text}, line {tag.line} of {station.spec.file})",
@@ -128,3 +130,21 @@ def _explain(
         seen.tag,
         *others,
     )
+
+
+def _moved_instead(
+    station: StationHandle, reading: Reading, seen: TagRef, start: int, end: int
+) -> dict[str, str]:
+    """What the program moved in place of ``seen``, in words by tag: outputs, and bits of its word that show
+    inputs which did not move themselves. What the plant did thereupon is nobody's fault."""
+    spec = station.spec
+    moved = reading.moved(start, end)
+    found = {tag.name: tag.name for tag in spec.outputs if tag.name in moved and tag.name not in spec.echoes}
+    found.pop(seen.tag, None)
+    if seen.bit < 0 or seen.tag not in moved:
+        return found
+    shown = {tag.observer: tag.name for tag in spec.inputs if tag.name not in moved}
+    for bit in sorted(reading.moved_bits(seen.tag, start) - {seen.bit}):
+        if (of := shown.get(TagRef(seen.tag, bit))) is not None:
+            found[of] = f"{seen.tag}.{bit}, which shows {of},"
+    return found

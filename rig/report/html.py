@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
 
@@ -44,6 +45,9 @@ def render_html(record: Record, digest: str) -> str:
         numbers={id(step): number for number, step in enumerate(record.steps, 1)},
         takt=_spread(record.flow.takt) if record.flow else None,
         coupling=_spread(record.flow.coupling) if record.flow else None,
+        titles=defaultdict(
+            str, {(name, tag): title for name, tags in record.titles.items() for tag, title in tags.items()}
+        ),
         lossless=record.flow is not None and _lossless(record.flow),
     )
 
@@ -78,5 +82,6 @@ def _template() -> Template:
         "blamed": shown_measurements,
         "ident": id,
     }
+    made.filters |= {"mode": wording.mode, "host": wording.host}
     made.globals |= {"VERDICTS": VERDICTS, "LISTED": LISTED, "outcome": wording.outcome}
     return made.get_template("template.html.j2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from rig.record import Measurement, Record
@@ -17,6 +18,12 @@ PRINTED_UNITS = {
     "N.mm": "N·mm",
     "mm/s2": "mm/s²",
     "m/s2": "m/s²",
+}
+MODES = {
+    "virtual": "programs and machines in one process, under a virtual clock",
+    "hil": "hardware in the loop: controllers over their protocols, machines by their twins",
+    "ril": "reality in the loop: virtual controllers on real machines",
+    "shadow": "real controllers on real machines, the twins beside them",
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Control characters (tab and newline apart), surrogates and non-characters: XML forbids most of them,
@@ -119,6 +126,19 @@ def percent(part: float, whole: float = 1.0) -> str:
     return f"{int(100 * part / whole + 1e-9)} %" if whole else "–"
 
 
+def mode(name: str) -> str:
+    """What a mode means; "" where it is not known."""
+    return MODES.get(name, "")
+
+
+def host(facts: Mapping[str, str]) -> str:
+    """What a computer is, but for its name."""
+    said = {**facts, "python": f"Python {facts['python']}"} if facts.get("python") else dict(facts)
+    if number := facts.get("processors"):
+        said["processors"] = f"{number} processor{'' if number == '1' else 's'}"
+    return ", ".join(value for key, value in said.items() if key != "name" and value)
+
+
 def outcome(record: Record) -> str:
     """One sentence that says what the session's verdict means."""
     verdicts = [step.verdict for step in record.steps]
@@ -126,7 +146,7 @@ def outcome(record: Record) -> str:
     skipped = verdicts.count("SKIPPED")
     parts = []
     if not record.complete:
-        parts.append(f"The session did not reach its end: only {_steps(total)} of it ended.")
+        parts.append(_cut_short(total - skipped, max(record.planned, total)))
     if errors:
         parts.append(
             f"In {errors} of {_steps(total)} the rig could not measure: nothing is said of the line there."
@@ -139,6 +159,13 @@ def outcome(record: Record) -> str:
         passed = f"{total - skipped} of {_steps(total)} passed" if skipped else f"All {_steps(total)} passed"
         parts.append(f"{passed}; {skipped} skipped." if skipped else f"{passed}.")
     return " ".join(parts)
+
+
+def _cut_short(carried_out: int, planned: int) -> str:
+    if not carried_out:
+        return "The session was cut short before its first step."
+    were = "was" if carried_out == 1 else "were"
+    return f"The session was cut short: {carried_out} of {_steps(planned)} {were} carried out."
 
 
 def _steps(count: int) -> str:

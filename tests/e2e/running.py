@@ -53,9 +53,9 @@ def test_hold(station):
     station.run(*held, Pause(120_000_000_000))
 
 
-def test_then(station):
+def test_then(station, step):
     """What comes after."""
-    station.run(Pause(1_000_000))
+    step.measure("scans", station.run(Pause(1_000_000)).trace.scans, low=1)
 '''
 
 

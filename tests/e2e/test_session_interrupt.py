@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 from running import GATEWAY, HOLD, TWINLINE, Memory, Run, Starter, belt, memory, procedures, until
 
-WHILE_HELD = "Interrupted by the operator during procedures/hold/hold[belt]."
+HELD = "procedures/hold/hold[belt]"
+WHILE_HELD = f"Interrupted by the operator during {HELD}."
+BY = {
+    signal.SIGINT: "Ctrl-C",
+    signal.SIGTERM: "SIGTERM",
+    signal.SIGHUP: "the end of its terminal (SIGHUP)",
+}
 SWALLOWS = '''
 from pathlib import Path
 
@@ -53,9 +59,10 @@ def test_in_the_middle_of_a_step(number: signal.Signals, times: int, tmp_path: P
     with memory(port) as watched:
         assert watched.read() == Memory.SAFE
     record = run.record("ERROR", complete=False)
-    assert record.note == WHILE_HELD
+    by = BY[number]
+    assert record.note == (WHILE_HELD if by == "Ctrl-C" else f"Ended by {by} during {HELD}.")
     assert [step.verdict for step in record.steps] == ["PASS"] * 3
-    assert "Exit 130: stopped by Ctrl-C" in run.said
+    assert f"Exit 130: stopped by {by}" in run.said
 
 
 def test_again_while_it_ends(tmp_path: Path, start: Starter) -> None:
@@ -84,7 +91,7 @@ def test_the_terminal_is_closed(tmp_path: Path, start: Starter) -> None:
         run.signal(signal.SIGKILL)  # nobody is at the other end of the terminal any more
         run.assert_nothing_left()
         assert watched.read() == Memory.SAFE
-    assert run.record("ERROR", complete=False).note == WHILE_HELD
+    assert run.record("ERROR", complete=False).note == f"Ended by {BY[signal.SIGHUP]} during {HELD}."
 
 
 def test_while_the_line_starts(tmp_path: Path, start: Starter) -> None:

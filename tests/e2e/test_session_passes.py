@@ -23,6 +23,9 @@ STEPS = [
 ]
 
 
+MEASURES = 'def test_{}(step):\n    """One."""\n    step.measure("one", 1)\n'
+
+
 @pytest.mark.parametrize("broker", BROKERS)
 def test_with_real_sockets(broker: str, tmp_path: Path, start: Starter) -> None:
     made = belt(tmp_path)
@@ -57,6 +60,32 @@ def test_a_selection_is_connected_first(mode: str, tmp_path: Path, start: Starte
     assert [step.id for step in record.steps] == [*STEPS[:3], "sequence/sequence[belt.passing]"]
 
 
+def test_a_word_without_commands_is_checked_as_a_whole(tmp_path: Path, start: Starter) -> None:
+    made = belt(tmp_path)
+    made.change(
+        "stations/belt.yaml",
+        (
+            "  # Outputs",
+            '  status: {direction: input, type: WORD, address: "hr:1026", safe: 0, observer: seen-status}\n'
+            "  # Outputs",
+        ),
+        ("\ntwin:", '  seen-status: {direction: output, type: WORD, address: "hr:3"}\n\ntwin:'),
+    )
+    made.change(
+        "programs/belt.st",
+        ("PartEnters   AT", "Status AT %MW2 : WORD;\n    SeenStatus AT %QW3 : WORD;\n    PartEnters   AT"),
+        ("SeenCommand := Command;", "SeenCommand := Command;\nSeenStatus := Status;"),
+    )
+    run = start.session(tmp_path, made.line, "--mode", "virtual", "-k", "status")
+    assert run.wait() == 0, run.shown
+    record = run.record("PASS", complete=True)
+    (step,) = [each for each in record.steps if each.phase == "checkout"]
+    assert [each.name for each in step.measurements] == [
+        "status 65535 to seen-status",
+        "status 0 to seen-status",
+    ]
+
+
 def test_evidence_that_was_changed_is_told(tmp_path: Path, start: Starter) -> None:
     run = start.session(tmp_path, belt(tmp_path).line, "--mode", "virtual")
     assert run.wait() == 0, run.shown
@@ -83,9 +112,9 @@ def test_two_sessions_of_two_lines_leave_each_other_alone(tmp_path: Path, start:
 
 def test_procedures_are_found_beside_the_line_and_here(tmp_path: Path, start: Starter) -> None:
     made = belt(tmp_path)
-    procedures(made.folder / "lines", beside='def test_beside():\n    """Beside the line."""\n')
-    procedures(tmp_path, here='def test_here(station):\n    """Here."""\n', _shared="nonsense ( not read")
+    procedures(made.folder / "lines", beside=MEASURES.format("beside"))
+    procedures(tmp_path, here=MEASURES.format("here"), _shared="nonsense ( not read")
     run = start.session(tmp_path, made.line, "--mode", "virtual", "-k", "procedures")
     assert run.wait() == 0, run.shown
     steps = [step.id for step in run.record("PASS", complete=True).steps if step.phase == "procedures"]
-    assert steps == ["procedures/beside/beside", "procedures/here/here[belt]"]
+    assert steps == ["procedures/beside/beside", "procedures/here/here"]

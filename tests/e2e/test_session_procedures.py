@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,22 @@ def test_out_of_limits(station, step):
     """Measures past a limit, and goes on to measure more."""
     step.measure("length", 15.5, "mm", low=10, high=15)
     step.measure("width", 4, "mm", high=5)
+
+
+def test_limit_then_crash(station, step):
+    """A limit is missed, then the procedure breaks."""
+    step.measure("length", 16.5, "mm", low=10, high=15)
+    return 1 / 0
+
+
+def test_limit_then_skip(station, step):
+    """A limit is missed, then the rest is left out."""
+    step.measure("length", 17.5, "mm", low=10, high=15)
+    pytest.skip("the gauge fell down")
+
+
+def test_measures_nothing(station):
+    """Comes to its end, and that is all."""
 
 
 def test_asserts(session):
@@ -55,8 +72,9 @@ def bench():
     raise OSError("the bench is locked")
 
 
-def test_cleans_up(bench):
+def test_cleans_up(bench, step):
     """Passes, and its fixture does not end well."""
+    step.measure("length", 12.5, "mm")
 '''
 COMMANDS = {"twinline": (*TWINLINE, "session", "run"), "pytest": (*PYTEST, "--line")}
 
@@ -84,6 +102,9 @@ def test_verdicts(command: tuple[str, ...], tmp_path: Path, start: Starter) -> N
     assert {name: step.verdict for name, step in steps.items()} == {
         "passes": "PASS",
         "out_of_limits": "FAIL",
+        "limit_then_crash": "ERROR",
+        "limit_then_skip": "FAIL",
+        "measures_nothing": "ERROR",
         "asserts": "FAIL",
         "raises": "ERROR",
         "blames_the_rig": "ERROR",
@@ -95,7 +116,16 @@ def test_verdicts(command: tuple[str, ...], tmp_path: Path, start: Starter) -> N
     said = {name: step.message for name, step in steps.items()}
     assert said["out_of_limits"] == "length: 15.5 mm, limit 10..15 mm"
     assert "assert 1 == 2" in said["asserts"]
-    line = MIXED[: MIXED.index("return 1 / 0")].count("\n") + 1
+    assert re.fullmatch(
+        r"ZeroDivisionError: division by zero \(at procedures/mixed\.py:\d+\); "
+        r"before that: length: 16\.5 mm, limit 10\.\.15 mm",
+        said["limit_then_crash"],
+    )
+    assert steps["limit_then_crash"].measurements[0].verdict == "FAIL"
+    assert said["limit_then_skip"] == "the gauge fell down; before that: length: 17.5 mm, limit 10..15 mm"
+    assert said["measures_nothing"].startswith("it measured nothing, so it proves nothing")
+    assert steps["cleans_up/teardown"].measurements == ()
+    line = MIXED[: MIXED.rindex("return 1 / 0")].count("\n") + 1
     assert said["raises"] == f"ZeroDivisionError: division by zero (at procedures/mixed.py:{line})"
     assert said["blames_the_rig"] == "the camera does not answer"
     assert said["skips"] == "the gauge is at the calibration lab"
@@ -187,6 +217,7 @@ def test_plain_pytest_with_real_sockets(tmp_path: Path, start: Starter) -> None:
     assert run.wait() == 0, run.shown
     run.assert_nothing_left()
     assert "4 passed" in run.said
+    assert "skipped" not in run.said  # the line has no other devices, and nothing is said of those
     assert len(run.record("PASS", complete=True).steps) == 4
 
 

@@ -252,7 +252,21 @@ def interrupted() -> Record:
         coverage=(),
         flow=None,
         note="Stopped by the operator (Ctrl-C).",
+        planned=34,
     )
+
+
+def titled() -> Record:
+    """As ``failed``, of a station file that says what its tags are."""
+    return msgspec.structs.replace(failed(), titles={"glue": {"air-ok": "air pressure switch"}})
+
+
+def torn() -> Record:
+    """As ``failed``, and a gateway went away for a while besides."""
+    found = list(failed().steps)
+    at = next(n for n, step in enumerate(found) if step.station == "screw" and step.phase == "checkout")
+    found[at] = msgspec.structs.replace(found[at], verdict="ERROR", message="gw-screw fell silent")
+    return record(found)
 
 
 def head() -> Record:

@@ -25,6 +25,8 @@ from gateway.net.messages import (
     Run,
     Trace,
 )
+from gateway.station import LONGEST
+from rig.backend import LEASE_TTL
 
 UNSAFE_OK = {**SAFE, "ok": True}  # the twin's drive is healthy: the one input that is not safe by itself
 
@@ -36,6 +38,21 @@ def driving(bench: Bench) -> int:
     bench.step()
     assert bench.device == {**UNSAFE_OK, "next": True}
     return token
+
+
+def test_at_the_longest_scan_a_lease_holds_while_one_renewal_in_three_comes_and_its_loss_is_seen() -> None:
+    bench = Bench()
+    token = bench.lease()
+    for scan in range(1, 200):
+        if scan % 7 == 0:  # the other two of each 750 ms are lost
+            bench.ask(Renew(token))
+        bench.step(after=LONGEST)
+        assert bench.cell.lease.holder == "anna", scan
+    renewed = bench.now - 199 % 7 * LONGEST
+    while bench.cell.lease.holder is not None:
+        bench.step(after=LONGEST)
+    assert bench.device == SAFE
+    assert bench.now <= renewed + LEASE_TTL + 100 * MS
 
 
 # --- reading only --------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starter_harness import hold, open_session, scenarios, source
+from starter_harness import checkout, hold, open_session, scenarios, source
 
 from gateway.field.tags import TagRef
 from gateway.field.types import Value
@@ -128,3 +128,34 @@ def test_a_fault_that_goes_away_by_itself_is_found() -> None:
     said = interlock(station, "stopper-stuck")
     assert "belt-run becomes false: did not stay so" in said
     assert "lamp-fault becomes true: did not stay so" in said
+
+
+# --- what a checkout says ----------------------------------------------------------------------------------
+
+
+def checked(name: str, **programs: str) -> StepContext:
+    """The checkout of one tag of infeed."""
+    found = dict(checkout(open_session(**programs).stations["infeed"]))
+    return found[name].step
+
+
+def test_only_a_change_has_a_time() -> None:
+    step = checked("belt-run")
+    names = [each.name for each in step.measurements]
+    assert names == ["command.4 true to belt-run", "command.4 false to belt-run"]
+    assert all(isinstance(each.value, float) and each.value > 0 for each in step.measurements)
+
+
+def test_what_the_plant_did_is_not_blamed() -> None:
+    text = source("infeed").replace("BeltRun := Command.4;", "BeltRun := NOT Command.4;")
+    step = checked("belt-run", infeed=text)
+    assert "moved instead" not in step.problems[0]
+    assert step.tags == ["belt-run"]
+
+
+def test_an_input_that_is_seen_in_the_place_of_another_is_named() -> None:
+    text = source("infeed").replace("Seen.1 := PartLeaving;", "Seen.0 := Seen.0 OR PartLeaving;")
+    step = checked("part-leaving", infeed=text)
+    assert "seen.1 is false" in step.problems[0]
+    assert "seen.0, which shows part-at-stop, moved instead" in step.problems[0]
+    assert "part-at-stop" in step.tags

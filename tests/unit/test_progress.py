@@ -144,10 +144,32 @@ def test_the_end_has_the_table_the_failures_the_report_and_what_the_exit_status_
         ("passed", None, "Exit     0: all passed"),
         ("interrupted", None, "Exit     3: ERROR, the rig is at fault or nothing was proven"),
         ("interrupted", 130, "Exit     130: stopped by Ctrl-C"),
+        ("torn", None, "Exit     3: ERROR, the rig is at fault or nothing was proven; FAIL apart from that"),
     ],
 )
 def test_the_exit_status(name: str, status: int | None, line: str) -> None:
     assert plain(getattr(examples, name)(), status).splitlines()[-1] == line
+
+
+def test_an_error_hides_no_failure() -> None:
+    rows = [" ".join(line.split()) for line in plain(examples.torn()).splitlines()]
+    assert "screw 1 PASS 1 ERROR 1 FAIL 1 PASS 1 PASS -" in rows
+
+
+def test_one_reason_is_told_once_in_a_phase() -> None:
+    why = "screw: the controller closed the connection; it did not come back within 10 s"
+    gone = [
+        msgspec.structs.replace(step, verdict="SKIPPED", message=why) if step.station == "screw" else step
+        for step in examples.passed().steps
+    ]
+    lines = [line.strip() for line in plain(examples.record(gone)).splitlines()]
+    checkout = lines[lines.index("0:00  I/O checkout") + 1 :]
+    assert checkout[0].startswith("SKIPPED  checkout/screw/")
+    assert checkout[0].endswith(why)
+    assert checkout[1].startswith("SKIPPED  checkout/glue/spare")  # another reason
+    more = sum(step.station == "screw" and step.phase == "checkout" for step in gone) - 1
+    assert checkout[2] == f"SKIPPED  {more} more: {why}"
+    assert "Sequence" in checkout[3]
 
 
 def test_many_failures_do_not_bury_the_summary() -> None:

@@ -107,8 +107,13 @@ EYE = "kind: photo-eye, params: {at: 100 mm}"
         ),
         ("id: belt\n", "id: Belt\n", "id:", "id: 'Belt' is not an id; use a small letter"),
         ("scan: 10 ms", "scan: 10", "scan:", "scan: '10' has no unit; write for example '10 ms'"),
-        ("scan: 10 ms", "scan: 0", "scan:", "scan: 0 ms; give 1 ms to 1 s"),
-        ("scan: 10 ms", "scan: 1 h", "scan:", "scan: 3600 s; give 1 ms to 1 s"),
+        ("scan: 10 ms", "scan: 0", "scan:", "scan: 0 ms; give 1 ms to 100 ms"),
+        (
+            "scan: 10 ms",
+            "scan: 1 s",
+            "scan:",
+            "scan: 1 s; give 1 ms to 100 ms, or a lost lease is seen too late",
+        ),
         (
             "manual: command.0",
             "manual: comand.0",

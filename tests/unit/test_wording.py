@@ -91,3 +91,18 @@ def test_only_all_of_it_is_a_hundred_percent() -> None:
 def test_clean_leaves_nothing_that_a_terminal_obeys_or_xml_forbids() -> None:
     assert wording.clean("a\x1b[2J\x9b\r\nb\tc\ud800\ufffe") == "a\\x1b[2J\\x9b\nb\tc\\ud800\\ufffe"
     assert wording.one_line(" a\n\n b ") == "a b"
+
+
+def test_what_a_mode_and_a_host_are_is_said() -> None:
+    assert wording.mode("hil").startswith("hardware in the loop")
+    assert wording.mode("something") == ""
+    facts = {
+        "name": "desk",
+        "system": "Linux 6.1",
+        "machine": "aarch64",
+        "python": "3.11.7",
+        "processors": "1",
+    }
+    assert wording.host(facts) == "Linux 6.1, aarch64, Python 3.11.7, 1 processor"
+    assert wording.host({"name": "desk", "processors": "4"}) == "4 processors"
+    assert wording.host({}) == ""
