@@ -8,6 +8,7 @@ on the way; the belt schedules the one next instant at which something must be t
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
@@ -19,6 +20,7 @@ from gateway.twin.workpiece import Workpiece
 
 Passing = Callable[[Workpiece], None]
 NEAR = 1e-6  # mm; what rounding to the nanosecond may leave of a way
+LENGTHS = 64  # of workpieces whose edges are kept
 TACHO_LAG = 100_000_000  # of the speed sensor, ns
 
 
@@ -28,6 +30,13 @@ class Mark(NamedTuple):
     at: float
     entered: Passing | None
     left: Passing | None
+
+
+class Edges(NamedTuple):
+    """Where a workpiece's leading edge is when one of its edges comes to a mark, in order; who is told."""
+
+    places: list[float]
+    told: list[Passing]
 
 
 class BeltConveyor(Carrier):
@@ -86,7 +95,8 @@ class BeltConveyor(Carrier):
         self.closed: dict[str, float] = {}  # stop -> where it bars the way
         self.grips: dict[str, str] = {}  # who holds -> workpiece
         self.pending: int | None = None
-        self._marks: list[Mark] = []
+        self._marks: list[Mark] = [Mark(self.params["length"], self._at_outlet, None)]
+        self._edges: dict[tuple[float, bool], Edges] = {}
         self._inlets: list[tuple[float, Callable[[], None]]] = []  # where others wait for room
         self._crossed: list[tuple[Passing, Workpiece]] = []
 
@@ -139,7 +149,7 @@ class BeltConveyor(Carrier):
     def waiting(self) -> Workpiece | None:
         if not self.items or self._is_held(self.items[0][0]):
             return None
-        return self.items[0][0] if self.positions()[0] >= self.params["length"] - NEAR else None
+        return self.items[0][0] if self._place(0) >= self.params["length"] - NEAR else None
 
     def contents(self) -> tuple[Workpiece, ...]:
         return tuple(workpiece for workpiece, _ in self.items)
@@ -162,6 +172,7 @@ class BeltConveyor(Carrier):
         Going back, ``left`` is called when either edge does.
         """
         self._marks.append(Mark(at, entered, left))
+        self._edges.clear()
 
     def watch(self, at: float, callback: Callable[[], None]) -> None:
         self.mark(at, lambda _: callback(), lambda _: callback())
@@ -172,14 +183,18 @@ class BeltConveyor(Carrier):
         self.mark(at + self.params["gap"], left=lambda _: callback())
 
     def bar(self, name: str, at: float) -> None:
-        self._take_positions()
-        self.closed[name] = at
-        self._settle()
+        if self.closed.get(name) != at:
+            self._take_positions()
+            self.closed[name] = at
+            self._limit()
+            self._settle()
 
     def unbar(self, name: str) -> None:
-        self._take_positions()
-        self.closed.pop(name, None)
-        self._settle()
+        if name in self.closed:
+            self._take_positions()
+            del self.closed[name]
+            self._limit()
+            self._settle()
 
     def grip(self, name: str, at: float, window: float) -> bool:
         self._take_positions()
@@ -187,25 +202,34 @@ class BeltConveyor(Carrier):
         if near is None:
             return False
         self.grips[name] = near.id
+        self._limit()
         self.changed()
         return True
 
     def let_go(self, name: str) -> None:
-        self._take_positions()
-        if self.grips.pop(name, None) is not None:
+        if name in self.grips:
+            self._take_positions()
+            del self.grips[name]
+            self._limit()
             self.changed()
 
     def covering(self, at: float) -> Workpiece | None:
         """The workpiece that covers ``at``: its leading edge is there or past it, its trailing one is not."""
-        for (workpiece, _), position in zip(self.items, self.positions(), strict=True):
-            if position - workpiece.length < at - NEAR and position >= at - NEAR:
+        for index, (workpiece, _) in enumerate(self.items):
+            position = self._place(index)
+            if position < at - NEAR:
+                break  # and so are all behind it
+            if position - workpiece.length < at - NEAR:
                 return workpiece
         return None
 
     def across(self, at: float) -> Workpiece | None:
         """The workpiece that covers ``at`` on both sides: a stop there would come up under it."""
-        for (workpiece, _), position in zip(self.items, self.positions(), strict=True):
-            if position - workpiece.length < at - NEAR and position > at + NEAR:
+        for index, (workpiece, _) in enumerate(self.items):
+            position = self._place(index)
+            if position <= at + NEAR:
+                break
+            if position - workpiece.length < at - NEAR:
                 return workpiece
         return None
 
@@ -224,16 +248,20 @@ class BeltConveyor(Carrier):
     # --- the closed form ---------------------------------------------------------------------------------
 
     def positions(self) -> list[float]:
-        """Where each leading edge is now, the one nearest the outlet first, mm.
+        """Where each leading edge is now, the one nearest the outlet first, mm."""
+        return [self._place(index) for index in range(len(self.items))]
+
+    def _place(self, index: int) -> float:
+        """Where item ``index`` is now.
 
         All move at the belt's one speed until each is at its end: so the gap between two changes only once
         the one ahead rests, which the end of the one behind allows for.
         """
-        if not self.rate or self.now == self.since:
-            return [position for _, position in self.items]
-        way = self.rate * (self.now - self.since) / SECOND
-        nearer = min if way >= 0 else max
-        return [nearer(p + way, end) for (_, p), end in zip(self.items, self.ends, strict=True)]
+        position, rate = self.items[index][1], self.rate
+        if not rate or self.now == self.since:
+            return position
+        place, end = position + rate * (self.now - self.since) / SECOND, self.ends[index]
+        return end if (place > end) == (rate > 0) else place
 
     def _is_held(self, workpiece: Workpiece) -> bool:
         return workpiece.id in self.grips.values()
@@ -264,26 +292,37 @@ class BeltConveyor(Carrier):
         """Count positions from now on, and note which edges came to marks on the way."""
         if self.since == self.now:
             return
-        moved = self.positions()
-        for index, (workpiece, before) in enumerate(self.items):
-            after = moved[index]
+        for index, (workpiece, before) in enumerate(self.items if self.rate else ()):
+            after = self._place(index)
             if after != before:
-                for at, callback in self._levels(workpiece):
-                    if before < at - NEAR <= after or after < at - NEAR <= before:
-                        self._crossed.append((callback, workpiece))
                 self.items[index] = (workpiece, after)
+                places, told = self._edges_of(workpiece)
+                first, last = (
+                    bisect_right(places, min(before, after)),
+                    bisect_right(places, max(before, after)),
+                )
+                if first < last:
+                    self._crossed += [(each, workpiece) for each in told[first:last]]
         self.since = self.now
 
-    def _levels(self, workpiece: Workpiece) -> list[tuple[float, Passing]]:
-        """Where the leading edge is when one of the edges comes to a mark."""
-        found: list[tuple[float, Passing]] = []
-        for at, entered, left in self._marks:
-            leading = entered if self.rate > 0 else left
-            if leading is not None:
-                found.append((at, leading))
-            if left is not None:
-                found.append((at + workpiece.length, left))
+    def _edges_of(self, workpiece: Workpiece) -> Edges:
+        forwards = self.rate > 0
+        found = self._edges.get((workpiece.length, forwards))
+        if found is None:
+            edges: list[tuple[float, Passing]] = []
+            for at, entered, left in self._marks:
+                leading = entered if forwards else left
+                edges += [] if leading is None else [(at - NEAR, leading)]
+                edges += [] if left is None else [(at - NEAR + workpiece.length, left)]
+            edges.sort(key=lambda edge: edge[0])
+            found = Edges([place for place, _ in edges], [told for _, told in edges])
+            if len(self._edges) >= LENGTHS:
+                self._edges.clear()
+            self._edges[workpiece.length, forwards] = found
         return found
+
+    def _at_outlet(self, workpiece: Workpiece) -> None:
+        """An instant of its own; what waits is looked for at each."""
 
     def _settle(self) -> None:
         """After a change: tell what has come about, and schedule the next instant at which something will."""
@@ -292,7 +331,6 @@ class BeltConveyor(Carrier):
             if any(each.id == workpiece.id for each, _ in self.items):
                 callback(workpiece)
         self.pass_on()
-        self._limit()
         self.cancel(self.pending)
         self.pending = None
         way = self._next_way() if self.rate else math.inf
@@ -300,21 +338,19 @@ class BeltConveyor(Carrier):
             self.pending = self.at(self.since + math.ceil(way / abs(self.rate) * SECOND), "reach")
 
     def _next_way(self) -> float:
-        """How far the belt moves until an edge comes to a mark or the first workpiece to the outlet, mm."""
+        """How far the belt moves until an edge comes to a mark, mm."""
         forwards, nearest = self.rate > 0, math.inf
         for index, (workpiece, position) in enumerate(self.items):
             end = self.ends[index]
             if end == position:
                 continue
-            levels = [at for at, _ in self._levels(workpiece)]
+            places = self._edges_of(workpiece).places
+            next_one = bisect_right(places, position)
             if forwards:
-                ahead = [at - position for at in levels if position < at - NEAR <= end]
-                if index == 0 and end >= self.params["length"] - NEAR:
-                    ahead.append(self.params["length"] - position)
-            else:
-                # One step past the mark, where the edge is no longer at it.
-                ahead = [position - at + 2 * NEAR for at in levels if end < at - NEAR <= position]
-            nearest = min(nearest, *ahead) if ahead else nearest
+                if next_one < len(places) and places[next_one] <= end:
+                    nearest = min(nearest, places[next_one] + NEAR - position)
+            elif next_one and end < places[next_one - 1]:
+                nearest = min(nearest, position - places[next_one - 1] + NEAR)  # where it is no longer there
         return nearest
 
     def drive_changed(self) -> None:
