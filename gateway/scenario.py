@@ -10,8 +10,8 @@ import msgspec
 from gateway.field.tags import Complain, Ref, Tag, TagRef, check_ref, read_ref
 from gateway.field.types import Value
 from gateway.twin.carrier import Carrier
+from gateway.twin.faults import check_fault
 from gateway.twin.library import ComponentSpec
-from gateway.twin.twin import check_fault
 from gateway.units import duration
 from gateway.yamlfile import Text, boolean
 

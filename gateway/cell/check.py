@@ -23,7 +23,7 @@ from gateway.net.messages import (
 )
 from gateway.scenario import carries, show
 from gateway.station import Station
-from gateway.twin.twin import check_fault
+from gateway.twin.faults import check_fault
 from gateway.twin.workpiece import Workpiece
 
 MAX_FEEDING = 1_000

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
+
+import msgspec
+
+from gateway.units import quantity
 
 _MASK = (1 << 64) - 1
 _STEP = 0x9E3779B97F4A7C15  # 2^64 by the golden ratio
@@ -78,3 +83,59 @@ def noise(key: int, instant: int) -> float:
     bits = mixed(key + instant * _STEP)
     radius = math.sqrt(-2 * math.log(_unit(bits)))
     return radius * math.cos(2 * math.pi * _unit(mixed(bits + _STEP)))
+
+
+SHAPES: dict[str, tuple[str, ...]] = {
+    "constant": ("value",),
+    "uniform": ("low", "high"),
+    "normal": ("mean", "deviation"),
+    "exponential": ("mean",),
+    "triangular": ("low", "mode", "high"),
+    "weibull": ("scale", "shape"),
+}
+_PLAIN = {"shape"}  # numbers without a unit
+_NUMBER = re.compile(r"([-+.\d][-+.\deE_]*)\s*([^\s\d+.-]\S*)?\s*")
+
+
+class Distribution(msgspec.Struct, frozen=True):
+    """What a quantity is drawn from: ``numbers`` are those that ``SHAPES`` names for the ``shape``."""
+
+    shape: str
+    numbers: tuple[float, ...]
+
+    def draw(self, stream: Stream) -> float:
+        """A value, in the unit that it was read in."""
+        match self.shape, self.numbers:
+            case "uniform", (low, high):
+                return stream.uniform(low, high)
+            case "normal", (mean, deviation):
+                return stream.normal(mean, deviation)
+            case "exponential", (mean,):
+                return stream.exponential(mean)
+            case "triangular", (low, mode, high):
+                return stream.triangular(low, mode, high)
+            case "weibull", (scale, shape):
+                return stream.weibull(scale, shape)
+        return self.numbers[0]
+
+
+def read_distribution(text: str, unit: str) -> Distribution:
+    """Read ``30 s``, ``exponential 30 min`` or ``triangular 10 s 20 s 60 s`` in ``unit``, each ≥ 0.
+
+    ValueError says what was wrong and what would be right.
+    """
+    head, _, rest = text.strip().partition(" ")
+    shape, rest = (head, rest) if head in SHAPES else ("constant", text.strip())
+    names = SHAPES[shape]
+    found = _NUMBER.findall(rest)
+    wanted = f"{'' if shape == 'constant' else shape + ' '}{' '.join(f'<{name}>' for name in names)}"
+    if len(found) != len(names) or _NUMBER.sub("", rest).strip():
+        raise ValueError(f"{text!r} is no distribution; write {wanted!r}, or one of {', '.join(SHAPES)}")
+    numbers = tuple(
+        quantity(f"{number} {given}", "1" if name in _PLAIN else unit)
+        for (number, given), name in zip(found, names, strict=True)
+    )
+    ordered = shape not in ("uniform", "triangular") or list(numbers) == sorted(numbers)
+    if min(numbers) < 0 or not ordered or (shape == "weibull" and numbers[1] == 0):
+        raise ValueError(f"{text!r} cannot be drawn from; give {wanted!r} with numbers >= 0 that rise")
+    return Distribution(shape, numbers)

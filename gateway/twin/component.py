@@ -18,6 +18,7 @@ import msgspec
 from gateway.field.types import Scalar
 from gateway.twin.chance import Stream, seeded
 from gateway.twin.kernel import Kernel
+from gateway.twin.motion import Path
 from gateway.twin.workpiece import Happening, Kind
 
 Linked = TypeVar("Linked", bound="Component")
@@ -72,19 +73,24 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """A fault that can be injected; ``about`` says what a person would see at the machine."""
+    """A fault that can be injected; ``about`` says what a person would see at the machine.
+
+    ``size`` is how large it is, where that can be said, such as how much slower it moves.
+    """
 
     name: str
     about: str
+    size: Param | None = None
 
 
 class Surroundings:
     """What a component sees of its twin: the kernel's time and queue, chance, and a place for happenings."""
 
-    __slots__ = ("happenings", "kernel", "seed", "streams")
+    __slots__ = ("begun", "happenings", "kernel", "seed", "streams")
 
     def __init__(self, kernel: Kernel, seed: int = 0) -> None:
         self.kernel = kernel
+        self.begun = kernel.now
         self.seed = seed
         self.streams: dict[str, Stream] = {}
         self.happenings: list[Happening] = []
@@ -129,6 +135,7 @@ class Component:
         self.words = {word.name: (words or {}).get(word.name, word.default) for word in self.WORDS}
         self.links = dict(links)
         self.faults: set[str] = set()
+        self.sizes: dict[str, float] = {}  # of faults in force, in the unit that each declares
 
     # What a component implements.
 
@@ -146,6 +153,13 @@ class Component:
     def sense(self, port: str) -> Scalar:
         """What the sensor ``port`` shows now."""
         raise AssertionError(f"{self.name} has no sensor {port}")
+
+    def curve(self, port: str) -> Path | None:
+        """How what the real sensor ``port`` shows moves, until the next event or change of an actuator.
+
+        A sensor with a lag follows it exactly. None: it is constant in between.
+        """
+        return None
 
     def fault_changed(self, fault: str, active: bool) -> None:
         """``fault`` was injected or cleared; ``self.faults`` already says so."""
@@ -181,8 +195,9 @@ class Component:
         self.surroundings.happenings.append(Happening(self.now, kind, self.name, workpiece, detail))
 
     def snapshot(self) -> dict[str, Any]:
-        """The attributes named in ``STATE`` and the active faults; plain data, copied."""
-        return {"faults": set(self.faults)} | {key: copy.deepcopy(getattr(self, key)) for key in self.STATE}
+        """The attributes named in ``STATE`` and the faults in force; plain data, copied."""
+        kept = {"faults": set(self.faults), "sizes": dict(self.sizes)}
+        return kept | {key: copy.deepcopy(getattr(self, key)) for key in self.STATE}
 
     def restore(self, taken: Mapping[str, Any]) -> None:
         """Return to a ``snapshot``."""

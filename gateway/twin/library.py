@@ -26,6 +26,7 @@ from gateway.twin.components.shuttle import Shuttle
 from gateway.twin.components.stops import RejectGate, Stopper
 from gateway.twin.components.transport import BeltConveyor, PhotoEye
 from gateway.twin.components.turning import RotaryTable
+from gateway.twin.signal import chain_params
 from gateway.units import quantity
 from gateway.yamlfile import Id, Text
 
@@ -128,7 +129,9 @@ def compile_components(
 def _params(entry: ComponentEntry, family: type[Component], complain: Complain) -> dict[str, float]:
     declared = {param.name: param for param in family.PARAMS}
     named = {word.name: word for word in family.WORDS}
-    _unknown(entry, "parameter", entry.params, {**declared, **named}, complain)
+    signals = chain_params(family.PORTS)
+    _unknown(entry, "parameter", entry.params, {**declared, **named, **signals}, complain)
+    declared |= {name: param for name, param in signals.items() if name in entry.params}
     values: dict[str, float] = {}
     for param in declared.values():
         written = entry.params.get(param.name)

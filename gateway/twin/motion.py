@@ -221,20 +221,34 @@ def _pull(segment: Segment) -> float:
     return segment.acceleration if isinstance(segment, Polynomial) else 0.0
 
 
-def lag(path: Path, gain: float, initial: float, now: int) -> float:
-    """How far a position controller of ``gain`` (per s) trails behind ``path`` at ``now``.
+def lag(path: Path, gain: float, initial: float, now: int, since: int | None = None) -> float:
+    """How far what follows ``path`` with ``gain`` (per s) trails behind it at ``now``.
 
-    It solves e' = v - gain e with e = ``initial`` where the path begins; its segments are polynomials.
+    It solves e' = v - gain e with e = ``initial`` at ``since``, or where the path begins. So does a position
+    controller, and a sensor with a first-order lag of 1 / ``gain``.
     """
     error = initial
     ends = [each.start for each in path.segments[1:]]
     for each, end in itertools.zip_longest(path.segments, ends):
-        if each.start > now:
-            break
-        seconds = ((now if end is None else min(end, now)) - each.start) / SECOND
-        first = (each.speed_at(each.start) - _pull(each) / gain) / gain  # what it would settle to
-        error = first + _pull(each) / gain * seconds + (error - first) * math.exp(-gain * seconds)
+        start = each.start if since is None else max(each.start, since)
+        until = now if end is None else min(end, now)
+        if until <= start:
+            continue
+        seconds = (until - start) / SECOND
+        if isinstance(each, Exponential):
+            error = _lag_exponential(each.speed_at(start), SECOND / each.tau, gain, error, seconds)
+            continue
+        first = (each.speed_at(start) - each.acceleration / gain) / gain  # what it would settle to
+        error = first + each.acceleration / gain * seconds + (error - first) * math.exp(-gain * seconds)
     return error
+
+
+def _lag_exponential(moving: float, rate: float, gain: float, error: float, seconds: float) -> float:
+    """As ``lag`` behind what moves with ``moving`` now, falling at ``rate`` (per s)."""
+    own = math.exp(-gain * seconds)
+    if abs(rate - gain) * seconds < 1e-6:  # both exponentials are as one
+        return (error + moving * seconds) * own
+    return error * own + moving * (math.exp(-rate * seconds) - own) / (gain - rate)
 
 
 def _joined(
@@ -258,6 +272,27 @@ def _joined(
         value += (moving + acceleration * seconds / 2) * seconds
         moving += acceleration * seconds
     return Path((*segments, Polynomial(now + rounded, target)))
+
+
+def integral(segment: Segment, since: int, until: int) -> float:
+    """The integral of ``segment`` over time, in its unit times seconds."""
+    seconds = (until - since) / SECOND
+    if isinstance(segment, Exponential):
+        gone = (segment.at(since) - segment.at(until)) * segment.tau / SECOND
+        return segment.target * seconds + gone
+    here, speed = segment.at(since), segment.speed_at(since)
+    return (here + (speed / 2 + segment.acceleration * seconds / 6) * seconds) * seconds
+
+
+def above(segment: Segment, level: float, since: int, until: int) -> tuple[int, int]:
+    """From when until when a ``segment`` that only rises or only falls is at ``level`` or more; since = until
+    where it never is."""
+    first, last = segment.at(since) >= level, segment.at(until) >= level
+    if first == last:
+        return (since, until) if first else (until, until)
+    crossing = segment.reaches(level, since)
+    border = until if crossing is None else min(crossing, until)
+    return (since, border) if first else (border, until)
 
 
 def first_root(a: float, b: float, c: float) -> float | None:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gateway.field.tags import Tag
-from gateway.field.types import Scalar, Value
+from gateway.field.types import Value
 from gateway.twin.carrier import Carrier
 from gateway.twin.component import Component, Surroundings
-from gateway.twin.faults import WIRE_FAULTS, arrives, fits
+from gateway.twin.injection import Injections
 from gateway.twin.kernel import Kernel
 from gateway.twin.library import ComponentSpec
+from gateway.twin.signal import Signal
+from gateway.twin.wires import ActuatorWire, SensorWire
 from gateway.twin.workpiece import Happening, Workpiece
 
 
@@ -38,9 +40,8 @@ class Twin:
         self.surroundings = Surroundings(self.kernel, seed)
         self.tags = tags
         self.components: dict[str, Component] = {}
-        self._actuators: dict[str, list[tuple[Component, str]]] = {}
-        self._sensors: list[tuple[str, Component, str]] = []
-        self._wires: dict[str, tuple[str, Scalar]] = {}  # tag -> (fault, value when it began)
+        self._actuators: dict[str, list[ActuatorWire]] = {}
+        self._sensors: list[SensorWire] = []
         self._driven: dict[str, Value] = {}
         for spec in specs.values():
             links = {link: self.components[other] for link, other in spec.links.items()}
@@ -52,19 +53,20 @@ class Twin:
                 if tag is None:
                     continue
                 if port.direction == "actuator":
-                    self._actuators.setdefault(tag, []).append((component, port.name))
+                    self._actuators.setdefault(tag, []).append(ActuatorWire(tags[tag], component, port.name))
                 else:
-                    self._sensors.append((tag, component, port.name))
-        self._switches = [
-            (tag, component, port) for tag, component, port in self._sensors if tags[tag].type.kind == "bool"
-        ]
+                    signal = Signal(component, port.name, spec.params) if port.kind == "real" else None
+                    self._sensors.append(SensorWire(tags[tag], component, port.name, signal))
+        self._switches = [wire for wire in self._sensors if wire.tag.type.kind == "bool"]
         self._edges: list[Edge] = []
-        self._wired = {f"{component.name}.{port}": tag for tag, component, port in self._sensors}
+        driving = [wire for wires in self._actuators.values() for wire in wires]
+        self._wires = {f"{wire.component.name}.{wire.port}": wire for wire in (*self._sensors, *driving)}
+        self.injections = Injections(self.surroundings, self.components, self._wires)
         for component in self.components.values():
             component.start()
-        self.levels = {
-            tag: bool(self._shows(tag, component, port)) for tag, component, port in self._switches
-        }
+        self._lagging = [wire.signal for wire in self._sensors if wire.signal and wire.signal.lags]
+        self._track()
+        self.levels = {wire.tag.name: bool(wire.arriving()) for wire in self._switches}
 
     @property
     def now(self) -> int:
@@ -74,8 +76,10 @@ class Twin:
     def advance(self, until: int) -> int:
         """Let everything up to ``until`` happen; the count of events that did."""
         happened = 0
+        self._track()
         while (due := self.kernel.next_time()) is not None and due <= until:
             happened += self.kernel.advance(due)
+            self._track()
             self._look()
         return happened + self.kernel.advance(until)
 
@@ -86,60 +90,44 @@ class Twin:
         self._driven[tag] = value
         if isinstance(value, str | tuple):
             return  # no actuator takes one
-        for component, port in self._actuators.get(tag, ()):
-            component.drive(port, value)
+        for wire in self._actuators.get(tag, ()):
+            wire.drive(value)
+        self._track()
 
     def sense(self) -> dict[str, Value]:
         """What every bound input shows now, through its wire, held within the tag's range."""
-        return {tag: self._shows(tag, component, port) for tag, component, port in self._sensors}
-
-    def _shows(self, tag: str, component: Component, port: str) -> Scalar:
-        wire = self._wires.get(tag)
-        if wire is not None:
-            return arrives(wire[0], self.tags[tag], wire[1])
-        value = component.sense(port)
-        if isinstance(value, bool):
-            return value
-        low, high = self.tags[tag].range
-        return low if value < low else high if value > high else value
+        return {wire.tag.name: wire.arriving() for wire in self._sensors}
 
     def edges(self) -> list[Edge]:
         """Every change of a BOOL input up to now, also one that is undone already, in order of time."""
+        self._track()
         self._look()
         told, self._edges = self._edges, []
         return told
 
     def _look(self) -> None:
         """Note which switches have changed: they do so at events, and when somebody acts on the twin."""
-        for tag, component, port in self._switches:
-            level = bool(self._shows(tag, component, port))
+        for wire in self._switches:
+            level = bool(wire.arriving())
+            tag = wire.tag.name
             if level != self.levels[tag]:
                 self.levels[tag] = level
                 self._edges.append(Edge(self.now, tag, level))
 
-    def inject(self, target: str, active: bool = True) -> None:
-        """Begin or end the fault ``component.fault`` or ``component.port.fault``; see ``check_fault``."""
-        place, _, fault = target.rpartition(".")
-        tag = self._wired.get(place)
-        if tag is not None:
-            if active:
-                _, component, port = next(each for each in self._sensors if each[0] == tag)
-                self._wires[tag] = (fault, self._shows(tag, component, port))
-            else:
-                self._wires.pop(tag, None)
-            return
-        component = self.components[place]
-        if (fault in component.faults) == active:
-            return
-        (component.faults.add if active else component.faults.discard)(fault)
-        component.fault_changed(fault, active)
+    def _track(self) -> None:
+        """Something may have happened: begin faults that waited for it, follow what lagging sensors see."""
+        self.injections.check()
+        for signal in self._lagging:
+            signal.track(self.now)
+
+    def inject(self, fault: str, active: bool = True) -> None:
+        """Begin or end a fault as people write it; see ``gateway.twin.faults``. It changes no other fault."""
+        (self.injections.begin if active else self.injections.end)(fault)
+        self._track()
 
     def active_faults(self) -> list[str]:
-        """The faults that are in force, in order of name."""
-        places = {tag: place for place, tag in self._wired.items()}
-        wires = [f"{places[tag]}.{fault}" for tag, (fault, _) in self._wires.items()]
-        own = [f"{c.name}.{fault}" for c in self.components.values() for fault in c.faults]
-        return sorted(wires + own)
+        """The faults in force or still to come, as they were injected, in order of name."""
+        return self.injections.texts()
 
     def carrier(self, name: str) -> Carrier:
         """The component ``name``, which workpieces stand on."""
@@ -158,12 +146,12 @@ class Twin:
 
     def reset(self) -> tuple[Workpiece, ...]:
         """Clear every fault and take every workpiece off by hand; gives the workpieces."""
-        for fault in self.active_faults():
-            self.inject(fault, False)
+        self.injections.end_all()
         taken: list[Workpiece] = []
         for component in self.components.values():
             if isinstance(component, Carrier):
                 taken += component.clear()
+        self._track()
         return tuple(taken)
 
     def happenings(self) -> list[Happening]:
@@ -177,39 +165,24 @@ class Twin:
             "kernel": self.kernel.snapshot(),
             "chance": {name: stream.state for name, stream in self.surroundings.streams.items()},
             "components": {name: each.snapshot() for name, each in self.components.items()},
-            "wires": dict(self._wires),
+            "begun": self.surroundings.begun,
+            "wires": {place: wire.snapshot() for place, wire in self._wires.items()},
+            "faults": self.injections.snapshot(),
             "driven": dict(self._driven),
             "levels": dict(self.levels),
             "edges": list(self._edges),
         }
 
     def restore(self, taken: Mapping[str, Any]) -> None:
-        """Return to a ``snapshot`` of a twin of the same station."""
+        """Return to a ``snapshot`` of a twin of the same station and seed."""
         self.kernel.restore(taken["kernel"])
         self.surroundings.restore_chance(taken["chance"])
         for name, state in taken["components"].items():
             self.components[name].restore(state)
-        self._wires, self._driven = dict(taken["wires"]), dict(taken["driven"])
+        self.surroundings.begun = taken["begun"]
+        for place, state in taken["wires"].items():
+            self._wires[place].restore(state)
+        self.injections.restore(taken["faults"])
+        self._driven = dict(taken["driven"])
         self.levels, self._edges = dict(taken["levels"]), list(taken["edges"])
         self.surroundings.happenings.clear()
-
-
-def check_fault(target: str, specs: Mapping[str, ComponentSpec], tags: Mapping[str, Tag]) -> str:
-    """Empty if ``target`` names a fault of such a twin, else what was wrong; what would be right."""
-    parts = target.split(".")
-    spec = specs.get(parts[0])
-    if spec is None or len(parts) not in (2, 3):
-        return f"{target!r} names no fault; write component.fault or component.port.fault"
-    if len(parts) == 2:
-        known = [fault.name for fault in spec.family.FAULTS]
-        return (
-            ""
-            if parts[1] in known
-            else f"{target!r}: a {spec.kind} has the faults {', '.join(known) or 'none'}"
-        )
-    sensors = [p.name for p in spec.family.PORTS if p.direction == "sensor" and p.name in spec.ports]
-    if parts[1] not in sensors:
-        return f"{target!r}: {spec.name} has the sensors {', '.join(sensors) or 'none'}"
-    tag = tags[spec.ports[parts[1]]]
-    possible = [fault for fault in WIRE_FAULTS if fits(fault, tag)]
-    return "" if parts[2] in possible else f"{target!r}: this wire has the faults {', '.join(possible)}"

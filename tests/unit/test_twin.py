@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from gateway.field.types import Value
 from gateway.station import Station, load_station
-from gateway.twin.faults import WIRE_FAULTS, fits
-from gateway.twin.twin import Twin, check_fault
+from gateway.twin.faults import check_fault
+from gateway.twin.twin import Twin
+from gateway.twin.wires import ACTUATOR_FAULTS, SENSOR_FAULTS, fits
 from gateway.twin.workpiece import Workpiece
 
 STATIONS = {
@@ -33,9 +34,10 @@ def all_faults(station: Station) -> list[str]:
     found = [f"{name}.{fault.name}" for name, spec in station.twin.items() for fault in spec.family.FAULTS]
     for name, spec in station.twin.items():
         for port in spec.family.PORTS:
-            if port.direction == "sensor" and port.name in spec.ports:
+            if port.name in spec.ports:
                 tag = station.tags[spec.ports[port.name]]
-                found += [f"{name}.{port.name}.{fault}" for fault in WIRE_FAULTS if fits(fault, tag)]
+                known = SENSOR_FAULTS if port.direction == "sensor" else ACTUATOR_FAULTS
+                found += [f"{name}.{port.name}.{fault}" for fault in known if fits(fault, tag)]
     return found
 
 
@@ -153,8 +155,9 @@ def test_every_fault_is_accepted_shows_and_ends(station: Station) -> None:
         ("belt", "names no fault"),
         ("belt.melted", "has the faults jam, trip"),
         ("nothing.jam", "names no fault"),
-        ("belt.run.stuck", "has the sensors speed, ok"),
-        ("belt.speed.stuck-on", "this wire has the faults stuck, broken-wire, short-circuit"),
+        ("belt.turn.stuck", "has the signals run, speed, ok"),
+        ("belt.run.stuck-on", "this wire has the faults stuck, broken-wire, short-circuit"),
+        ("belt.speed.stuck-on", "this wire has the faults stuck, broken-wire, short-circuit, offset, drift"),
     ],
 )
 def test_what_is_no_fault_is_said_with_what_would_be(fault: str, wrong: str) -> None:
