@@ -72,6 +72,8 @@ class AgentConfig(msgspec.Struct, frozen=True):
     state: str
     neighbours: Neighbours = Neighbours()
     ports: dict[str, int] = {}
+    id: str = ""  # in the line; empty: as the station file says
+    addresses: dict[str, str] = {}  # of devices, in place of the station file's
 
 
 class Agent:
@@ -337,7 +339,8 @@ class Agent:
 
 async def _main(config: AgentConfig, with_stdin: bool) -> None:
     loop = asyncio.get_running_loop()
-    station = load_station(Path(config.station)).moved(config.ports)
+    station = load_station(Path(config.station))
+    station = station.placed(config.id or station.id, config.addresses).moved(config.ports)
     agent = Agent(config, station, loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.ending.set)

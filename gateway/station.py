@@ -9,16 +9,21 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
+import yaml
 
 from gateway.errors import BadInput, Problem
 from gateway.field.addresses import Protocol
 from gateway.field.tags import Complain, Dialect, Ref, Tag, TagEntry, TagRef, check_ref, compile_tags
 from gateway.field.types import Order, read_order
+from gateway.library.expand import Controller, Expanded, Handshake, expand
+from gateway.library.files import load_library
+from gateway.library.nodes import child, only
+from gateway.net.messages import MAIN
 from gateway.scenario import Checker, Duration, Scenario, ScenarioEntry, carries
 from gateway.shim import Shim, ShimEntry, compile_shim
 from gateway.twin.library import ComponentEntry, ComponentSpec, compile_components
 from gateway.units import format_duration
-from gateway.yamlfile import Id, Text, parse, read_text
+from gateway.yamlfile import Id, Text, compose, convert, read_text
 
 FORMAT = "station 1"
 # Of a scan, ns. A lease of 1 s is renewed four times in that, and its loss is seen at a scan, 100 ms later
@@ -29,7 +34,8 @@ SCHEMES: dict[str, Protocol] = {"modbus": "modbus", "opc.tcp": "opcua", "s7": "s
 DEFAULT_PORTS: dict[Protocol, int] = {"modbus": 502, "opcua": 4840, "s7": 102}
 
 
-def _address(text: str) -> str:
+def address(text: str) -> str:
+    """``text``, if it is the address of a device; ValueError("what was wrong; what would be right")."""
     try:
         parts = urlsplit(text)
         good = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
@@ -61,7 +67,7 @@ class Device(msgspec.Struct, frozen=True, rename="kebab"):
     file; the I/O of a coupler or served device begins at byte ``at`` of its %I and %Q.
     """
 
-    address: Annotated[str, _address]
+    address: Annotated[str, address]
     role: Literal["controller", "coupler", "served"] = "controller"
     program: Text | None = None
     at: int = 0
@@ -105,17 +111,25 @@ class StationEntry(msgspec.Struct, frozen=True, rename="kebab"):
     acknowledge: Ref | None = None
     inlet: str | None = None
     outlet: str | None = None
+    inlets: dict[Id, Text] = {}
+    outlets: dict[Id, Text] = {}
     reentry: str | None = None
+    operations: list[Id] = []
     sequences: dict[Id, ScenarioEntry] = {}
     interlocks: dict[Id, ScenarioEntry] = {}
     shim: ShimEntry | None = None
 
 
 class Station(msgspec.Struct, frozen=True):
-    """One production cell, checked. ``sha256`` is of the file's bytes; times are ns.
+    """One production cell, checked. ``sha256`` is of the file's bytes and of what it uses of the library;
+    times are ns.
 
     ``hold`` is how long an input keeps a level at least, where its tag does not say: a scan of the gateway
-    and one of the controller.
+    and one of the controller. ``inlets`` and ``outlets`` are carriers by name, ``reentry`` the carrier where
+    workpieces reappear after a kill; ``operations`` is what the station can do with one.
+
+    Of a station composed of groups, ``groups`` says what of the library each is, ``handshake`` how it agrees
+    with its neighbours, and ``composed`` is its program in Structured Text.
     """
 
     id: str
@@ -128,13 +142,17 @@ class Station(msgspec.Struct, frozen=True):
     twin: dict[str, ComponentSpec]
     manual: TagRef | None
     acknowledge: TagRef | None
-    inlet: str | None
-    outlet: str | None
+    inlets: dict[str, str]
+    outlets: dict[str, str]
     reentry: str | None
     sequences: dict[str, Scenario]
     interlocks: dict[str, Scenario]
     shim: Shim | None = None
     hold: int = 0
+    operations: tuple[str, ...] = ()
+    groups: dict[str, str] = {}
+    handshake: Handshake = Handshake()
+    composed: str = ""
 
     @property
     def controller(self) -> Device:
@@ -144,6 +162,16 @@ class Station(msgspec.Struct, frozen=True):
     def having(self, role: str) -> list[Device]:
         """The devices in that role, in the file's order."""
         return [device for device in self.devices.values() if device.role == role]
+
+    @property
+    def inlet(self) -> str | None:
+        """The carrier at the inlet that is called main."""
+        return self.inlets.get(MAIN)
+
+    @property
+    def outlet(self) -> str | None:
+        """The carrier at the outlet that is called main."""
+        return self.outlets.get(MAIN)
 
     @property
     def inputs(self) -> list[Tag]:
@@ -174,6 +202,14 @@ class Station(msgspec.Struct, frozen=True):
         own = self.shim.inputs if self.shim is not None else frozenset[str]()
         return [tag for tag in self.inputs if tag.name not in own]
 
+    def placed(self, id: str, addresses: Mapping[str, str]) -> Station:
+        """The same station under the id that it has in its line, some devices at other ``addresses``."""
+        devices = {
+            name: msgspec.structs.replace(device, address=addresses.get(name, device.address))
+            for name, device in self.devices.items()
+        }
+        return msgspec.structs.replace(self, id=id, devices=devices)
+
     def moved(self, ports: Mapping[str, int]) -> Station:
         """The same station with its devices at other ports, by device name."""
         devices = {
@@ -192,7 +228,12 @@ def load_station(path: Path) -> Station:
     """Read and check the station file; BadInput with every problem in it."""
     text = read_text(path)
     problems: list[Problem] = []
-    entry = parse(text, str(path), StationEntry, problems)
+    node = compose(text, str(path), problems)
+    expanded = None
+    if isinstance(node, yaml.MappingNode) and child(node, "groups") is not None:
+        expanded = expand_station(node, str(path), problems)
+        node = expanded.node if expanded is not None else None
+    entry = None if node is None else convert(node, str(path), StationEntry, problems)
     if entry is None or (problems and not entry.devices):
         raise BadInput(problems)  # without a device, every tag would be said to name none
 
@@ -225,9 +266,11 @@ def load_station(path: Path) -> Station:
             tag = check_ref(ref, tags, _line_of(text, key), f"{key}:", complain, boolean=True)
             if tag is not None and tag.direction != "input":
                 complain(_line_of(text, key), f"{key}: {ref} is an output", "name an input")
-    for key, name in (("inlet", entry.inlet), ("outlet", entry.outlet), ("reentry", entry.reentry)):
-        if name is not None and not carries(name, twin):
-            complain(_line_of(text, key), f"{key}: {name!r} is no carrier", "name one, such as a belt")
+    inlets = _places("inlet", entry.inlet, entry.inlets, twin, _line_of(text, "inlet"), complain)
+    outlets = _places("outlet", entry.outlet, entry.outlets, twin, _line_of(text, "outlet"), complain)
+    if entry.reentry is not None and not carries(entry.reentry, twin):
+        what = f"reentry: {entry.reentry!r} is no carrier"
+        complain(_line_of(text, "reentry"), what, "name one, such as a belt")
     checker = Checker(tags, twin, complain)
     sequences = {name: checker.check(each, False) for name, each in entry.sequences.items()}
     interlocks = {name: checker.check(each, True) for name, each in entry.interlocks.items()}
@@ -236,12 +279,67 @@ def load_station(path: Path) -> Station:
         shim = compile_shim(entry.shim, tags, controllers[0], entry.scan, complain)
     if problems:
         raise BadInput(problems)
+    used = expanded.digest if expanded is not None else ""
     return Station(
-        entry.id, entry.title or entry.id, str(path), hashlib.sha256(path.read_bytes()).hexdigest(),
-        entry.scan, entry.devices, tags, twin, entry.manual, entry.acknowledge, entry.inlet, entry.outlet,
-        entry.reentry or entry.inlet, sequences, interlocks, shim,
-        2 * entry.scan if entry.hold is None else entry.hold,
+        entry.id, entry.title or entry.id, str(path), hashlib.sha256(text.encode() + used.encode()).hexdigest(),
+        entry.scan, entry.devices, tags, twin, entry.manual, entry.acknowledge, inlets, outlets,
+        entry.reentry or next(iter(inlets.values()), None), sequences, interlocks, shim,
+        2 * entry.scan if entry.hold is None else entry.hold, tuple(entry.operations),
+        expanded.units if expanded is not None else {},
+        expanded.handshake if expanded is not None else Handshake(),
+        expanded.program if expanded is not None and expanded.program else "",
     )  # fmt: skip
+
+
+class _Frame(msgspec.Struct, frozen=True, rename="kebab"):
+    """What the expansion of groups has to know of the rest of the file."""
+
+    devices: dict[Id, Device]
+    scan: Duration = 10_000_000
+
+
+def expand_station(node: yaml.MappingNode, file: str, problems: list[Problem]) -> Expanded | None:
+    """The station file ``node`` with what follows from its groups; None, with problems added, else."""
+    frame = convert(only(node, ("devices", "scan")), file, _Frame, problems)
+    device = next((d for d in frame.devices.values() if d.role == "controller"), None) if frame else None
+    if frame is None or device is None:
+        problems.append(Problem(file, 1, 0, "devices: a composed station has a controller", "add it"))
+        return None
+    try:
+        library = load_library()
+    except BadInput as bad:
+        problems += bad.problems
+        return None
+    name = device.name if len(frame.devices) > 1 else ""
+    controller = Controller(device.protocol, device.base, name)
+    return expand(node, library, controller, frame.scan, file, problems)
+
+
+def _places(
+    key: str,
+    one: str | None,
+    named: Mapping[str, Text],
+    twin: Mapping[str, ComponentSpec],
+    line: int,
+    complain: Complain,
+) -> dict[str, str]:
+    """The carriers by the name of the inlet or outlet; the one that has none is called main."""
+    places = {name: text.text for name, text in named.items()}
+    lines = {name: text.line for name, text in named.items()}
+    if one is not None:
+        if MAIN in places:
+            complain(lines[MAIN], f"{key}s: {MAIN} stands here and under {key}", "give it once")
+        places = {MAIN: one, **places}
+        lines[MAIN] = line
+    for name, carrier in places.items():
+        where = key if one is not None and name == MAIN else f"{key}s: {name}"
+        if not carries(carrier, twin):
+            complain(lines[name], f"{where}: {carrier!r} is no carrier", "name one, such as a belt")
+        same = [other for other, each in places.items() if each == carrier and other != name]
+        if key == "outlet" and same and name == max((name, *same), key=lines.__getitem__):
+            what = f"{where}: {carrier} is the outlet {same[0]} already"
+            complain(lines[name], what, "what waits at a carrier's end has one way to go")
+    return places
 
 
 def _check_devices(

@@ -72,8 +72,9 @@ class Backend(Protocol):
         """Acquire the station's lease and keep it until ``close``."""
         ...
 
-    def run(self, scripts: Mapping[str, Script], until: str = "") -> dict[str, Trace]:
-        """Run scripts on several stations at once; when ``until``'s ends, the others are ended too."""
+    def run(self, scripts: Mapping[str, Script], out: int = 0) -> dict[str, Trace]:
+        """Run scripts on several stations at once. With ``out``, all are ended as soon as one has ended or
+        that many workpieces have come out of the line."""
         ...
 
     def now(self) -> int:

@@ -6,44 +6,24 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import msgspec
 
-from gateway.cell.check import MAX_FEEDING, MAX_LENGTH
+from gateway.cell.check import MAX_LENGTH
 from gateway.cell.couplings import Neighbours
 from gateway.errors import BadInput, Problem
 from gateway.field.tags import Complain
 from gateway.net.link import broker_address
-from gateway.scenario import Duration
-from gateway.station import Station, load_station
+from gateway.station import SCHEMES, Station, address, load_station
 from gateway.twin.workpiece import Workpiece
 from gateway.units import quantity
-from gateway.yamlfile import Id, parse, read_text
+from gateway.yamlfile import Id, Text, parse, read_text
+from rig.coupling import CouplingLine, Couplings, WayEnd, couple
+from rig.flow import FlowLine, check_flow
 
 FORMAT = "line 1"
 Mode = Literal["virtual", "hil"]
-
-
-class SignalEnd(NamedTuple):
-    """A station's tag: ``glue.take``."""
-
-    station: str
-    tag: str
-
-    def __str__(self) -> str:
-        return f"{self.station}.{self.tag}"
-
-
-def read_end(text: str) -> SignalEnd:
-    """Read ``station.tag``."""
-    station, dot, tag = text.partition(".")
-    if not dot or not station or not tag:
-        raise ValueError(f"{text!r} does not name a station's tag; write for example glue.take")
-    return SignalEnd(station, tag)
-
-
-End = Annotated[SignalEnd, read_end]
 
 
 def _millimetres(text: str) -> float:
@@ -66,40 +46,17 @@ class Product(msgspec.Struct, frozen=True, rename="kebab"):
 
 
 class StationLine(msgspec.Struct, frozen=True, rename="kebab"):
-    """A station of the line. ``serve``: start a virtual controller for it on this machine, which serves
-    the station's program at the controller's address; without it a controller is expected there."""
+    """A station of the line; ``as``: under another id than its file's, to use the file more than once.
+
+    ``addresses`` replace those of its devices. ``serve``: start a virtual controller for it on this machine,
+    which serves the station's program at the controller's address; without it a controller is expected there.
+    """
 
     station: str
+    as_: Id | None = msgspec.field(name="as", default=None)
+    addresses: dict[str, Text] = {}
     mode: Mode = "hil"
     serve: bool = False
-    line: int = 0
-
-
-class CouplingLine(msgspec.Struct, frozen=True, rename="kebab"):
-    """Workpieces pass from one station's outlet to the other's inlet; signals go either way."""
-
-    from_: str = msgspec.field(name="from")
-    to: str = ""
-    signals: dict[End, End] = {}
-    line: int = 0
-
-
-class Window(msgspec.Struct, frozen=True, rename="kebab"):
-    """Not before ``after``, not after ``within``; ns."""
-
-    within: Duration
-    after: Duration = 0
-
-
-class FlowLine(msgspec.Struct, frozen=True, rename="kebab"):
-    """What is expected of the flow of workpieces through the whole line."""
-
-    source: str
-    sink: str
-    within: Duration
-    workpieces: int = 10
-    takt: Window | None = None
-    coupling: Window | None = None
     line: int = 0
 
 
@@ -127,7 +84,7 @@ class LineStation(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A checked line. ``sha256`` is of the file's bytes."""
+    """A checked line. ``sha256`` is of the file's bytes; ``ways`` are its couplings, outlet to inlet."""
 
     id: str
     title: str
@@ -137,6 +94,7 @@ class Line(msgspec.Struct, frozen=True):
     product: Product
     stations: dict[str, LineStation]
     flow: FlowLine | None
+    ways: tuple[tuple[WayEnd, WayEnd], ...] = ()
 
     def workpiece(self, number: int, run: str = "w") -> Workpiece:
         """The ``number``-th workpiece of a run."""
@@ -159,16 +117,7 @@ def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
 
     if entry.twinline != FORMAT:
         complain(1, f"twinline: {entry.twinline!r} is no line format", f"write twinline: {FORMAT}")
-    stations: dict[str, tuple[StationLine, Station]] = {}
-    for each in entry.stations:
-        try:
-            station = load_station(Path(os.path.normpath(path.parent / each.station)))
-        except BadInput as bad:
-            problems += bad.problems
-            continue
-        if station.id in stations:
-            complain(each.line, f"station {station.id} stands twice in the line", "give it once")
-        stations[station.id] = (each, station)
+    stations = _load_stations(entry, path, problems, complain)
     if not entry.stations:
         complain(1, "stations: a line has at least one", "add - {station: path.yaml}")
     replaced = programs or {}
@@ -177,108 +126,72 @@ def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
             problems.append(
                 Problem("--program", 0, 0, f"{name!r} is no station of {path}", "use " + ", ".join(stations))
             )
-    neighbours = _neighbours(entry, {name: s for name, (_, s) in stations.items()}, complain, bool(problems))
+    known = {name: station for name, (_, station) in stations.items()}
+    # Where a station could not be read, its couplings cannot be judged.
+    couplings = Couplings([], {}) if problems else couple(entry.couplings, known, complain)
+    neighbours = couplings.neighbours(known)
     lined: dict[str, LineStation] = {}
     for name, (each, station) in stations.items():
         program = replaced[name].resolve() if name in replaced else station.program_path()
         _check_program(program, each, station, str(path), problems, name in replaced)
         lined[name] = LineStation(station, each.mode, each.serve, neighbours[name], program)
-    _check_flow(entry, lined, complain, bool(problems))
+    flow = entry.flow
+    if flow is not None and not problems:
+        flow = check_flow(flow, known, couplings.ways, complain)
     if problems:
         raise BadInput(problems)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return Line(
-        entry.id, entry.title or entry.id, str(path), sha256, entry.broker, entry.product, lined, entry.flow
-    )
+        entry.id, entry.title or entry.id, str(path), sha256, entry.broker, entry.product, lined, flow,
+        tuple(couplings.ways),
+    )  # fmt: skip
 
 
-def _neighbours(
-    entry: LineFile, stations: dict[str, Station], complain: Complain, partial: bool
-) -> dict[str, Neighbours]:
-    upstream: dict[str, list[str]] = {name: [] for name in stations}
-    downstream: dict[str, str] = {}
-    listen: dict[str, dict[str, dict[str, str]]] = {name: {} for name in stations}
-    tell: dict[str, dict[str, list[str]]] = {name: {} for name in stations}
-    driven: dict[SignalEnd, SignalEnd] = {}
-    for coupling in entry.couplings:
-        ends = (coupling.from_, coupling.to)
-        unknown = [end for end in ends if end not in stations]
-        if unknown:
-            if not partial:
-                complain(
-                    coupling.line,
-                    f"coupling: {unknown[0]!r} is no station of this line",
-                    "use " + ", ".join(stations),
-                )
+def _load_stations(
+    entry: LineFile, path: Path, problems: list[Problem], complain: Complain
+) -> dict[str, tuple[StationLine, Station]]:
+    """The stations under their ids in the line; a file that several use is read, and complained of, once."""
+    read: dict[Path, Station | None] = {}
+    stations: dict[str, tuple[StationLine, Station]] = {}
+    for each in entry.stations:
+        file = Path(os.path.normpath(path.parent / each.station))
+        if file not in read:
+            read[file] = None
+            try:
+                read[file] = load_station(file)
+            except BadInput as bad:
+                problems += bad.problems
+        found = read[file]
+        if found is None:
             continue
-        if coupling.from_ in downstream:
-            complain(
-                coupling.line,
-                f"coupling: {coupling.from_} already leads to {downstream[coupling.from_]}",
-                "an outlet leads to one inlet",
-            )
-        downstream[coupling.from_] = coupling.to
-        upstream[coupling.to].append(coupling.from_)
-        for name, side, wanted in (
-            (coupling.from_, "outlet", stations[coupling.from_].outlet),
-            (coupling.to, "inlet", stations[coupling.to].inlet),
-        ):
-            if wanted is None:
-                complain(
-                    coupling.line, f"coupling: {name} has no {side}", f"name it in {stations[name].file}"
-                )
-        if coupling.from_ == coupling.to:
-            complain(coupling.line, f"coupling: {coupling.from_} leads to itself", "name its neighbour")
+        station = found.placed(each.as_ or found.id, _addresses(each, found, complain))
+        if station.id in stations:
+            hint = "give it once" if each.as_ else "give it once, or another id by as: id"
+            complain(each.line, f"station {station.id} stands twice in the line", hint)
+        stations[station.id] = (each, station)
+    return stations
+
+
+def _addresses(each: StationLine, station: Station, complain: Complain) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for device, text in each.addresses.items():
+        if device not in station.devices:
+            hint = "use " + ", ".join(station.devices)
+            complain(text.line, f"addresses: {device!r} is no device of {station.id}", hint)
             continue
-        for source, target in coupling.signals.items():
-            if {source.station, target.station} != set(ends):
-                complain(
-                    coupling.line,
-                    f"coupling: {source} to {target} is not between {ends[0]} and {ends[1]}",
-                    "put it under its own coupling",
-                )
-                continue
-            wrong = _wrong_signal(source, target, stations)
-            if not wrong and target in driven:
-                wrong = [f"{target} is driven by {driven[target]} already"]
-            driven[target] = source
-            for what in wrong:
-                hint = "a signal leads from one output to one free input of its kind"
-                complain(coupling.line, f"coupling: {what}", hint)
-            if not wrong:
-                listen[target.station].setdefault(source.station, {})[source.tag] = target.tag
-                tell[source.station].setdefault(target.station, []).append(source.tag)
-        # A neighbour that is told no signal still hears that we are there.
-        tell[coupling.from_].setdefault(coupling.to, [])
-        tell[coupling.to].setdefault(coupling.from_, [])
-    return {
-        name: Neighbours(
-            tuple(upstream[name]),
-            downstream.get(name),
-            listen[name],
-            {to: tuple(tags) for to, tags in tell[name].items()},
-        )
-        for name in stations
-    }
-
-
-def _wrong_signal(source: SignalEnd, target: SignalEnd, stations: Mapping[str, Station]) -> list[str]:
-    """Why ``source`` cannot drive ``target``; empty if it can."""
-    one, other = (stations[end.station].tags.get(end.tag) for end in (source, target))
-    if one is None or one.direction != "output" or other is None or other.direction != "input":
-        return [
-            f"{end} is no {direction} of {end.station}"
-            for end, tag, direction in ((source, one, "output"), (target, other, "input"))
-            if tag is None or tag.direction != direction
-        ]
-    if (one.type.kind == "bool") != (other.type.kind == "bool") or one.unit != other.unit:
-        return [f"{source} is {one.type.name} in {one.unit}, {target} is {other.type.name} in {other.unit}"]
-    return [
-        f"{target} is driven by {spec.name} of its own twin"
-        for spec in stations[target.station].twin.values()
-        for port in spec.family.PORTS
-        if port.direction == "sensor" and spec.ports.get(port.name) == target.tag
-    ]
+        try:
+            address(text.text)
+        except ValueError as error:
+            what, _, hint = str(error).partition("; ")
+            complain(text.line, f"addresses: {device}: {what}", hint)
+            continue
+        protocol = station.devices[device].protocol
+        if SCHEMES[text.text.partition(":")[0]] != protocol:
+            what = f"addresses: {device} speaks {protocol}, and {text.text} another protocol"
+            complain(text.line, what, "its tags have addresses of that protocol")
+            continue
+        given[device] = text.text
+    return given
 
 
 def _check_program(
@@ -308,32 +221,3 @@ def _check_program(
                 "give the path of a Structured Text file",
             )
         )
-
-
-def _check_flow(entry: LineFile, stations: dict[str, LineStation], complain: Complain, partial: bool) -> None:
-    if entry.flow is None or partial:
-        return
-    for key, name in (("source", entry.flow.source), ("sink", entry.flow.sink)):
-        if name not in stations:
-            complain(
-                entry.flow.line,
-                f"flow: {key} {name!r} is no station of this line",
-                "use " + ", ".join(stations),
-            )
-    if not 1 <= entry.flow.workpieces <= MAX_FEEDING:
-        complain(entry.flow.line, f"flow: {entry.flow.workpieces} workpieces", f"give 1 to {MAX_FEEDING}")
-    for key, window in (("takt", entry.flow.takt), ("coupling", entry.flow.coupling)):
-        if window is not None and window.after > window.within:
-            complain(entry.flow.line, f"flow: {key}: after is later than within", "swap them")
-    if entry.flow.source in stations and entry.flow.sink in stations:
-        passed = [entry.flow.source]
-        while (follower := stations[passed[-1]].neighbours.downstream) not in (None, *passed):
-            passed.append(str(follower))
-        if entry.flow.sink not in passed:
-            complain(
-                entry.flow.line,
-                f"flow: no workpiece comes from {entry.flow.source} to {entry.flow.sink}",
-                f"the couplings lead {' -> '.join(passed)}",
-            )
-    if entry.flow.source in stations and stations[entry.flow.source].station.inlet is None:
-        complain(entry.flow.line, f"flow: {entry.flow.source} has no inlet", "name a station with an inlet")

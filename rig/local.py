@@ -197,6 +197,8 @@ class LocalLine:
             state=str(state),
             neighbours=each.neighbours,
             ports=self._ports.get(name, {}),
+            id=name,
+            addresses={device.name: device.address for device in each.station.devices.values()},
         )
         path = state / "agent.json"
         path.write_bytes(msgspec.json.encode(config))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -117,16 +118,16 @@ class BusBackend:
             raise RigFault(f"{station} grants no lease: {body.why if isinstance(body, Refused) else body}")
         self._tokens[station] = body.token
 
-    def run(self, scripts: Mapping[str, Script], until: str = "") -> dict[str, Trace]:
-        """Run scripts on several stations at once; when ``until``'s ends, the others are aborted."""
+    def run(self, scripts: Mapping[str, Script], out: int = 0) -> dict[str, Trace]:
+        """Run scripts on several stations at once; with ``out`` until so many workpieces are out."""
         requests = {
             name: self._ask(name, Run(self._token(name), *script)) for name, script in scripts.items()
         }
         limit = max(script.limit for script in scripts.values()) + SLACK
         names = {request: name for name, request in requests.items()}
         try:
-            if until:
-                self._wait([requests[until]], names, limit)
+            if out:
+                self._wait(list(names), names, limit, lambda: self._come_out(names) >= out)
                 for name, request in requests.items():
                     with self._condition:
                         running = request not in self._replies
@@ -201,10 +202,26 @@ class BusBackend:
             self._pending.discard(request)
             return self._replies.pop(request)
 
-    def _wait(self, requests: list[int], names: Mapping[int, str], limit: int) -> None:
+    def _come_out(self, scripts: Mapping[int, str]) -> float:
+        """Workpieces that came out of the line since these began; no end of them once one has ended."""
+        if not scripts.keys().isdisjoint(self._replies):
+            return math.inf
+        states = (self._heard[name].state for name in scripts.values() if name in self._heard)
+        return sum(state.out for state in states if state.script in scripts)
+
+    def _wait(
+        self,
+        requests: list[int],
+        names: Mapping[int, str],
+        limit: int,
+        over: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Until all have answered, or it is ``over``."""
         deadline = time.monotonic_ns() + limit
         with self._condition:
             while missing := [request for request in requests if request not in self._replies]:
+                if over():
+                    return
                 now = time.monotonic_ns()
                 self._check_broker(now)
                 for request in missing:

@@ -212,9 +212,9 @@ class Session:
         """``virtual`` or ``hil``."""
         return self.backend.mode
 
-    def run(self, scripts: Mapping[str, Script], until: str = "") -> dict[str, Reading]:
+    def run(self, scripts: Mapping[str, Script], out: int = 0) -> dict[str, Reading]:
         """Run scripts on several stations at once; see ``Backend.run``."""
-        traces = self.backend.run(scripts, until)
+        traces = self.backend.run(scripts, out)
         for name, trace in traces.items():
             if trace.ended == "link":
                 raise ControllerGone(self.stations[name].spec, trace.lost)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gateway.cell.cell import Asked, Cell, Inputs, Outputs
 from gateway.controller.compile import Program
@@ -198,8 +198,8 @@ class VirtualBackend:
             raise RigFault(f"{station}: no lease: {reply}")
         self._tokens[station] = reply.token
 
-    def run(self, scripts: Mapping[str, Script], until: str = "") -> dict[str, Trace]:
-        """Run scripts on several stations at once; when ``until``'s ends, the others are aborted."""
+    def run(self, scripts: Mapping[str, Script], out: int = 0) -> dict[str, Trace]:
+        """Run scripts on several stations at once; with ``out`` until so many workpieces are out."""
         requests = {
             name: self._ask(
                 name, Run(self._tokens[name], script.actions, script.watch, script.tail, script.keep)
@@ -207,9 +207,9 @@ class VirtualBackend:
             for name, script in scripts.items()
         }
         limit = max(script.limit for script in scripts.values()) + SLACK
-        if until:
-            first = self._wait([requests[until]], limit)[0]
-            self._replies[requests[until]] = first
+        asked = set(requests.values())
+        if out:
+            self._until(limit, lambda: self._out() >= out or not self._replies.keys().isdisjoint(asked))
             for name, request in requests.items():
                 if request not in self._replies:
                     self._ask(name, Abort(self._tokens[name]))
@@ -230,12 +230,20 @@ class VirtualBackend:
         return self._request
 
     def _wait(self, requests: list[int], limit: int) -> list[ReplyBody]:
+        self._until(limit, lambda: all(request in self._replies for request in requests))
+        return [self._replies.pop(request) for request in requests]
+
+    def _until(self, limit: int, over: Callable[[], bool]) -> None:
         deadline = self.time + limit
-        while not all(request in self._replies for request in requests):
+        while not over():
             if self.time > deadline:
                 raise GatewayGone("virtual", f"no answer within {limit / 1e9:g} s")
             self._next()
-        return [self._replies.pop(request) for request in requests]
+
+    def _out(self) -> int:
+        """Workpieces that came out of the line since the scripts began."""
+        scripts = (each.cell.script for each in self.stations.values())
+        return sum(script.out for script in scripts if script is not None)
 
     def _next(self) -> None:
         """The next scan of any controller or gateway."""

@@ -175,6 +175,8 @@ class Cell:
             overruns=self.overruns,
             problem=problem or self.couplings.problem,
             missed=self.missed,
+            script=self.script.request if self.script is not None else 0,
+            out=self.script.out if self.script is not None else 0,
         )
 
     @property

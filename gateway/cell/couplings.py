@@ -10,24 +10,29 @@ import msgspec
 from gateway.cell.check import refuses_workpiece
 from gateway.cell.handover import Received, Receiver, Sender, Transfer
 from gateway.field.types import Value
-from gateway.net.messages import Accept, Coupling, Offer, Signals
+from gateway.net.messages import MAIN, Accept, Coupling, Offer, Signals
 from gateway.station import Station
 from gateway.twin.twin import Twin
-from gateway.twin.workpiece import Kind, Workpiece
+from gateway.twin.workpiece import Happening, Kind, Workpiece
 
 HEARTBEAT = 200_000_000
 SILENCE = 1_000_000_000
+BY = "by "  # before an outlet that is not the main one
 Stored = Mapping[tuple[str, str], bytes]
 Journal = Callable[[str, str, bytes | None], None]
 T = TypeVar("T")
 
 
 class Neighbours(msgspec.Struct, frozen=True):
-    """Who stands beside this station. ``listen[station]`` maps its signals to our inputs, ``tell[station]``
-    names our tags that it listens to."""
+    """Who stands beside this station.
 
-    upstream: tuple[str, ...] = ()
-    downstream: str | None = None
+    ``upstream[station]`` maps its outlets to our inlets, ``downstream`` our outlets to the stations that they
+    lead to; ``listen[station]`` maps our inputs to its signals, ``tell[station]`` names our tags that it
+    listens to.
+    """
+
+    upstream: dict[str, dict[str, str]] = {}
+    downstream: dict[str, str] = {}
     listen: dict[str, dict[str, str]] = {}
     tell: dict[str, tuple[str, ...]] = {}
 
@@ -39,7 +44,7 @@ class Happened(Protocol):
 
 
 class Couplings:
-    """The exchange with the neighbours and what passes through the twin's inlet and outlet.
+    """The exchange with the neighbours and what passes through the station's inlets and outlets.
 
     ``journal`` writes before anything is sent; ``happened`` is told of workpieces. A neighbour that is
     silent for a second looks like a closed door: its signals are safe, and nothing is handed to it.
@@ -55,21 +60,53 @@ class Couplings:
         journal: Journal,
         happened: Happened,
     ) -> None:
-        self.station, self.neighbours, self.twin = station, neighbours, twin
+        self.station, self.neighbours, self.twin, self.epoch = station, neighbours, twin, epoch
         self.isolated = False
         self.feeding: list[tuple[str, Workpiece]] = []  # by a script: not ours before there is room
         self.returning: list[Workpiece] = []  # ours since before a restart, until there is room
-        self.problem = ""
+        self._untakable = ""
         self._journal, self._happened = journal, happened
-        self._known = {*neighbours.upstream, neighbours.downstream, *neighbours.listen, *neighbours.tell}
+        self._known = {
+            *neighbours.upstream, *neighbours.downstream.values(), *neighbours.listen, *neighbours.tell
+        }  # fmt: skip
         self._heard: dict[str, int] = {}
+        self._epochs: dict[str, str] = {}  # of the neighbours' journals, as they last said
         self._signals: dict[str, Value] = {}
         self._told: dict[str, tuple[int, dict[str, Value]]] = {}
         self._answers: list[tuple[str, Coupling]] = []
-        self._sender = Sender(epoch, load(stored, "send", "transfer", Transfer(0, None)))
-        self._receivers = {
-            name: Receiver(load(stored, "received", name, Received("", 0))) for name in neighbours.upstream
+        stored = self._with_outlets(stored)
+        # By (outlet, neighbour); also where an outlet led before, for what is on offer there.
+        self._senders = {
+            pair: Sender(epoch, transfer, pair[0]) for pair, transfer in self._transfers(stored).items()
         }
+        self._receivers = {
+            (name, outlet): Receiver(load(stored, "received", f"{name}.{outlet}", Received("", 0)), epoch)
+            for name, outlets in neighbours.upstream.items()
+            for outlet in outlets
+        }
+
+    def _with_outlets(self, stored: Stored) -> Stored:
+        """The journal of a gateway that knew one outlet and no names of outlets, as it is kept now."""
+        moved = dict(stored)
+        for table, key in stored:
+            if table == "send" and "." not in key:
+                named = f"{MAIN}.{self.neighbours.downstream.get(MAIN, '')}"
+            elif table == "received" and "." not in key:
+                named = f"{key}.{MAIN}"
+            else:
+                continue
+            moved[table, named] = moved.pop((table, key))
+            self._journal(table, named, moved[table, named])
+            self._journal(table, key, None)
+        return moved
+
+    def _transfers(self, stored: Stored) -> dict[tuple[str, str], Transfer]:
+        pairs = [*self.neighbours.downstream.items()]
+        for table, key in sorted(stored):
+            outlet, _, neighbour = key.partition(".")
+            if table == "send" and (outlet, neighbour) not in pairs:
+                pairs.append((outlet, neighbour))
+        return {pair: load(stored, "send", ".".join(pair), Transfer(0, None)) for pair in pairs}
 
     def recover(self, stored: Stored) -> list[str]:
         """After a kill: our workpieces reappear at the re-entry point; says what becomes of each.
@@ -78,9 +115,9 @@ class Couplings:
         would come to the outlet a second time.
         """
         told: list[str] = []
-        pending, reentry = self._sender.pending, self.station.reentry
+        offered, reentry = self.on_offer(), self.station.reentry
         for (table, key), data in sorted(stored.items()):
-            if table != "workpiece" or (pending is not None and pending.id == key):
+            if table != "workpiece" or key in offered:
                 continue
             if reentry is None:
                 self._journal("workpiece", key, None)
@@ -88,17 +125,39 @@ class Couplings:
                 continue
             self.returning.append(msgspec.msgpack.decode(data, type=Workpiece))
             told.append(f"{key} reappears at {reentry}")
-        if pending is not None:
-            told.append(f"{pending.id} is on offer to {self.neighbours.downstream}")
-        return told
+        return told + [f"{key} is on offer to {neighbour}" for key, neighbour in offered.items()]
+
+    def on_offer(self) -> dict[str, str]:
+        """The ids of our workpieces that are on offer, and to which neighbour."""
+        return {
+            sender.pending.id: neighbour
+            for (_, neighbour), sender in self._senders.items()
+            if sender.pending is not None
+        }
+
+    @property
+    def problem(self) -> str:
+        """What a person has to look after; empty if nothing."""
+        doubts = [
+            f"{sender.pending.id} may have passed to {neighbour}, which no longer knows: reset the station"
+            for (outlet, neighbour), sender in self._senders.items()
+            if sender.pending is not None and self._in_doubt(outlet, neighbour, sender)
+        ]
+        return "; ".join(filter(None, (self._untakable, *doubts)))
+
+    def _in_doubt(self, outlet: str, neighbour: str, sender: Sender) -> bool:
+        """Whether what is on offer there can no longer be answered: the outlet leads elsewhere by now, or the
+        neighbour has another journal."""
+        if self.neighbours.downstream.get(outlet) != neighbour:
+            return sender.pending is not None
+        return neighbour in self._epochs and sender.doubtful(self._epochs[neighbour])
 
     def contents(self) -> tuple[Workpiece, ...]:
         """Every workpiece that is this station's, also one that stands on no carrier at present."""
         standing = [workpiece for _, workpiece in self.twin.contents()] + self.returning
-        pending = self._sender.pending
-        if pending is not None and all(each.id != pending.id for each in standing):
-            standing.append(pending)
-        return tuple(standing)
+        here = {each.id for each in standing}
+        offered = (sender.pending for sender in self._senders.values())
+        return (*standing, *(each for each in offered if each is not None and each.id not in here))
 
     def hears(self, neighbour: str, now: int) -> bool:
         """Whether ``neighbour`` was heard of within the last second."""
@@ -111,7 +170,7 @@ class Couplings:
         if not self.isolated:
             for neighbour, listened in self.neighbours.listen.items():
                 if self.hears(neighbour, now):
-                    values.update({t: self._signals[t] for t in listened.values() if t in self._signals})
+                    values.update({t: self._signals[t] for t in listened if t in self._signals})
         return values
 
     def hear(self, now: int, sender: str, message: Coupling) -> tuple[str, int] | None:
@@ -119,48 +178,64 @@ class Couplings:
         match message:
             case Signals(values=values) if sender in self._known:
                 self._heard[sender] = now
-                for theirs, mine in self.neighbours.listen.get(sender, {}).items():
+                self._epochs[sender] = message.epoch
+                for mine, theirs in self.neighbours.listen.get(sender, {}).items():
                     if theirs in values:
                         self._signals[mine] = values[theirs]
                     else:
                         self._signals.pop(mine, None)
             case Offer():
-                receiver = self._receivers.get(sender)
+                receiver = self._receivers.get((sender, message.outlet))
                 again = receiver.offered(now, message) if receiver is not None else None
                 if again is not None:
                     self._answers.append((sender, again))
-            case Accept():
-                passed = self._sender.accepted(now, message) if sender == self.neighbours.downstream else None
-                if passed is not None:
-                    self._journal("send", "transfer", msgspec.msgpack.encode(self._sender.transfer))
-                    self._leave(passed[0], "left", sender)
+            case Accept(outlet=outlet):
+                giving = self._senders.get((outlet, sender))
+                passed = giving.accepted(now, message) if giving is not None else None
+                if giving is not None and passed is not None:
+                    self._keep(outlet, sender, giving)
+                    self._leave(passed[0], "left", outlet, sender)
                     return None if passed[1] is None else (sender, passed[1])
             case _:
                 pass
         return None
 
     def move(self, now: int) -> None:
-        """Feed the inlet, take what neighbours offer, offer what stands at the outlet."""
+        """Feed the inlets, take what neighbours offer, offer what stands at the outlets."""
         reentry = self.station.reentry
         while self.returning and reentry is not None and self.twin.carrier(reentry).admits(self.returning[0]):
             self._enter(reentry, self.returning.pop(0), "")
-        while self.feeding and self.twin.carrier(self.feeding[0][0]).admits(self.feeding[0][1]):
-            self._enter(*self.feeding.pop(0), "")
+        self._feed()
         self._take_offers(now)
-        outlet = self.station.outlet
-        waiting = self.twin.carrier(outlet).waiting() if outlet is not None else None
-        if waiting is None or self._sender.pending is not None:
+        for outlet, carrier in self.station.outlets.items():
+            self._offer(now, outlet, carrier)
+
+    def _feed(self) -> None:
+        full: set[str] = set()
+        for each in tuple(self.feeding):
+            carrier, workpiece = each
+            if carrier in full or not self.twin.carrier(carrier).admits(workpiece):
+                full.add(carrier)
+                continue
+            self.feeding.remove(each)
+            self._enter(carrier, workpiece, "")
+
+    def _offer(self, now: int, outlet: str, carrier: str) -> None:
+        neighbour = self.neighbours.downstream.get(outlet)
+        sender = self._senders[outlet, neighbour] if neighbour is not None else None
+        waiting = self.twin.carrier(carrier).waiting()
+        if waiting is None or waiting.id in self.on_offer() or (sender is not None and sender.pending):
             return
-        if self.isolated or self.neighbours.downstream is None:
-            self._leave(waiting, "left" if self.isolated else "finished", "")
-        elif self.hears(self.neighbours.downstream, now):
-            transfer = self._sender.begin(now, waiting)
-            self._journal("send", "transfer", msgspec.msgpack.encode(transfer))
+        if self.isolated or neighbour is None or sender is None:
+            self._leave(waiting, "left" if self.isolated else "finished", outlet, "")
+        elif self.hears(neighbour, now):
+            sender.begin(now, waiting, self._epochs[neighbour])
+            self._keep(outlet, neighbour, sender)
 
     def _take_offers(self, now: int) -> None:
-        inlet = self.station.inlet
-        self.problem = ""
-        for name, receiver in self._receivers.items():
+        self._untakable = ""
+        for (name, outlet), receiver in self._receivers.items():
+            inlet = self.station.inlets.get(self.neighbours.upstream[name][outlet])
             if inlet is None or self.isolated:
                 receiver.waiting = None  # not to be taken later: by then it may be withdrawn
             offer = receiver.open_offer(now)
@@ -168,10 +243,10 @@ class Couplings:
                 continue
             why = refuses_workpiece(offer.workpiece, {each.id for each in self.contents()})
             if why:
-                self.problem = f"{name} offers what cannot be taken: {why}"
+                self._untakable = f"{name} offers what cannot be taken: {why}"
             elif self.twin.carrier(inlet).admits(offer.workpiece):
                 received, accept, workpiece = receiver.take()
-                self._journal("received", name, msgspec.msgpack.encode(received))
+                self._journal("received", f"{name}.{outlet}", msgspec.msgpack.encode(received))
                 self._enter(inlet, workpiece, name)
                 self._answers.append((name, accept))
 
@@ -187,12 +262,13 @@ class Couplings:
             at, told = self._told.get(neighbour, (now - HEARTBEAT, {}))
             if said != told or now - at >= HEARTBEAT:
                 self._told[neighbour] = (now, said)
-                messages.append((neighbour, Signals(said)))
-        downstream = self.neighbours.downstream
-        if downstream is not None and self.hears(downstream, now):
-            offer = self._sender.due(now)
-            if offer is not None:
-                messages.append((downstream, offer))
+                messages.append((neighbour, Signals(said, self.epoch)))
+        for outlet, neighbour in self.neighbours.downstream.items():
+            sender = self._senders[outlet, neighbour]
+            if self.hears(neighbour, now) and not self._in_doubt(outlet, neighbour, sender):
+                offer = sender.due(now)
+                if offer is not None:
+                    messages.append((neighbour, offer))
         return messages
 
     def reset(self) -> None:
@@ -201,9 +277,10 @@ class Couplings:
         self.feeding.clear()
         self.returning.clear()
         self.twin.reset()
-        if self._sender.pending is not None:
-            self._sender.withdraw()
-            self._journal("send", "transfer", msgspec.msgpack.encode(self._sender.transfer))
+        for (outlet, neighbour), sender in self._senders.items():
+            if sender.pending is not None:
+                sender.withdraw()
+                self._keep(outlet, neighbour, sender)
         for workpiece in gone:
             self._journal("workpiece", workpiece.id, None)
         for receiver in self._receivers.values():
@@ -214,14 +291,23 @@ class Couplings:
         self.twin.carrier(carrier).admit(workpiece)
         self._happened("entered", carrier, workpiece.id, source)
 
-    def _leave(self, workpiece: Workpiece, kind: Kind, detail: str) -> None:
+    def _keep(self, outlet: str, neighbour: str, sender: Sender) -> None:
+        self._journal("send", f"{outlet}.{neighbour}", msgspec.msgpack.encode(sender.transfer))
+
+    def _leave(self, workpiece: Workpiece, kind: Kind, outlet: str, detail: str) -> None:
         """``workpiece`` is here no longer, wherever it stood: since it was offered a clamp may hold it, or a
         restart have taken it off its carrier."""
         for carrier, each in self.twin.contents():
             if each.id == workpiece.id:
                 self.twin.carrier(carrier).remove(workpiece.id)
         self._journal("workpiece", workpiece.id, None)
-        self._happened(kind, self.station.outlet or "", workpiece.id, detail)
+        where = detail or ("" if outlet == MAIN else BY + outlet)
+        self._happened(kind, self.station.outlets.get(outlet, ""), workpiece.id, where)
+
+
+def outlet_of(finished: Happening) -> str:
+    """The outlet by which a workpiece has come out of the line."""
+    return finished.detail.removeprefix(BY) or MAIN
 
 
 def load(stored: Stored, table: str, key: str, default: T) -> T:

@@ -1,37 +1,42 @@
 """Handing a workpiece to the neighbour: a two-phase exchange in which none is lost and none doubled; pure.
 
-The sender owns the workpiece until it knows that the receiver has journalled it. One transfer at a time:
-the sender journals (number, workpiece) and offers it, again and again; the receiver journals the
-workpiece with the number before it accepts; an offer it has accepted before is accepted again, so a lost
-answer costs a repetition and nothing else. Numbers belong to the sender's journal (its *epoch*).
+The sender owns the workpiece until it knows that the receiver has journalled it. One transfer at a time
+and outlet: the sender journals (number, workpiece) and offers it, again and again; the receiver journals
+the workpiece with the number before it accepts; an offer it has accepted before is accepted again, so a
+lost answer costs a repetition and nothing else.
 
-All of this holds while both journals are kept. A receiver whose journal is thrown away no longer knows
-what it accepted: if that answer is still under way, the workpiece is taken a second time. So who replaces
-a gateway's journal resets the line.
+Numbers belong to the sender's journal (its *epoch*), and an offer is made to one journal of the
+receiver's, the *taker*. When either journal is thrown away, what it knew is gone, so nothing goes on by
+itself: offers of an epoch that was followed by another are not taken, offers to a journal that is no
+longer there are not taken either, and the workpiece on offer to it is in doubt. It stays where it is,
+offered to nobody, until a late answer says that it has passed, or a person takes it off.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from gateway.net.messages import Accept, Offer
+from gateway.net.messages import MAIN, Accept, Offer
 from gateway.twin.workpiece import Workpiece
 
 REPEAT = 250_000_000
+MAX_PAST = 8
 
 
 class Transfer(msgspec.Struct, frozen=True, array_like=True):
-    """An offer that is not accepted yet, as journalled."""
+    """An offer that is not accepted yet, as journalled; ``taker`` is the journal that may take it ("": any,
+    as gateways offered before they knew each other's)."""
 
     number: int
     workpiece: Workpiece | None
+    taker: str = ""
 
 
 class Sender:
-    """This station's side towards one neighbour downstream."""
+    """This station's side of one outlet towards the neighbour that it leads to."""
 
-    def __init__(self, epoch: str, transfer: Transfer) -> None:
-        self.epoch = epoch
+    def __init__(self, epoch: str, transfer: Transfer, outlet: str = MAIN) -> None:
+        self.epoch, self.outlet = epoch, outlet
         self.transfer = transfer
         self._offered: int | None = None  # when this gateway first offered it
         self._next = 0
@@ -41,12 +46,16 @@ class Sender:
         """The workpiece on offer."""
         return self.transfer.workpiece
 
-    def begin(self, now: int, workpiece: Workpiece) -> Transfer:
-        """Offer ``workpiece``; gives what to journal before anything is sent."""
+    def begin(self, now: int, workpiece: Workpiece, taker: str = "") -> Transfer:
+        """Offer ``workpiece`` to the journal ``taker``; gives what to journal before anything is sent."""
         assert self.pending is None, f"{self.pending} is on offer already"
-        self.transfer = Transfer(self.transfer.number + 1, workpiece)
+        self.transfer = Transfer(self.transfer.number + 1, workpiece, taker)
         self._offered, self._next = None, now
         return self.transfer
+
+    def doubtful(self, taker: str) -> bool:
+        """Whether nobody can tell if the workpiece on offer has passed, for ``taker`` is another journal."""
+        return self.pending is not None and bool(self.transfer.taker) and self.transfer.taker != taker
 
     def due(self, now: int) -> Offer | None:
         """The offer to send now, if it is time to."""
@@ -55,7 +64,8 @@ class Sender:
         self._next = now + REPEAT
         if self._offered is None:
             self._offered = now
-        return Offer(self.epoch, self.transfer.number, self.transfer.workpiece)
+        transfer = self.transfer
+        return Offer(self.epoch, transfer.number, self.transfer.workpiece, self.outlet, transfer.taker)
 
     def accepted(self, now: int, message: Accept) -> tuple[Workpiece, int | None] | None:
         """The workpiece that is the neighbour's now, with offer to accept in ns (None: not known, it was
@@ -72,25 +82,28 @@ class Sender:
 
 
 class Received(msgspec.Struct, frozen=True, array_like=True):
-    """The last transfer taken from a neighbour, as journalled."""
+    """The last transfer taken from a neighbour's outlet, as journalled; ``past`` are the epochs before."""
 
     epoch: str
     number: int
+    past: tuple[str, ...] = ()
 
 
 class Receiver:
-    """This station's side towards one neighbour upstream."""
+    """This station's side towards one outlet of a neighbour upstream. ``taker`` names its own journal."""
 
-    def __init__(self, last: Received) -> None:
-        self.last = last
+    def __init__(self, last: Received, taker: str = "") -> None:
+        self.last, self.taker = last, taker
         self.waiting: Offer | None = None
         self._heard = 0
 
     def offered(self, now: int, offer: Offer) -> Accept | None:
         """An offer came: the acceptance to repeat, if it was taken before; else it waits for room."""
+        if offer.taker not in ("", self.taker) or offer.epoch in self.last.past:
+            return None
         if offer.epoch == self.last.epoch and offer.number <= self.last.number:
             if offer.number == self.last.number:
-                return Accept(offer.epoch, offer.number)
+                return Accept(offer.epoch, offer.number, offer.outlet)
             return None
         waiting = self.waiting
         if waiting is not None and waiting.epoch == offer.epoch and waiting.number > offer.number:
@@ -109,5 +122,8 @@ class Receiver:
         offer = self.waiting
         assert offer is not None, "nothing was offered"
         self.waiting = None
-        self.last = Received(offer.epoch, offer.number)
-        return self.last, Accept(offer.epoch, offer.number), offer.workpiece
+        past = self.last.past
+        if self.last.epoch not in ("", offer.epoch):
+            past = (self.last.epoch, *past)[:MAX_PAST]
+        self.last = Received(offer.epoch, offer.number, past)
+        return self.last, Accept(offer.epoch, offer.number, offer.outlet), offer.workpiece

@@ -28,7 +28,7 @@ from gateway.net.messages import (
     Target,
     Trace,
 )
-from gateway.twin.workpiece import Happening, Workpiece
+from gateway.twin.workpiece import OUT, Happening, Workpiece
 
 
 class Station(Protocol):
@@ -64,6 +64,7 @@ class Script:
         self.missed: dict[str, int] = {}
         self.qualities: list[tuple[int, str, Quality]] = []
         self.scans = 0
+        self.out = 0  # workpieces that came out of the line here
         self.ended = ""
         self._action_began = now
         self._begun = False
@@ -86,6 +87,7 @@ class Script:
 
     def happened(self, happening: Happening) -> None:
         """Something happened to a workpiece."""
+        self.out += happening.kind in OUT
         at = max(0, happening.time - self.started)
         if self._has_room():
             self.happenings.append(

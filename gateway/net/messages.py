@@ -17,6 +17,7 @@ from gateway.twin.workpiece import Happening, Kind, Workpiece
 VERSION = 1
 MAX_ACTIONS = 256
 MAX_SAMPLES = 200_000
+MAIN = "main"  # the inlet or outlet that a station has where its file names one without a name
 
 
 class Body(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -306,6 +307,10 @@ class State(Body, frozen=True):
     overruns: int = 0
     problem: str = ""
     missed: dict[str, int] = {}
+    script: int = 0
+    """The operator's number for the script that runs; 0: none."""
+    out: int = 0
+    """How many workpieces have come out of the line here since that script began, good or not."""
 
 
 class Image(Body, frozen=True):
@@ -333,24 +338,30 @@ class StationEvent(Body, frozen=True):
 
 
 class Signals(Body, frozen=True):
-    """The sender's coupling signals, by tag of the sender; repeated as a heartbeat."""
+    """The sender's coupling signals, by tag of the sender, and the ``epoch`` of its journal; repeated as a
+    heartbeat."""
 
     values: dict[str, Value]
+    epoch: str = ""
 
 
 class Offer(Body, frozen=True):
-    """Workpiece ``workpiece`` would pass over as transfer ``number`` of the sender's journal ``epoch``."""
+    """Workpiece ``workpiece`` would pass over from the sender's ``outlet`` as transfer ``number`` of its
+    journal ``epoch``, to the receiver's journal ``taker`` and no other ("": to any)."""
 
     epoch: str
     number: int
     workpiece: Workpiece
+    outlet: str = MAIN
+    taker: str = ""
 
 
 class Accept(Body, frozen=True):
-    """Transfer ``number`` of ``epoch`` is mine: journalled before this was sent."""
+    """Transfer ``number`` of ``epoch`` from ``outlet`` is mine: journalled before this was sent."""
 
     epoch: str
     number: int
+    outlet: str = MAIN
 
 
 Coupling = Signals | Offer | Accept

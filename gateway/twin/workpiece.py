@@ -70,6 +70,8 @@ Kind = Literal[
 ]
 # After these no station has it any more.
 GONE: tuple[Kind, ...] = ("rejected", "dropped", "joined")
+# After these it is out of the line.
+OUT: tuple[Kind, ...] = ("finished", "rejected", "dropped")
 
 
 class Happening(msgspec.Struct, frozen=True, array_like=True):

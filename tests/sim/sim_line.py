@@ -2,7 +2,8 @@
 
 Nothing here is real but the cells: time is a number, a disk a dictionary, the network a heap. What a
 gateway's process does around its cell (journal first, then send) is done here in the same order, and a
-kill may come between any two of those steps. A breach of what must always hold raises ``Violation``.
+kill may come between any two of those steps. Brokers go, journals are thrown away. A breach of what must
+always hold raises ``Violation``.
 """
 
 from __future__ import annotations
@@ -11,14 +12,13 @@ import hashlib
 import heapq
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
 import msgspec
+from sim_topology import Lane, Topology, chance
 
 from gateway.cell.cell import Asked, Cell, Inputs, Outputs
-from gateway.cell.couplings import Neighbours
 from gateway.cell.handover import Received, Transfer
 from gateway.net.messages import (
     Acquire,
@@ -32,12 +32,10 @@ from gateway.net.messages import (
     Trace,
     encode,
 )
-from gateway.station import Station, load_station
 from gateway.twin.workpiece import Workpiece
 
 MS = 1_000_000
-BELT = load_station(Path(__file__).parent.parent / "unit" / "data" / "cell" / "belt.yaml")
-NAMES = ("first", "second", "third")
+Pair = tuple[str, str, str]  # the sender, its outlet, the receiver
 
 
 class Violation(Exception):
@@ -45,7 +43,8 @@ class Violation(Exception):
 
 
 class Weather(NamedTuple):
-    """How bad it is: shares of messages dropped and doubled, the longest delay, chances of a kill."""
+    """How bad it is: shares of messages dropped and doubled, the longest delay, chances of a kill, of a kill
+    after which the journal is thrown away, of all brokers gone for a while."""
 
     drop: float
     double: float
@@ -53,9 +52,11 @@ class Weather(NamedTuple):
     kill: float
     kill_between: float
     resets: bool
+    discard: float
+    blackout: float
 
 
-CALM = Weather(0.0, 0.0, 5 * MS, 0.0, 0.0, False)
+CALM = Weather(0.0, 0.0, 5 * MS, 0.0, 0.0, False, 0.0, 0.0)
 
 
 def storm(random: Random) -> Weather:
@@ -67,23 +68,27 @@ def storm(random: Random) -> Weather:
         random.choice((0.0, 0.3, 0.6)),
         random.choice((0.0, 0.02, 0.1)),
         random.random() < 0.2,
+        random.choice((0.0, 0.0, 0.2)),
+        random.choice((0.0, 0.05)),
     )
 
 
 class Gateway:
     """One station's gateway: what its disk holds survives a kill, and nothing else."""
 
-    def __init__(self, world: World, name: str, neighbours: Neighbours) -> None:
+    def __init__(self, world: World, name: str, topology: Topology) -> None:
         self.world = world
-        self.station: Station = msgspec.structs.replace(BELT, id=name)
-        self.neighbours = neighbours
+        self.station = topology.station(name)
+        self.neighbours = topology.neighbours(name)
+        self.lanes = topology.of(name)
+        self.journals = 1  # counted
         self.disk: dict[tuple[str, str], bytes] = {}
         self.boot()
 
     def boot(self) -> None:
         """The process starts with what is on the disk."""
         self.cell: Cell | None = Cell(
-            self.station, self.neighbours, self.world.now, dict(self.disk), f"{self.station.id}-epoch"
+            self.station, self.neighbours, self.world.now, dict(self.disk), self.epoch
         )
         self.outbox: deque[Outputs] = deque()
         self.persisted = 0
@@ -92,6 +97,25 @@ class Gateway:
         self.image: dict[str, bool] = {"run": True}
         self.token = 0
         self.busy = False
+
+    @property
+    def epoch(self) -> str:
+        """Of the journal on the disk."""
+        return f"{self.station.id}-{self.journals}"
+
+    def discard(self) -> None:
+        """A new disk."""
+        self.disk.clear()
+        self.journals += 1
+
+    def divert(self) -> None:
+        """What a diverter in a twin does: a workpiece at the end of a belt goes onto another one."""
+        assert self.cell is not None
+        one, other = self.world.random.sample(self.lanes, 2)
+        waiting = self.cell.twin.carrier(one.carrier).waiting()
+        if waiting is not None and self.cell.twin.carrier(other.carrier).admits(waiting):
+            self.cell.twin.carrier(one.carrier).release(waiting.id)
+            self.cell.twin.carrier(other.carrier).admit(waiting)
 
     def kill(self) -> None:
         """The process is gone, with everything that is not on the disk."""
@@ -102,6 +126,8 @@ class Gateway:
         """One scan, as the process does it."""
         assert self.cell is not None
         now = self.world.now
+        if len(self.lanes) > 1 and self.world.random.random() < 0.02:
+            self.divert()
         asked, coupled, image = tuple(self.asked), tuple(self.coupled), self.image
         self.asked, self.coupled, self.image = [], [], {}
         out = self.cell.step(now, Inputs(image, True, 0, now, self.persisted, asked, coupled))
@@ -149,13 +175,14 @@ class Gateway:
     def holds(self) -> set[str]:
         return {key for table, key in self.disk if table == "workpiece"}
 
-    def transfer(self) -> Transfer:
-        data = self.disk.get(("send", "transfer"))
-        return Transfer(0, None) if data is None else msgspec.msgpack.decode(data, type=Transfer)
-
-    def received(self, neighbour: str) -> int:
-        data = self.disk.get(("received", neighbour))
-        return 0 if data is None else msgspec.msgpack.decode(data, type=Received).number
+    def transfers(self) -> dict[Pair, Transfer]:
+        """What is on offer."""
+        found: dict[Pair, Transfer] = {}
+        for (table, key), data in self.disk.items():
+            if table == "send":
+                outlet, _, neighbour = key.partition(".")
+                found[self.station.id, outlet, neighbour] = msgspec.msgpack.decode(data, type=Transfer)
+        return found
 
 
 Phase = Callable[[Gateway, Outputs], None]
@@ -164,30 +191,23 @@ Phase = Callable[[Gateway, Outputs], None]
 class World:
     """The line, its network and its weather."""
 
-    def __init__(self, seed: int, stations: int, workpieces: int = 10) -> None:
+    def __init__(self, seed: int, topology: Topology | None = None, workpieces: int = 10) -> None:
         self.random = Random(seed)
         self.weather = storm(self.random)
         self.order: tuple[Phase, ...] = (Gateway.persist, Gateway.send)
         self.now = self.random.choice((0, 10**15))
-        names = NAMES[:stations]
-        self.gateways = {
-            name: Gateway(
-                self,
-                name,
-                Neighbours(
-                    names[n - 1 : n] if n else (),
-                    names[n + 1] if n + 1 < stations else None,
-                    {},
-                    dict.fromkeys((*names[max(n - 1, 0) : n], *names[n + 1 : n + 2]), ()),
-                ),
-            )
-            for n, name in enumerate(names)
-        }
-        self.source, self.sink = names[0], names[-1]
-        self.to_feed = [Workpiece(f"w-{n}", length=60.0) for n in range(workpieces)]
+        self.topology = topology or chance(self.random)
+        names = self.topology.names()
+        self.gateways = {name: Gateway(self, name, self.topology) for name in names}
+        self.to_feed: list[tuple[Lane, Workpiece]] = [
+            (self.random.choice(self.topology.sources), Workpiece(f"w-{n}", length=60.0))
+            for n in range(workpieces)
+        ]
+        self.taken: set[tuple[Pair, str, int]] = set()  # transfers that ever came onto the receiver's disk
+        self._dark = -1  # no broker until then
         self.seen: set[str] = set()  # were on some disk
         self.finished: list[str] = []
-        self.removed: set[str] = set()  # by a reset
+        self.removed: set[str] = set()  # by a reset, or with a journal
         self._cut: dict[tuple[str, str], int] = {}
         self._events: list[tuple[int, int, str, object]] = []
         self._count = 0
@@ -205,11 +225,12 @@ class World:
         """A hash over everything that was delivered and written."""
         return self._trace.hexdigest()
 
-    def run(self, chaos: int = 10_000 * MS, healing: int = 15_000 * MS) -> None:
+    def run(self, chaos: int = 10_000 * MS, healing: int = 30_000 * MS) -> None:
         """Bad weather, then good: everything that was ever fed comes out once, within ``healing`` ns."""
         self._until(self.now + chaos)
         self.weather = CALM
         self._cut.clear()
+        self._dark = -1
         for gateway in self.gateways.values():
             if gateway.cell is None:
                 self._up(gateway)
@@ -249,21 +270,29 @@ class World:
             self.gateways[receiver].coupled.append((sender, message))
 
     def _on_operator(self, _: object) -> None:
-        """Feeds the source until every workpiece has been seen, and now and then resets a station."""
+        """Feeds the sources until every workpiece has been seen, resets a station where a workpiece is in
+        doubt, and another one now and then."""
         self._at(self.now + 100 * MS, "operator", None)
+        for gateway in self.gateways.values():
+            if gateway.cell is not None and "may have passed" in gateway.cell.couplings.problem:
+                self._reset(gateway)
         inside = self._inside()
-        self.to_feed = [each for each in self.to_feed if each.id not in self.seen]
-        next_one = next((each for each in self.to_feed if each.id not in inside), None)
-        source = self.gateways[self.source]
-        if next_one is not None and self._leased(source) and not source.busy:
-            source.busy = True
-            self._ask(source, Run(source.token, (Feed("belt", (next_one,)),)))
+        self.to_feed = [each for each in self.to_feed if each[1].id not in self.seen]
+        next_one = next((each for each in self.to_feed if each[1].id not in inside), None)
+        if next_one is not None:
+            lane, workpiece = next_one
+            source = self.gateways[lane.station]
+            if self._leased(source) and not source.busy:
+                source.busy = True
+                self._ask(source, Run(source.token, (Feed(lane.carrier, (workpiece,)),)))
         if self.weather.resets and self.random.random() < 0.05:
-            gateway = self.gateways[self.random.choice(list(self.gateways))]
-            if self._leased(gateway) and not gateway.busy:
-                gateway.busy = True
-                self.resetting.add(gateway.station.id)
-                self._ask(gateway, Run(gateway.token, (Reset(),)))
+            self._reset(self.gateways[self.random.choice(list(self.gateways))])
+
+    def _reset(self, gateway: Gateway) -> None:
+        if self._leased(gateway) and not gateway.busy:
+            gateway.busy = True
+            self.resetting.add(gateway.station.id)
+            self._ask(gateway, Run(gateway.token, (Reset(),)))
 
     def _inside(self) -> set[str]:
         """What is in some gateway's memory, and may not be on its disk yet."""
@@ -294,6 +323,12 @@ class World:
         gateway = self.gateways[self.random.choice(list(self.gateways))]
         if gateway.cell is not None and self.random.random() < self.weather.kill:
             self.down(gateway)
+            if self.random.random() < self.weather.discard:
+                self._note("discard", gateway.station.id)
+                self.removed |= gateway.holds()
+                gateway.discard()
+        if self.random.random() < self.weather.blackout:
+            self._dark = self.now + self.random.randint(500, 4_000) * MS
         if self.random.random() < 0.3:
             one, other = self.random.sample(list(self.gateways), 2)
             self._cut[one, other] = self.now + self.random.randint(100, 2_000) * MS
@@ -320,7 +355,8 @@ class World:
     def post(self, sender: str, receiver: str, message: Coupling) -> None:
         """Deliver ``message`` once, twice or never, sometime."""
         random, weather = self.random, self.weather
-        if self._cut.get((sender, receiver), -1) > self.now or random.random() < weather.drop:
+        cut = max(self._cut.get((sender, receiver), -1), self._dark)
+        if cut > self.now or random.random() < weather.drop:
             return
         for _ in range(2 if random.random() < weather.double else 1):
             self._at(self.now + random.randint(MS, weather.delay), "deliver", (sender, receiver, message))
@@ -331,14 +367,18 @@ class World:
         """Something came onto a disk: every workpiece that ever was on one has one owner, or is out."""
         for change in out.journal:
             self._note("disk", gateway.station.id, change.table, change.key, (change.data or b"").hex())
-            if change.table != "workpiece":
-                continue
-            if change.data is not None:
+            if change.table == "received" and change.data is not None:
+                neighbour, _, outlet = change.key.partition(".")
+                last = msgspec.msgpack.decode(change.data, type=Received)
+                self.taken.add(((neighbour, outlet, gateway.station.id), last.epoch, last.number))
+            elif change.table == "workpiece" and change.data is not None:
                 self.seen.add(change.key)
-            elif gateway.station.id in self.resetting:
+            elif change.table == "workpiece" and gateway.station.id in self.resetting:
                 self.removed.add(change.key)
-            elif gateway.station.id == self.sink:
-                self.finished.append(change.key)
+        for event in out.events:
+            workpiece, _, happened = event.text.partition(" ")
+            if event.kind == "workpiece" and happened.startswith("finished"):
+                self.finished.append(workpiece)
         for workpiece in self.seen:
             owners = [each.station.id for each in self.gateways.values() if self._owns(each, workpiece)]
             out_of_it = self.finished.count(workpiece)
@@ -351,11 +391,12 @@ class World:
         """On disk; not while it is on offer and the neighbour's disk says that it was taken."""
         if ("workpiece", workpiece) not in gateway.disk:
             return False
-        downstream = gateway.neighbours.downstream
-        pending = gateway.transfer()
-        if downstream is None or pending.workpiece is None or pending.workpiece.id != workpiece:
-            return True
-        return self.gateways[downstream].received(gateway.station.id) < pending.number
+        return not any(
+            pending.workpiece is not None
+            and pending.workpiece.id == workpiece
+            and (pair, gateway.epoch, pending.number) in self.taken
+            for pair, pending in gateway.transfers().items()
+        )
 
     def _check_cells(self) -> None:
         """No workpiece stands in two stations, but one that is on offer and just taken; none twice in one."""
@@ -364,12 +405,12 @@ class World:
             if gateway.cell is None:
                 continue
             couplings = gateway.cell.couplings
-            pending = couplings._sender.pending
+            offered = couplings.on_offer()
             ids = [workpiece.id for workpiece in couplings.contents()]
             if len(ids) != len(set(ids)):
                 raise Violation(f"{name} holds a workpiece twice: {ids}")
             for workpiece in ids:
-                if pending is not None and pending.id == workpiece:
+                if workpiece in offered:
                     continue
                 if workpiece in places and not self._unsure(places[workpiece], name, workpiece):
                     raise Violation(f"{workpiece} stands in {places[workpiece]} and in {name}")

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 from sim_line import Gateway, Violation, World
+from sim_topology import Topology
 
 from gateway.cell.couplings import Couplings
 from gateway.cell.handover import Receiver, Sender, Transfer
-from gateway.net.messages import Accept, Coupling, Offer
+from gateway.net.messages import MAIN, Accept, Coupling, Offer
 
 SEEDS = 100
 
@@ -18,8 +19,8 @@ def send_before_journal(patch: pytest.MonkeyPatch) -> None:
     """An acceptance is sent before it is journalled."""
     start = World.__init__
 
-    def changed(self: World, seed: int, stations: int) -> None:
-        start(self, seed, stations)
+    def changed(self: World, seed: int, topology: Topology | None = None) -> None:
+        start(self, seed, topology)
         self.order = (Gateway.send, Gateway.persist)
 
     patch.setattr(World, "__init__", changed)
@@ -43,7 +44,7 @@ def forget_what_was_offered(patch: pytest.MonkeyPatch) -> None:
         messages = tell(self, now, values)  # type: ignore[arg-type]
         for neighbour, message in messages:
             if isinstance(message, Offer):
-                self.hear(now, neighbour, Accept(message.epoch, message.number))
+                self.hear(now, neighbour, Accept(message.epoch, message.number, message.outlet))
         return messages
 
     patch.setattr(Couplings, "tell", changed)
@@ -53,8 +54,8 @@ def count_anew_after_a_restart(patch: pytest.MonkeyPatch) -> None:
     """The number of the last transfer is not kept once that is accepted."""
     start = Sender.__init__
 
-    def changed(self: Sender, epoch: str, transfer: Transfer) -> None:
-        start(self, epoch, transfer if transfer.workpiece is not None else Transfer(0, None))
+    def changed(self: Sender, epoch: str, transfer: Transfer, outlet: str = MAIN) -> None:
+        start(self, epoch, transfer if transfer.workpiece is not None else Transfer(0, None), outlet)
 
     patch.setattr(Sender, "__init__", changed)
 
@@ -65,14 +66,13 @@ def keep_what_is_on_offer_on_its_carrier(patch: pytest.MonkeyPatch) -> None:
 
     def recovered(self: Couplings, stored: object) -> list[str]:
         told = recover(self, stored)  # type: ignore[arg-type]
-        if self._sender.pending is not None:
-            self.returning.append(self._sender.pending)
+        self.returning += [sender.pending for sender in self._senders.values() if sender.pending is not None]
         return told
 
-    def left(self: Couplings, workpiece: object, kind: object, detail: str) -> None:
-        outlet = self.twin.carrier("belt").waiting()
-        if outlet is not None and outlet == workpiece:
-            leave(self, outlet, kind, detail)  # type: ignore[arg-type]
+    def left(self: Couplings, workpiece: object, kind: object, outlet: str, detail: str) -> None:
+        waiting = self.twin.carrier(self.station.outlets[outlet]).waiting()
+        if waiting is not None and waiting == workpiece:
+            leave(self, waiting, kind, outlet, detail)  # type: ignore[arg-type]
 
     patch.setattr(Couplings, "recover", recovered)
     patch.setattr(Couplings, "_leave", left)
@@ -91,6 +91,25 @@ def drop_what_reappears_with_the_lease(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Couplings, "recover", recovered)
 
 
+def answer_for_any_outlet(patch: pytest.MonkeyPatch) -> None:
+    """An acceptance is taken for one of what the first outlet to that neighbour offers."""
+    hear = Couplings.hear
+
+    def heard(self: Couplings, now: int, sender: str, message: Coupling) -> tuple[str, int] | None:
+        if isinstance(message, Accept):
+            ways = [outlet for outlet, to in self.neighbours.downstream.items() if to == sender]
+            message = Accept(message.epoch, message.number, ways[0]) if ways else message
+        return hear(self, now, sender, message)
+
+    patch.setattr(Couplings, "hear", heard)
+
+
+def offer_to_any_journal(patch: pytest.MonkeyPatch) -> None:
+    """What the journal that was thrown away was offered, the next one may take."""
+    begin = Sender.begin
+    patch.setattr(Sender, "begin", lambda self, now, workpiece, taker="": begin(self, now, workpiece, ""))
+
+
 MUTANTS = (
     send_before_journal,
     take_what_was_taken,
@@ -98,6 +117,8 @@ MUTANTS = (
     count_anew_after_a_restart,
     keep_what_is_on_offer_on_its_carrier,
     drop_what_reappears_with_the_lease,
+    answer_for_any_outlet,
+    offer_to_any_journal,
 )
 
 
@@ -109,7 +130,7 @@ def test_a_wrong_program_is_caught(
     caught = None
     for seed in range(SEEDS):
         try:
-            World(seed, 3).run()
+            World(seed).run()
         except Violation as violation:
             caught = (seed, str(violation))
             break

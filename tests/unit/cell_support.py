@@ -169,9 +169,9 @@ class Bench:
         return found
 
 
-def hello(**values: Value) -> Signals:
+def hello(epoch: str = "", **values: Value) -> Signals:
     """A neighbour's heartbeat."""
-    return Signals(dict(values))
+    return Signals(dict(values), epoch)
 
 
 def stored(table: str, key: str, value: object) -> dict[tuple[str, str], bytes]:

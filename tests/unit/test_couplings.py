@@ -11,6 +11,7 @@ from cell_support import BELT, MS, SECOND, W1, W2, W3, Bench, hello, stored
 from gateway.cell.couplings import Neighbours
 from gateway.cell.handover import Received, Transfer
 from gateway.net.messages import (
+    MAIN,
     Accept,
     Coupling,
     Feed,
@@ -26,7 +27,10 @@ from gateway.net.messages import (
 )
 from gateway.twin.workpiece import Workpiece
 
-MIDDLE = Neighbours(("up",), "down", {"down": {"take": "next"}}, {"up": ("ready",), "down": ()})
+MIDDLE = Neighbours(
+    {"up": {MAIN: MAIN}}, {MAIN: "down"}, {"down": {"next": "take"}}, {"up": ("ready",), "down": ()}
+)
+OURS = "epoch"  # of the bench's journal
 
 
 def middle(entries: dict[tuple[str, str], bytes] | None = None) -> Bench:
@@ -81,8 +85,8 @@ def test_what_is_told_on_change_and_as_a_heartbeat() -> None:
         bench.step({"ready": n >= 30})
         told += [(n, m) for to, m in bench.sent if to == "up" and isinstance(m, Signals)]
         bench.sent.clear()
-    assert told == [(0, hello(ready=False)), (20, hello(ready=False))] + [
-        (n, hello(ready=True)) for n in (30, 50)
+    assert told == [(0, hello(OURS, ready=False)), (20, hello(OURS, ready=False))] + [
+        (n, hello(OURS, ready=True)) for n in (30, 50)
     ]
 
 
@@ -92,7 +96,7 @@ def test_without_its_controller_a_station_says_that_it_is_there_and_nothing_else
     bench.link = False
     bench.sent.clear()
     bench.step()
-    assert ("up", Signals({})) in bench.sent
+    assert ("up", Signals({}, OURS)) in bench.sent
 
 
 def test_strangers_are_not_heard() -> None:
@@ -115,7 +119,7 @@ def test_a_workpiece_is_on_the_disk_before_it_is_accepted() -> None:
     onwards(bench, 1)
     assert bench.accepts() == [Accept("u", 1)]
     assert bench.journalled("workpiece") == {"w-1"}
-    assert msgspec.msgpack.decode(bench.disk["received", "up"], type=Received) == Received("u", 1)
+    assert msgspec.msgpack.decode(bench.disk["received", "up.main"], type=Received) == Received("u", 1)
 
 
 def test_no_room_no_acceptance() -> None:
@@ -153,7 +157,7 @@ def test_a_silent_neighbour_is_offered_nothing() -> None:
 
 
 def test_the_end_of_the_line() -> None:
-    bench = Bench(Neighbours(("up",), None, {}, {"up": ()}))
+    bench = Bench(Neighbours({"up": {MAIN: MAIN}}, {}, {}, {"up": ()}))
     bench.step({"run": True}, coupled=[("up", Offer("u", 1, W1))])
     bench.steps(60)
     assert bench.journalled("workpiece") == set()
@@ -235,7 +239,7 @@ def test_one_that_is_on_offer_stands_on_no_carrier_until_the_answer() -> None:
 
 
 def test_without_a_re_entry_point_they_are_taken_off_and_that_is_told() -> None:
-    station = msgspec.structs.replace(BELT, inlet=None, reentry=None)
+    station = msgspec.structs.replace(BELT, inlets={}, reentry=None)
     bench = Bench(Neighbours(), stored("workpiece", "w-1", W1), station=station)
     bench.step()
     assert bench.journalled("workpiece") == set()
@@ -246,7 +250,7 @@ def test_without_a_re_entry_point_they_are_taken_off_and_that_is_told() -> None:
 
 
 def test_feeding_needs_a_carrier_not_an_inlet() -> None:
-    bench = Bench(station=msgspec.structs.replace(BELT, inlet=None, reentry=None))
+    bench = Bench(station=msgspec.structs.replace(BELT, inlets={}, reentry=None))
     token = bench.lease()
     bench.run(token, Feed("belt", (W1,)))
     assert bench.standing() == ["w-1"]
@@ -305,7 +309,7 @@ def test_reset_takes_off_all_that_is_ours_and_the_disk_knows() -> None:
     trace = bench.run(token, Reset())
     assert trace.contents == ()
     assert bench.journalled("workpiece") == set()
-    assert msgspec.msgpack.decode(bench.disk["send", "transfer"], type=Transfer) == Transfer(4, None)
+    assert msgspec.msgpack.decode(bench.disk["send", "main.down"], type=Transfer) == Transfer(4, None)
     bench.restart()
     bench.steps(5)
     assert bench.cell.couplings.contents() == ()

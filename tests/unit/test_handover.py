@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.cell.handover import REPEAT, Received, Receiver, Sender, Transfer
+from gateway.cell.handover import MAX_PAST, REPEAT, Received, Receiver, Sender, Transfer
 from gateway.net.messages import Accept, Offer
 from gateway.twin.workpiece import Workpiece
 
@@ -95,8 +95,44 @@ def test_a_sender_whose_journal_is_new_is_heard_anew() -> None:
     assert receiver.open_offer(0) == offer
 
 
-def test_a_receiver_whose_journal_is_lost_takes_the_offer_again() -> None:
-    """The limit that the module states: who replaces a journal resets the line."""
-    receiver = Receiver(Received("", 0))
-    receiver.offered(0, Offer("e", 7, W1))
+def test_a_receiver_whose_journal_is_new_does_not_take_what_the_old_one_was_offered() -> None:
+    sender = Sender("e", Transfer(6, None))
+    sender.begin(0, W1, "old")
+    offer = sender.due(0)
+    assert offer is not None
+    receiver = Receiver(Received("", 0), "new")
+    assert receiver.offered(0, offer) is None
+    assert receiver.open_offer(0) is None
+    assert not sender.doubtful("old")
+    assert sender.doubtful("new")
+    assert sender.accepted(9, Accept("e", 7)) == (W1, 9)  # the old one had taken it, and said so late
+    assert not sender.doubtful("new")
+
+
+def test_an_offer_that_names_no_journal_is_anybodys() -> None:
+    """So did gateways offer that did not know each other's."""
+    sender, receiver = Sender("e", Transfer(5, W1)), Receiver(Received("", 0), "new")
+    assert not sender.doubtful("new")
+    offer = sender.due(0)
+    assert offer is not None
+    receiver.offered(0, offer)
     assert receiver.take()[2] == W1
+
+
+def test_what_a_thrown_away_journal_offered_is_not_taken_after_its_follower_was_heard() -> None:
+    receiver = Receiver(Received("first", 4))
+    for epoch in ("second", "third"):
+        receiver.offered(0, Offer(epoch, 1, W1))
+        receiver.take()
+    assert receiver.last == Received("third", 1, ("second", "first"))
+    for epoch in ("first", "second"):
+        assert receiver.offered(1, Offer(epoch, 9, W2)) is None
+        assert receiver.open_offer(1) is None
+
+
+def test_how_many_journals_are_remembered_is_bounded() -> None:
+    receiver = Receiver(Received("", 0))
+    for n in range(3 * MAX_PAST):
+        receiver.offered(0, Offer(f"e-{n}", 1, W1))
+        receiver.take()
+    assert len(receiver.last.past) == MAX_PAST

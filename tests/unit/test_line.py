@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import BadInput
-from rig.line import Line, load_line, read_end
+from rig.coupling import read_end
+from rig.line import Line, load_line
 
 BELT = (Path(__file__).parent / "data" / "cell" / "belt.yaml").read_text()
 LINE = """\
@@ -66,9 +67,9 @@ def folder(tmp_path: Path) -> Folder:
 def test_who_stands_beside_whom(folder: Folder) -> None:
     line = folder.load()
     first, second = (line.stations[name].neighbours for name in ("first", "second"))
-    assert (first.upstream, first.downstream) == ((), "second")
-    assert (second.upstream, second.downstream) == (("first",), None)
-    assert first.listen == {"second": {"ready": "next"}}
+    assert (first.upstream, first.downstream) == ({}, {"main": "second"})
+    assert (second.upstream, second.downstream) == ({"first": {"main": "main"}}, {})
+    assert first.listen == {"second": {"next": "ready"}}
     assert second.tell == {"first": ("ready",)}
     assert first.tell == {"second": ()}  # told nothing, but that it is there
     assert second.listen == {}
@@ -151,7 +152,7 @@ def test_a_program_is_replaced(folder: Folder) -> None:
             "source: first\n  sink: second",
             "source: second\n  sink: first",
             12,
-            "flow: no workpiece comes from second to first; the couplings lead second",
+            "flow: no workpiece comes from second to first; the couplings lead to second",
         ),
     ],
 )
@@ -182,12 +183,16 @@ def test_two_stations_may_lead_to_one(folder: Folder) -> None:
     folder.edit(
         "line.yaml", "couplings:", "  - {station: third.yaml}\ncouplings:\n  - {from: third, to: second}"
     )
-    assert set(folder.load().stations["second"].neighbours.upstream) == {"first", "third"}
+    assert folder.load().stations["second"].neighbours.upstream == {
+        "first": {"main": "main"},
+        "third": {"main": "main"},
+    }
 
 
 def test_a_loop_of_stations_ends(folder: Folder) -> None:
     folder.edit("line.yaml", "couplings:", "couplings:\n  - {from: second, to: first}")
-    assert folder.load().stations["second"].neighbours.downstream == "first"
+    folder.edit("line.yaml", LINE[LINE.index("flow:") :], "")
+    assert folder.load().stations["second"].neighbours.downstream == {"main": "first"}
 
 
 @pytest.mark.parametrize("side", ["inlet", "outlet"])
