@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from gateway.controller import image, ir
+from gateway.controller import image, ir, rest
 from gateway.controller.codegen import generate
 from gateway.controller.datatypes import Value
 from gateway.controller.instance import Instance, Member, RuntimeFault
@@ -80,13 +80,15 @@ def compile_program(text: str, file: str = "<program>") -> Program:
     unit = module.program
     written = analysis.scopes[unit.key].written
     located = [slot for slot in unit.slots if slot.location]
+    inputs = [slot for slot in located if slot.key not in written]
     lines, names = image.methods(
-        latched=[slot for slot in located if slot.key not in written],
+        latched=inputs,
         published=[slot for slot in located if slot.key in written],
     )
-    generated = generate(module, frozenset(blocks()), lines)
+    further, more = rest.methods(module, inputs)
+    generated = generate(module, frozenset(blocks()), [*lines, *further])
     python, code_file = "\n".join(generated.source) + "\n", f"<{unit.name} of {file}>"
-    space = {**NAMES, **names, "real": cell(), "Instance": Instance}
+    space = {**NAMES, **names, **more, "real": cell(), "Instance": Instance}
     exec(compile(python, code_file, "exec"), space)
     instance: type[Instance] = space[f"b_{unit.key}"]
     instance.code_file, instance.code_lines = code_file, generated.lines

@@ -31,7 +31,7 @@ class Member:
 
 
 class Instance:
-    """The base of generated programs, which add `__slots__`, `run`, `latch` and `publish`."""
+    """The base of generated programs, which add `__slots__` and the methods that raise here."""
 
     __slots__ = ()
     members: ClassVar[Mapping[str, Member]]
@@ -49,6 +49,14 @@ class Instance:
 
     def publish(self, i: bytearray, q: bytearray, m: bytearray) -> None:
         """Write every located variable that the program assigns to the memory areas."""
+        raise NotImplementedError
+
+    def memory(self) -> tuple[object, ...]:
+        """What the next scan can depend on besides the inputs and the clock; see gateway.controller.rest."""
+        raise NotImplementedError
+
+    def wakes(self, now: int) -> int | None:
+        """The first instant after ``now`` at which time alone may change what the program does, or None."""
         raise NotImplementedError
 
     def scan(self, now_ns: int) -> None:
