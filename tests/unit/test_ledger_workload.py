@@ -1,0 +1,83 @@
+"""M counts planned, completed and inspected work alone, once, and no more minutes than have gone by."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.contracts.workload import MINUTE, WINDOW, Workload
+from ledger.records import Completion, Inspection, Party, Requirement
+
+HASH = bytes(32)
+CLOUD = Party("cloud", HASH, "integrator", member=False, dispatcher=True)
+MILL = Party("mill", HASH, "vendor")
+GAUGE = Party("gauge", HASH, "customer")
+SISTER = Party("sister", HASH, "vendor")
+PARTIES = {party.node: party for party in (CLOUD, MILL, GAUGE, SISTER)}
+
+
+def planned(task: str = "t1", operation: int = 10, node: str = "mill", minutes: int = 30) -> Requirement:
+    return Requirement(task, operation, "PTVA10212", node, minutes, 0)
+
+
+def inspected(task: str = "t1", operation: int = 10, passed: bool = True) -> Inspection:
+    return Inspection(task, operation, "feature-3", HASH, passed)
+
+
+def done(work: Workload, task: str, now: int, minutes: int = 30, passed: bool = True) -> None:
+    assert work.plan(planned(task, minutes=minutes), CLOUD, PARTIES) == ""
+    assert work.complete(Completion(task, 10, now), MILL) == ""
+    assert work.inspect(inspected(task, passed=passed), GAUGE, PARTIES, now) == ""
+
+
+def test_an_operation_counts_once_all_three_have_spoken() -> None:
+    work = Workload(0)
+    done(work, "t1", 100 * MINUTE)
+    assert work.current == {}
+    work.turn(200 * MINUTE, ["mill", "gauge"])
+    assert work.current == {"mill": 30, "gauge": 0}
+    assert work.plan(planned(), CLOUD, PARTIES) == "operation 10 of t1 is planned already"
+    assert work.complete(Completion("t1", 10, 0), MILL) == "operation 10 of t1 is not open for mill"
+    assert work.inspect(inspected(), GAUGE, PARTIES, 0) == "operation 10 of t1 is not completed"
+
+
+@pytest.mark.parametrize(
+    ("by", "why"),
+    [
+        (SISTER, "sister belongs to vendor, as mill does"),
+        (MILL, "mill belongs to vendor, as mill does"),
+        (GAUGE, ""),
+    ],
+)
+def test_nobody_of_the_same_owner_inspects(by: Party, why: str) -> None:
+    work = Workload(0)
+    work.plan(planned(), CLOUD, PARTIES)
+    work.complete(Completion("t1", 10, 0), MILL)
+    assert work.inspect(inspected(), by, PARTIES, 0) == why
+
+
+def test_who_is_no_dispatcher_plans_nothing_and_nobody_completes_for_another() -> None:
+    work = Workload(0)
+    assert work.plan(planned(), MILL, PARTIES) == "mill is no dispatcher"
+    assert work.plan(planned(node="ghost"), CLOUD, PARTIES) == "ghost is not enrolled"
+    work.plan(planned(), CLOUD, PARTIES)
+    assert work.complete(Completion("t1", 10, 0), SISTER) == "operation 10 of t1 is not open for sister"
+    assert work.inspect(inspected(), GAUGE, PARTIES, 0) == "operation 10 of t1 is not completed"
+
+
+def test_what_failed_inspection_counts_nothing_and_is_over() -> None:
+    work = Workload(0)
+    done(work, "t1", 100 * MINUTE, passed=False)
+    work.turn(200 * MINUTE, ["mill"])
+    assert work.current == {"mill": 0}
+
+
+def test_no_more_minutes_than_have_gone_by_and_none_older_than_a_day() -> None:
+    work = Workload(1_000)
+    for number in range(4):
+        done(work, f"t{number}", 10 * MINUTE, minutes=500)
+    work.turn(1_000 + 60 * MINUTE, ["mill"])
+    assert work.current == {"mill": 60}
+    work.turn(1_000 + WINDOW, ["mill"])
+    assert work.current == {"mill": 1_440}
+    work.turn(10 * MINUTE + WINDOW, ["mill"])
+    assert work.current == {"mill": 0}
