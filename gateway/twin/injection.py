@@ -12,6 +12,7 @@ from gateway.twin.motion import SECOND
 from gateway.twin.wires import ActuatorWire, Wire
 from gateway.units import quantity
 
+SHORTEST = 0.001  # s, that a drawn time lasts: breakdowns cannot stop time
 OWNER = "faults:"  # of its events; no component's name has a colon
 
 
@@ -101,7 +102,7 @@ class Injections:
 
     def _drawn(self, order: Order, distribution: Distribution) -> int:
         stream = self._surroundings.random(OWNER + order.target)
-        return round(max(distribution.draw(stream), 0.0) * SECOND)
+        return round(max(distribution.draw(stream), SHORTEST) * SECOND)
 
     def _expect(self, kind: str, order: Order, delay: int) -> None:
         pending = self._kernel.schedule(self._kernel.now + delay, OWNER, kind, order.target)
