@@ -68,6 +68,9 @@ class ServoAxis(Mover):
     def sense(self, port: str) -> Scalar:
         return self.path.at(self.now)
 
+    def curve(self, port: str) -> Path | None:
+        return self.path
+
     def _within(self, position: float) -> float:
         return min(max(position, self.params["low"]), self.params["high"])
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 from gateway.field.types import Scalar
 from gateway.twin.carrier import Carrier
 from gateway.twin.component import Component, Fault, Link, Param, Port
-from gateway.twin.motion import SECOND, Exponential, Segment, still
+from gateway.twin.motion import SECOND, Exponential, Path, Segment, still
 from gateway.twin.workpiece import Workpiece
 
 Passing = Callable[[Workpiece], None]
@@ -117,6 +117,9 @@ class BeltConveyor(Carrier):
 
     def sense(self, port: str) -> Scalar:
         return "trip" not in self.faults if port == "ok" else self.tacho.at(self.now)
+
+    def curve(self, port: str) -> Path | None:
+        return Path((self.tacho,))
 
     def on(self, kind: str, argument: Any) -> None:
         self.pending = None

@@ -1,0 +1,137 @@
+"""Components checked against their kinds: whole numbers, ranges, and what every real sensor can be given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.field.conversion import Range
+from gateway.field.tags import Tag
+from gateway.field.types import TYPES, Scalar
+from gateway.station import load_station
+from gateway.twin.component import Component, Port
+from gateway.twin.library import KINDS, ComponentEntry, ComponentSpec, compile_components
+from gateway.twin.twin import Twin
+from gateway.yamlfile import Text
+
+INFEED = load_station(Path(__file__).resolve().parents[2] / "config" / "stations" / "infeed.yaml")
+
+
+class Scanner(Component):
+    """Reads a code of 1 to 500; its signal's strength lies between 0 and 60 mm."""
+
+    PORTS = (
+        Port("program", "actuator", "int", low=0, high=15),
+        Port("code", "sensor", "int", low=1, high=500),
+        Port("strength", "sensor", "real", "mm", low=0, high=60),
+    )
+
+    def drive(self, port: str, value: Scalar) -> None:
+        pass
+
+    def sense(self, port: str) -> Scalar:
+        return 731 if port == "code" else 12.345
+
+
+def tag(name: str, direction: str, kind: str, low: float, high: float, unit: str = "1") -> Tag:
+    """One like the infeed's belt-speed."""
+    return msgspec.structs.replace(
+        INFEED.tags["belt-speed"],
+        name=name,
+        direction=direction,
+        type=TYPES[kind],
+        range=Range(low, high),
+        unit=unit,
+    )
+
+
+TAGS = {
+    each.name: each
+    for each in (
+        tag("program", "output", "INT", 0, 100),
+        tag("program-far", "output", "INT", 20, 30),
+        tag("program-real", "output", "REAL", 0, 15),
+        tag("code", "input", "UINT", 0, 500),
+        tag("code-word", "input", "WORD", 0, 1000),
+        tag("code-short", "input", "UINT", 0, 255),
+        tag("strength", "input", "INT", 10, 40, "mm"),
+        tag("strength-far", "input", "INT", 100, 400, "mm"),
+        tag("strength-cm", "input", "INT", 0, 4, "cm"),
+    )
+}
+
+
+def compiled(
+    monkeypatch: pytest.MonkeyPatch, ports: dict[str, str], params: dict[str, str] | None = None
+) -> tuple[dict[str, ComponentSpec], list[str]]:
+    """The specs of one scanner, and what was wrong."""
+    monkeypatch.setitem(KINDS, "scanner", Scanner)
+    bound = {"program": "program", "code": "code", "strength": "strength", **ports}
+    entry = ComponentEntry(
+        "scanner",
+        {name: Text(text, 2) for name, text in (params or {}).items()},
+        {},
+        {name: Text(text, 1) for name, text in bound.items()},
+        name="scan",
+    )
+    wrong: list[str] = []
+    specs = compile_components(
+        {"scan": entry}, TAGS, lambda line, what, hint: wrong.append(f"{what}; {hint}")
+    )
+    return specs, wrong
+
+
+@pytest.mark.parametrize(
+    ("ports", "wrong"),
+    [
+        ({}, []),
+        ({"code": "code-word"}, []),
+        ({"program": "program-real"}, ["port program is int, program-real a REAL; bind an integer"]),
+        (
+            {"code": "code-short"},
+            ["port code shows 1..500, code-short holds 0..255; let the range hold it all"],
+        ),
+        ({"program": "program-far"}, ["port program has 0..15, program-far 20..30; let the ranges overlap"]),
+        ({"strength": "strength-far"}, ["port strength has 0..60, strength-far 100..400"]),
+        ({"strength": "strength-cm"}, ["port strength is in mm, strength-cm in cm; use the same unit"]),
+    ],
+)
+def test_ports_are_bound_to_what_holds_their_values(
+    monkeypatch: pytest.MonkeyPatch, ports: dict[str, str], wrong: list[str]
+) -> None:
+    _, said = compiled(monkeypatch, ports)
+    assert len(said) == len(wrong)
+    for expected, line in zip(wrong, said, strict=True):
+        assert expected in line
+
+
+@pytest.mark.parametrize(
+    ("param", "text", "wrong"),
+    [
+        ("strength.lag", "20", ""),
+        ("strength.noise", "0.1 cm", ""),
+        ("strength.noise", "-1 mm", "is outside its limits"),
+        ("strength.lag", "5 mm", "is a length"),
+        ("code.noise", "1", "has no parameter 'code.noise'"),
+        ("program.lag", "1 ms", "has no parameter 'program.lag'"),
+    ],
+)
+def test_real_sensors_take_lag_noise_and_resolution(
+    monkeypatch: pytest.MonkeyPatch, param: str, text: str, wrong: str
+) -> None:
+    _, said = compiled(monkeypatch, {}, {param: text})
+    assert (wrong in said[0]) if wrong else said == []
+
+
+def test_they_act_in_the_twin_and_whole_numbers_stay_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    specs, said = compiled(monkeypatch, {}, {"strength.resolution": "0.5 mm"})
+    assert said == []
+    twin = Twin(specs, TAGS)
+    assert twin.sense()["strength"] == 12.5
+    assert twin.sense()["code"] == 500
+    assert type(twin.sense()["code"]) is int
+    noisy, _ = compiled(monkeypatch, {}, {"strength.noise": "1 mm"})
+    readings = [Twin(noisy, TAGS, seed=seed).sense()["strength"] for seed in (1, 1, 2)]
+    assert readings[0] == readings[1] != readings[2]
