@@ -10,7 +10,7 @@ what a sensor port shows now, so an analog value is computed when it is read.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
@@ -18,7 +18,7 @@ import msgspec
 from gateway.field.types import Scalar
 from gateway.twin.chance import Stream, seeded
 from gateway.twin.kernel import Kernel
-from gateway.twin.motion import Path
+from gateway.twin.motion import Exponential, Path, Polynomial, Segment
 from gateway.twin.workpiece import Happening, Kind
 
 Linked = TypeVar("Linked", bound="Component")
@@ -161,6 +161,12 @@ class Component:
         """
         return None
 
+    def steady(self, port: str) -> bool:
+        """Whether the number that the sensor ``port`` shows stays as it is until the next event or change of an
+        actuator. Without a curve it does when nothing moves, here and in what this is linked to."""
+        path = self.curve(port)
+        return self._stands(set()) if path is None else path.rests(self.now)
+
     def fault_changed(self, fault: str, active: bool) -> None:
         """``fault`` was injected or cleared; ``self.faults`` already says so."""
 
@@ -194,6 +200,14 @@ class Component:
         """Say what happened to a workpiece here."""
         self.surroundings.happenings.append(Happening(self.now, kind, self.name, workpiece, detail))
 
+    def _stands(self, asked: set[str]) -> bool:
+        """Whether every quantity of this component and of what it is linked to rests."""
+        asked.add(self.name)
+        now = self.now
+        return all(each.rests(now) for value in vars(self).values() for each in _quantities(value)) and all(
+            other._stands(asked) for other in self.links.values() if other.name not in asked
+        )
+
     def snapshot(self) -> dict[str, Any]:
         """The attributes named in ``STATE`` and the faults in force; plain data, copied."""
         kept = {"faults": set(self.faults), "sizes": dict(self.sizes)}
@@ -203,3 +217,16 @@ class Component:
         """Return to a ``snapshot``."""
         for key, value in taken.items():
             setattr(self, key, copy.deepcopy(value))
+
+
+def _quantities(value: object) -> Iterator[Path | Segment]:
+    """What moves in an attribute's ``value``, also within collections and structs."""
+    if isinstance(value, Path | Polynomial | Exponential):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _quantities(getattr(value, name))
+    elif isinstance(value, list | tuple | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            if not isinstance(each, Component):
+                yield from _quantities(each)

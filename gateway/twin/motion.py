@@ -34,6 +34,10 @@ class Polynomial(msgspec.Struct, frozen=True):
         """The speed at ``now``, per second."""
         return self.speed + self.acceleration * (now - self.start) / SECOND
 
+    def rests(self, now: int) -> bool:
+        """Whether its value stays as it is from ``now`` on."""
+        return not (self.speed or self.acceleration)
+
     def reaches(self, level: float, since: int) -> int | None:
         """The first instant from ``since`` on at which it has reached ``level``; None if it never does."""
         away = level - self.at(since)
@@ -56,6 +60,10 @@ class Exponential(msgspec.Struct, frozen=True):
     def speed_at(self, now: int) -> float:
         """The speed at ``now``, per second."""
         return (self.target - self.at(now)) * SECOND / self.tau
+
+    def rests(self, now: int) -> bool:
+        """Whether its value stays as it is from ``now`` on, for the rest is too little to be a number."""
+        return self.at(now) == self.target
 
     def reaches(self, level: float, since: int) -> int | None:
         """The first instant from ``since`` on at which it has reached ``level``; None if it never does."""
@@ -86,6 +94,11 @@ class Path(msgspec.Struct, frozen=True):
     def speed_at(self, now: int) -> float:
         """The speed at ``now``, per second."""
         return self.segment(now).speed_at(now)
+
+    def rests(self, now: int) -> bool:
+        """Whether its value stays as it is from ``now`` on."""
+        last = self.segments[-1]
+        return last.start <= now and last.rests(now)
 
     def reaches(self, level: float, since: int) -> int | None:
         """The first instant from ``since`` on at which it has reached ``level``; None if it never does."""

@@ -84,6 +84,12 @@ class Signal:
             value += deviation * noise(self._key, (now - self._component.surroundings.begun) // SAMPLE)
         return round(value / self.resolution) * self.resolution if self.resolution else value
 
+    def steady(self, now: int) -> bool:
+        """Whether it reads the same for as long as what it measures stays as it is."""
+        if self.deviation:
+            return False
+        return self._path is None or (self._path.rests(now) and self._lagging(now) == self._path.at(now))
+
     def _lagging(self, now: int) -> float:
         assert self._path is not None
         return self._path.at(now) - lag(self._path, self._gain, self._behind, now, self._since)

@@ -58,6 +58,7 @@ class Twin:
                     signal = Signal(component, port.name, spec.params) if port.kind == "real" else None
                     self._sensors.append(SensorWire(tags[tag], component, port.name, signal))
         self._switches = [wire for wire in self._sensors if wire.tag.type.kind == "bool"]
+        self._numbers = [wire for wire in self._sensors if wire.tag.type.kind != "bool"]
         self._edges: list[Edge] = []
         driving = [wire for wires in self._actuators.values() for wire in wires]
         self._wires = {f"{wire.component.name}.{wire.port}": wire for wire in (*self._sensors, *driving)}
@@ -82,6 +83,11 @@ class Twin:
             self._track()
             self._look()
         return happened + self.kernel.advance(until)
+
+    def due(self) -> int | None:
+        """From when on, while nobody acts on it, it may show anything else: now while a number changes, else at
+        the next event; None: never."""
+        return self.now if not all(wire.steady() for wire in self._numbers) else self.kernel.next_time()
 
     def drive(self, tag: str, value: Value) -> None:
         """The controller's output ``tag`` is ``value`` now; an unchanged value does nothing."""

@@ -140,6 +140,16 @@ class SensorWire(Wire):
             return int(limit) if isinstance(value, int) else limit
         return value
 
+    def steady(self) -> bool:
+        """Whether the number stays as it is until the next event or change of an actuator."""
+        if self.faults:
+            if self._cut() is not None:
+                return True
+            if self.faults.keys() & {"noise", "drift"}:
+                return False
+        follows = self.signal is None or self.signal.steady(self.component.now)
+        return follows and self.component.steady(self.port)
+
     def snapshot(self) -> tuple[Any, ...]:
         return dict(self.faults), None if self.signal is None else self.signal.snapshot()
 
