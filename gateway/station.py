@@ -14,12 +14,15 @@ from gateway.errors import BadInput, Problem
 from gateway.field.addresses import Protocol
 from gateway.field.tags import Complain, Dialect, Ref, Tag, TagEntry, TagRef, check_ref, compile_tags
 from gateway.field.types import Order, read_order
+from gateway.library.expand import Controller, Expanded, Handshake, expand
+from gateway.library.files import load_library
+from gateway.library.nodes import child, only
 from gateway.net.messages import MAIN
 from gateway.scenario import Checker, Duration, Scenario, ScenarioEntry, carries
 from gateway.shim import Shim, ShimEntry, compile_shim
 from gateway.twin.library import ComponentEntry, ComponentSpec, compile_components
 from gateway.units import format_duration
-from gateway.yamlfile import Id, Text, parse, read_text
+from gateway.yamlfile import Id, MappingNode, Text, compose, convert, read_text
 
 FORMAT = "station 1"
 # Of a scan, ns. A lease of 1 s is renewed four times in that, and its loss is seen at a scan, 100 ms later
@@ -117,11 +120,15 @@ class StationEntry(msgspec.Struct, frozen=True, rename="kebab"):
 
 
 class Station(msgspec.Struct, frozen=True):
-    """One production cell, checked. ``sha256`` is of the file's bytes; times are ns.
+    """One production cell, checked. ``sha256`` is of the file's bytes and of what it uses of the library;
+    times are ns.
 
     ``hold`` is how long an input keeps a level at least, where its tag does not say: a scan of the gateway
     and one of the controller. ``inlets`` and ``outlets`` are carriers by name, ``reentry`` the carrier where
     workpieces reappear after a kill; ``operations`` is what the station can do with one.
+
+    Of a station composed of groups, ``groups`` says what of the library each is, ``handshake`` how it agrees
+    with its neighbours, and ``composed`` is its program in Structured Text.
     """
 
     id: str
@@ -142,6 +149,9 @@ class Station(msgspec.Struct, frozen=True):
     shim: Shim | None = None
     hold: int = 0
     operations: tuple[str, ...] = ()
+    groups: dict[str, str] = {}
+    handshake: Handshake = Handshake()
+    composed: str = ""
 
     @property
     def controller(self) -> Device:
@@ -217,7 +227,12 @@ def load_station(path: Path) -> Station:
     """Read and check the station file; BadInput with every problem in it."""
     text = read_text(path)
     problems: list[Problem] = []
-    entry = parse(text, str(path), StationEntry, problems)
+    node = compose(text, str(path), problems)
+    expanded = None
+    if isinstance(node, MappingNode) and child(node, "groups") is not None:
+        expanded = expand_station(node, str(path), problems)
+        node = expanded.node if expanded is not None else None
+    entry = None if node is None else convert(node, str(path), StationEntry, problems)
     if entry is None or (problems and not entry.devices):
         raise BadInput(problems)  # without a device, every tag would be said to name none
 
@@ -263,12 +278,41 @@ def load_station(path: Path) -> Station:
         shim = compile_shim(entry.shim, tags, controllers[0], entry.scan, complain)
     if problems:
         raise BadInput(problems)
+    used = expanded.digest if expanded is not None else ""
     return Station(
-        entry.id, entry.title or entry.id, str(path), hashlib.sha256(path.read_bytes()).hexdigest(),
+        entry.id, entry.title or entry.id, str(path),
+        hashlib.sha256(path.read_bytes() + used.encode()).hexdigest(),
         entry.scan, entry.devices, tags, twin, entry.manual, entry.acknowledge, inlets, outlets,
         entry.reentry or next(iter(inlets.values()), None), sequences, interlocks, shim,
         2 * entry.scan if entry.hold is None else entry.hold, tuple(entry.operations),
+        expanded.units if expanded is not None else {},
+        expanded.handshake if expanded is not None else Handshake(),
+        expanded.program if expanded is not None and expanded.program else "",
     )  # fmt: skip
+
+
+class _Frame(msgspec.Struct, frozen=True, rename="kebab"):
+    """What the expansion of groups has to know of the rest of the file."""
+
+    devices: dict[Id, Device]
+    scan: Duration = 10_000_000
+
+
+def expand_station(node: MappingNode, file: str, problems: list[Problem]) -> Expanded | None:
+    """The station file ``node`` with what follows from its groups; None, with problems added, else."""
+    frame = convert(only(node, ("devices", "scan")), file, _Frame, problems)
+    device = next((d for d in frame.devices.values() if d.role == "controller"), None) if frame else None
+    if frame is None or device is None:
+        problems.append(Problem(file, 1, 0, "devices: a composed station has a controller", "add it"))
+        return None
+    try:
+        library = load_library()
+    except BadInput as bad:
+        problems += bad.problems
+        return None
+    name = device.name if len(frame.devices) > 1 else ""
+    controller = Controller(device.protocol, device.base, name)
+    return expand(node, library, controller, frame.scan, file, problems)
 
 
 def _places(

@@ -18,8 +18,14 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args
 
 import msgspec
 import yaml
+from yaml import MappingNode, Mark, Node, ScalarNode, SequenceNode
 
 from gateway.errors import BadInput, Problem
+
+__all__ = [
+    "Id", "MappingNode", "Mark", "Node", "ScalarNode", "SequenceNode", "Text", "boolean", "compose",
+    "convert", "dump", "identifier", "load", "parse", "read_text",
+]  # fmt: skip
 
 T = TypeVar("T", bound=msgspec.Struct)
 FROM_PLACE = ("line", "name")
@@ -123,6 +129,12 @@ def convert(
         problems.append(Problem(file, 0, 0, f"has more than {MAX_VALUES} values", "use fewer aliases"))
         return None
     return None if value is _FAILED else value
+
+
+def dump(node: Node) -> str:
+    """``node`` as YAML; the same for the same content, whatever its layout and comments were."""
+    dumped: str = yaml.serialize(node, Dumper=yaml.SafeDumper, width=10_000, allow_unicode=True)
+    return dumped
 
 
 class _TooMuch(Exception):

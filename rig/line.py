@@ -74,13 +74,19 @@ class LineFile(msgspec.Struct, frozen=True, rename="kebab"):
 
 
 class LineStation(msgspec.Struct, frozen=True):
-    """A checked station with its place in the line. ``program`` is what a virtual controller runs here."""
+    """A checked station with its place in the line. ``program`` is what a virtual controller runs here;
+    without it the one composed of the station's groups, if there is one."""
 
     station: Station
     mode: Mode
     serve: bool
     neighbours: Neighbours
     program: Path | None
+
+    @property
+    def has_program(self) -> bool:
+        """Whether there is something for a virtual controller to run."""
+        return self.program is not None or bool(self.station.composed)
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -199,7 +205,7 @@ def _check_program(
 ) -> None:
     needed = each.serve or each.mode == "virtual"
     if program is None:
-        if needed:
+        if needed and not station.composed:
             line = station.controller.line
             problems.append(
                 Problem(

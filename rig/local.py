@@ -178,7 +178,11 @@ class LocalLine:
 
     def _serve(self, name: str, each: LineStation) -> Child:
         station = self._station(name, each)
-        command = ["gateway.controller.serve", str(each.program), "--address", station.controller.address]
+        program = each.program
+        if program is None:
+            program = self._scratch / f"{name}.st"
+            program.write_text(station.composed, encoding="utf-8", newline="")
+        command = ["gateway.controller.serve", str(program), "--address", station.controller.address]
         for option, role in (("--coupler", "coupler"), ("--poll", "served")):
             for device in station.having(role):
                 command += [option, f"{device.address}?at={device.at}"]

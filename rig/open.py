@@ -99,7 +99,7 @@ def prepare(options: Options) -> Line:
             )
         )
     for name, each in line.stations.items():
-        if each.program is None and mode == "virtual":
+        if not each.has_program and mode == "virtual":
             station = each.station
             problems.append(
                 Problem(
@@ -127,10 +127,13 @@ def compile_all(line: Line) -> tuple[dict[str, Program], list[Problem]]:
     programs: dict[str, Program] = {}
     problems: list[Problem] = []
     for name, each in line.stations.items():
-        if each.program is None or not each.program.is_file():
+        if (each.program is not None and not each.program.is_file()) or not each.has_program:
             continue
         try:
-            programs[name] = compile_program(read_text(each.program), _short(each.program))
+            if each.program is None:
+                programs[name] = compile_program(each.station.composed, f"{each.station.file} (composed)")
+            else:
+                programs[name] = compile_program(read_text(each.program), _short(each.program))
         except ProgramErrors as errors:
             problems += [Problem(p.file, p.line, p.column, p.what, p.hint) for p in errors.problems]
         except BadInput as bad:

@@ -1,0 +1,1 @@
+"""The library of function groups, and stations composed of them."""

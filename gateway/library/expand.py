@@ -1,0 +1,298 @@
+"""A station file with groups becomes one with tags, twin, sequences, interlocks and a program; pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+
+from gateway.errors import Problem
+from gateway.field.addresses import Protocol
+from gateway.library.check import TYPES
+from gateway.library.composition import Composition, CompositionEntry, Unit, resolve
+from gateway.library.entries import Interface
+from gateway.library.library import Group, GroupPort, Library
+from gateway.library.nodes import Plain, at, build, child, merge, only
+from gateway.library.pattern import camel
+from gateway.library.program import MOST_STEPS, Wiring, write_program
+from gateway.library.scenarios import Scenarios
+from gateway.library.signals import DOUBLE, WORD, Bit, Full, Signal, Words, place
+from gateway.yamlfile import MappingNode, Mark, Node, ScalarNode, convert
+
+KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(CompositionEntry))
+OWN = frozenset({"groups", "cycle", "quality", "present"})
+"""The keys that are about groups alone, and gone after the expansion."""
+
+
+class Controller(msgspec.Struct, frozen=True):
+    """Whose addresses the tags get; ``name`` is empty where the station has no other device."""
+
+    protocol: Protocol
+    base: int
+    name: str
+
+
+class Handshake(msgspec.Struct, frozen=True):
+    """How neighbours agree: the output that says a workpiece may come by inlet, the input that says the
+    next station takes one by outlet, and the interface of the group at each end."""
+
+    takes: dict[str, str] = {}
+    readies: dict[str, str] = {}
+    inlets: dict[str, Interface] = {}
+    outlets: dict[str, Interface] = {}
+
+
+class Expanded(msgspec.Struct, frozen=True):
+    """``program`` is Structured Text; ``digest`` is of the groups and patterns used; ``units`` are the
+    station's groups with what they are of."""
+
+    node: MappingNode
+    program: str
+    digest: str
+    units: dict[str, str]
+    handshake: Handshake
+
+
+def expand(
+    root: MappingNode,
+    library: Library,
+    device: Controller,
+    scan: int,
+    file: str,
+    problems: list[Problem],
+) -> Expanded | None:
+    """``root`` with what follows from its ``groups``, under what it says itself; None where that is not
+    clear. ``scan`` is in ns."""
+
+    def complain(line: int, what: str, hint: str = "") -> None:
+        problems.append(Problem(file, line, 0, what, hint))
+
+    already = len(problems)
+    entry = convert(only(root, KEYS), file, CompositionEntry, problems)
+    if entry is None:
+        return None
+    groups: dict[str, Group] = {}
+    for name, use in entry.groups.items():
+        hint = library.known(use.use.text)
+        if hint:
+            complain(use.use.line, f"{name}: {use.use.text!r} is no group of the library", hint)
+            continue
+        if use.use.text not in groups and (group := library.group(use.use.text, problems)) is not None:
+            groups[use.use.text] = group
+    if len(problems) > already:
+        return None
+    marks = {key.value: key.start_mark for key, _ in _items(child(root, "groups"))}
+    top = next(key.start_mark for key, _ in root.value if key.value == "groups")
+    composition = resolve(entry, groups, top.line + 1, complain)
+    if len(composition.steps) > MOST_STEPS:
+        complain(top.line + 1, f"cycle: {len(composition.steps)} steps", f"give at most {MOST_STEPS}")
+    if len(problems) > already:
+        return None
+    identity, title = _text(root, "id"), _text(root, "title")
+    name = f"{camel(identity)}Station"
+    signals, wiring = _signals(composition)
+    try:
+        placed = {each.name: each for each in place(signals)}
+    except Full as full:
+        complain(top.line + 1, f"groups: {full}", "divide the station")
+        return None
+    scenarios = Scenarios(composition, scan)
+    made: dict[str, Node] = {
+        "title": build(title or identity, top),
+        "manual": build(str(wiring.manual), top),
+        "acknowledge": build(str(wiring.acknowledge), top),
+        "inlets": build(composition.inlets, top, 1),
+        "outlets": build(composition.outlets, top, 1),
+        "tags": _at_units(
+            {each.name: _tag(each, device, name) for each in placed.values()}, composition, marks, top
+        ),
+        "twin": _at_units(_twin(composition), composition, marks, top),
+        "sequences": build(scenarios.sequences(), top),
+        "interlocks": _at_units(scenarios.interlocks(), composition, marks, top),
+    }
+    if composition.inlets:
+        made["reentry"] = build(next(iter(composition.inlets.values())), top)
+    ends = {"inlet", "inlets", "outlet", "outlets"}
+    node = merge(at(root.start_mark, made), only(root, OWN | ends, wanted=False))
+    assert isinstance(node, MappingNode)
+    return Expanded(
+        node,
+        write_program(name, title or identity, composition, placed, wiring),
+        _digest(groups),
+        {unit.name: unit.group.name for unit in composition.units.values()},
+        _handshake(composition),
+    )
+
+
+def _items(node: Node | None) -> list[tuple[Node, Node]]:
+    return list(node.value) if isinstance(node, MappingNode) else []
+
+
+def _text(root: Node, key: str) -> str:
+    node = child(root, key)
+    return str(node.value) if isinstance(node, ScalarNode) else ""
+
+
+# --- signals ------------------------------------------------------------------------------------------------
+
+
+def _signals(composition: Composition) -> tuple[list[Signal], Wiring]:
+    """Every signal of the station, and what jogs and shows which."""
+    units = list(composition.units.values())
+    takes, readies = list(composition.takes().values()), list(composition.readies().values())
+    switches = [u.tag(p.name) for u in units for p in u.group.actuators if p.port.kind == "bool"]
+    jogged = len(switches) + len(takes) + 1
+    command = Words("command", WORD if jogged + 2 <= WORD else DOUBLE)
+    manual, acknowledge = command.take(), command.take()
+    jogs: dict[str, Bit | str] = {tag: command.take() for tag in (*switches, *takes, "lamp-fault")}
+    seen: dict[str, Bit | str] = {}
+    echo = Words("seen", WORD)
+    inputs: list[Signal] = []
+    outputs: list[Signal] = []
+    echoes: list[Signal] = []
+
+    def shown(tag: str, about: dict[str, Plain]) -> None:
+        bit = seen[tag] = echo.take()
+        entry: dict[str, Plain] = {"safe": False, "observer": str(bit)}
+        inputs.append(Signal(tag, "input", "BOOL", entry | about))
+
+    def numbered(tag: str, kind: str, about: dict[str, Plain], safe: Plain) -> None:
+        seen[tag] = f"seen-{tag}"
+        entry: dict[str, Plain] = {"safe": safe, "observer": f"seen-{tag}"}
+        inputs.append(Signal(tag, "input", kind, about | entry))
+        echoes.append(Signal(f"seen-{tag}", "output", kind, about))
+
+    for unit in units:
+        for port in unit.group.ports.values():
+            tag = unit.tag(port.name)
+            about = _about(port)
+            if port.port.kind == "bool":
+                if port.port.direction == "sensor":
+                    safe: Plain = port.safe.lower() == "true" if port.safe else bool(port.port.safe)
+                    shown(tag, {"safe": safe} | about)
+                else:
+                    outputs.append(Signal(tag, "output", "BOOL", {"jog": str(jogs[tag])} | about))
+                continue
+            kind = TYPES[port.port.kind]
+            about |= _range(unit, port)
+            if port.port.direction == "sensor":
+                numbered(tag, kind, about, _safe(unit, port))
+            else:
+                jogs[tag] = f"jog-{tag}"
+                jog: dict[str, Plain] = {"safe": _safe(unit, port), "observer": tag}
+                inputs.append(Signal(f"jog-{tag}", "input", kind, about | jog))
+                outputs.append(Signal(tag, "output", kind, {**about, "jog": f"jog-{tag}"}))
+    for tag in readies:
+        shown(tag, {"title": "the next station takes a workpiece"})
+    outputs += [
+        Signal(tag, "output", "BOOL", {"jog": str(jogs[tag]), "title": "a workpiece may come"})
+        for tag in takes
+    ]
+    outputs.append(Signal("lamp-fault", "output", "BOOL", {"jog": str(jogs["lamp-fault"])}))
+    width = "WORD" if command.size == WORD else "DWORD"
+    for word in command.names:
+        title = "manual mode, acknowledge and jogs" if word == "command" else "jogs"
+        seen[word] = f"seen-{word}"
+        inputs.append(Signal(word, "input", width, {"safe": 0, "observer": f"seen-{word}", "title": title}))
+        echoes.append(Signal(f"seen-{word}", "output", width))
+    echoes += [Signal(word, "output", "WORD") for word in echo.names]
+    return [*inputs, *outputs, *echoes], Wiring(jogs, seen, manual, acknowledge)
+
+
+def _about(port: GroupPort) -> dict[str, Plain]:
+    return {"title": port.title} if port.title else {}
+
+
+def _ends(unit: Unit, port: GroupPort) -> tuple[str, str]:
+    if not port.range:
+        return f"{port.port.low:.12g}", f"{port.port.high:.12g}"
+    low, _, high = port.range.partition("..")
+    return (_number(unit.value(low.strip())), _number(unit.value(high.strip())))
+
+
+def _range(unit: Unit, port: GroupPort) -> dict[str, Plain]:
+    low, high = _ends(unit, port)
+    span: dict[str, Plain] = {"range": f"{low}..{high}"}
+    return span if port.port.unit == "1" else span | {"unit": port.port.unit}
+
+
+def _safe(unit: Unit, port: GroupPort) -> Plain:
+    """0, held within the range, where nothing else is said."""
+    low, high = (float(end) for end in _ends(unit, port))
+    wanted = float(_number(unit.value(port.safe))) if port.safe else float(port.port.safe)
+    held = min(max(wanted, low), high)
+    return round(held) if port.port.kind == "int" else held
+
+
+def _number(text: str) -> str:
+    return text.partition(" ")[0]
+
+
+def _tag(signal: Signal, device: Controller, program: str) -> dict[str, Plain]:
+    address = signal.address(device.protocol, program, device.base)
+    tag: dict[str, Plain] = {"direction": signal.direction, "type": signal.type, "address": address}
+    return tag | ({"device": device.name} if device.name else {}) | signal.about
+
+
+# --- twin ---------------------------------------------------------------------------------------------------
+
+
+def _twin(composition: Composition) -> dict[str, Plain]:
+    found: dict[str, Plain] = {}
+    for unit in composition.units.values():
+        for name, part in unit.group.entry.parts.items():
+            entry: dict[str, Plain] = {"kind": part.kind}
+            params = {key: unit.value(text.text) for key, text in part.params.items()}
+            links = {key: _link(unit, text.text) for key, text in part.links.items()}
+            ports = {p.port.name: unit.tag(p.name) for p in unit.group.ports.values() if p.part == name}
+            for key, values in (("params", params), ("links", links), ("ports", ports)):
+                kept = {each: value for each, value in values.items() if value}
+                if kept:
+                    entry[key] = kept
+            title = unit.entry.title or part.title
+            if title:
+                entry["title"] = title
+            found[unit.group.component(unit.name, name)] = entry
+    return found
+
+
+def _link(unit: Unit, text: str) -> str:
+    """The component that a part's link leads to; empty where it was left out."""
+    return unit.links.get(text[1:], "") if text.startswith("$") else unit.group.component(unit.name, text)
+
+
+def _at_units(
+    entries: Mapping[str, Plain], composition: Composition, marks: Mapping[str, Mark], top: Mark
+) -> MappingNode:
+    """``entries`` as nodes, each at the line of the group that its name begins with."""
+    pairs = []
+    for name, entry in entries.items():
+        owners = [unit for unit in composition.units if name == unit or name.startswith(f"{unit}-")]
+        mark = marks[max(owners, key=len)] if owners else top
+        pairs.append((build(name, mark), build(entry, mark, 2)))
+    return MappingNode("tag:yaml.org,2002:map", pairs, top, top, False)
+
+
+# --- what else is known of it -------------------------------------------------------------------------------
+
+
+def _handshake(composition: Composition) -> Handshake:
+    carriers = {unit.carrier: unit.group.entry.interface for unit in composition.units.values()}
+    return Handshake(
+        composition.takes(),
+        composition.readies(),
+        {name: carriers.get(carrier, Interface()) for name, carrier in composition.inlets.items()},
+        {name: carriers.get(carrier, Interface()) for name, carrier in composition.outlets.items()},
+    )
+
+
+def _digest(groups: Mapping[str, Group]) -> str:
+    """Of everything in the library that the station depends on."""
+    digest = hashlib.sha256()
+    for name in sorted(groups):
+        group = groups[name]
+        for part in (name, group.text, group.pattern.text if group.pattern is not None else ""):
+            data = part.encode()
+            digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()

@@ -1,0 +1,230 @@
+"""What a composed station is expected to do: its cycle, and what each of its groups notices; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gateway.library.composition import Composition, Unit
+from gateway.library.entries import Edge, MonitorEntry
+from gateway.library.nodes import Plain
+from gateway.units import duration
+
+ANSWER = 100_000_000  # ns: what a controller, a gateway and the way between them may add, besides scans
+SCANS = 4  # of the station: in and out, once for the controller and once for the gateway
+
+
+class Shown(NamedTuple):
+    """A tag becomes a value; ``within`` ns of the one before, and ``after`` ns not before."""
+
+    tag: str
+    becomes: Plain
+    within: int
+    tolerance: str = ""
+    after: int = 0
+
+    def plain(self) -> dict[str, Plain]:
+        """As the station file has it."""
+        entry: dict[str, Plain] = {"tag": self.tag, "becomes": self.becomes}
+        if self.tolerance:
+            entry["tolerance"] = float(self.tolerance)
+        if self.after:
+            entry["after"] = milliseconds(self.after)
+        return entry | {"within": milliseconds(self.within)}
+
+
+def milliseconds(ns: int) -> str:
+    """A time in whole milliseconds, as the station file has it."""
+    return f"{-(-ns // 1_000_000)} ms"
+
+
+class Scenarios:
+    """The sequences and interlocks of ``composition``; ``scan`` is the station's, ns."""
+
+    def __init__(self, composition: Composition, scan: int) -> None:
+        self.composition = composition
+        self.slack = ANSWER + SCANS * scan
+        self.readies = list(composition.readies().values())
+        self.takes = list(composition.takes().values())
+
+    def sequences(self) -> dict[str, Plain]:
+        """The whole cycle, and that a finished workpiece waits for the next station."""
+        if not self.composition.placed or not self.composition.inlets:
+            return {}
+        before, leaving = self.until_done(), list(self.leaving())
+        never: list[Plain] = [{"tag": "lamp-fault", "becomes": True}]
+        found: dict[str, Plain] = {
+            "cycle": {
+                "title": "a workpiece comes, is worked on and leaves",
+                **self.begin(ready=True),
+                "steps": [each.plain() for each in (*before, *leaving)],
+                "never": never,
+            }
+        }
+        if self.readies and leaving:
+            stays: list[Plain] = [{"tag": self.gone().tag, "becomes": False}]
+            found["waits-for-next"] = {
+                "title": "a finished workpiece stays while the next station takes none",
+                **self.begin(ready=False),
+                "steps": [each.plain() for each in before],
+                "never": [*never, *stays],
+            }
+        return found
+
+    def begin(self, ready: bool) -> dict[str, Plain]:
+        """How a scenario starts."""
+        entry: dict[str, Plain] = {"place": next(iter(self.composition.inlets.values()))}
+        if self.readies:
+            entry = {"set": dict.fromkeys(self.readies, ready)} | entry
+        return entry
+
+    # --- what is seen, in order ------------------------------------------------------------------------
+
+    def until_done(self, stop: int | None = None) -> list[Shown]:
+        """From the workpiece at the inlet to the end of the cycle, or to before step ``stop`` (from 0)."""
+        found = list(self.placed())
+        after = self.slack
+        for index in range(len(self.composition.steps) if stop is None else stop):
+            edges, after = self.step(index, after)
+            found += edges
+        return found
+
+    def placed(self) -> Iterator[Shown]:
+        for name in self.composition.placed:
+            unit = self.composition.units[name]
+            yield from self.edges(unit, "placed", unit.duty("take") + self.slack)
+        if len(self.takes) == 1:
+            yield Shown(self.takes[0], False, self.slack + self.settle())
+
+    def settle(self) -> int:
+        """How long a workpiece has to be seen until it counts as in place."""
+        return 200_000_000
+
+    def step(self, index: int, after: int) -> tuple[list[Shown], int]:
+        """What is seen of one step, the first of it within ``after``; and what the next may take."""
+        step = self.composition.steps[index]
+        phase = "work" if step.work else "home"
+        units = [self.composition.units[name] for name in (*step.work, *step.home)]
+        found: list[Shown] = []
+        longest = max(unit.duty(phase) for unit in units)
+        if len(units) == 1:
+            found = list(self.edges(units[0], phase, longest + self.slack))
+        else:
+            # Together: their first edges come at once, the others in no order that is known.
+            for unit in units:
+                found += list(self.edges(unit, phase, after))[:1]
+        if found:
+            found[0] = found[0]._replace(within=after)
+            return found, longest + self.slack
+        return found, after + longest
+
+    def edges(self, unit: Unit, phase: str, within: int) -> Iterator[Shown]:
+        for port, edge in getattr(unit.group.entry.shows, phase).items():
+            written = edge.to if isinstance(edge, Edge) else edge
+            value = unit.value(written.text)
+            tolerance = edge.tolerance.text if isinstance(edge, Edge) and edge.tolerance else ""
+            yield Shown(unit.tag(port), *_typed(value), within, unit.value(tolerance) if tolerance else "")
+
+    def leaving(self) -> Iterator[Shown]:
+        """What is seen of handing out: the groups' own edges, the workpiece gone, the station empty."""
+        steps = self.composition.steps
+        within = self.slack
+        if steps:
+            units = [self.composition.units[name] for name in (*steps[-1].work, *steps[-1].home)]
+            within += max(unit.duty("home" if steps[-1].home else "work") for unit in units)
+        giving = [unit for unit in self.composition.units.values() if unit.group.entry.shows.give]
+        first = [edge for unit in giving for edge in list(self.edges(unit, "give", within))[:1]]
+        yield from (edge for edge in first if edge.tag != self.gone().tag)
+        longest = max([unit.duty("give") for unit in giving], default=0)
+        yield self.gone()._replace(within=longest + self.slack)
+        if len(self.takes) == 1:
+            returning = [unit.duty("home") for unit in self.composition.units.values() if unit.hears("Give")]
+            yield Shown(self.takes[0], True, max(returning, default=0) + self.slack + self.settle())
+
+    def gone(self) -> Shown:
+        """The sensor that shows a workpiece in place does not any more."""
+        unit = self.composition.units[self.composition.placed[0]]
+        seen = next(self.edges(unit, "placed", unit.duty("give")))
+        return seen._replace(becomes=seen.becomes is False)
+
+    # --- what is noticed -------------------------------------------------------------------------------
+
+    def interlocks(self) -> dict[str, Plain]:
+        """One for each monitor of each group."""
+        found: dict[str, Plain] = {}
+        for unit in self.composition.units.values():
+            for monitor in unit.group.entry.monitors:
+                entry = self.interlock(unit, monitor)
+                if entry is not None:
+                    name = f"{unit.name}-{monitor.fault.split(' ')[0].replace('.', '-')}"[:29].rstrip("-")
+                    number = sum(each == name or each.startswith(f"{name}-") for each in found)
+                    found[name if number == 0 else f"{name}-{number + 1}"] = entry
+        return found
+
+    def interlock(self, unit: Unit, monitor: MonitorEntry) -> dict[str, Plain] | None:
+        """The way to where the group works, the fault, what is expected; None where it never does that."""
+        way = self.way(unit, monitor.while_)
+        if way is None:
+            return None
+        start, steps, on = way
+        part, _, fault = monitor.fault.partition(".")
+        within = duration(unit.value(monitor.within)) + self.slack
+        after = duration(unit.value(monitor.after))
+        expect = [Shown(tag, False, within, after=after) for tag in on]
+        expect.append(Shown("lamp-fault", True, within, after=after))
+        return {
+            "title": monitor.title or f"{unit.name}: {part} {fault} is noticed",
+            **start,
+            "steps": [each.plain() for each in steps],
+            "inject": [f"{unit.group.component(unit.name, part)}.{fault}"],
+            "expect": [each.plain() for each in expect],
+        }
+
+    def way(self, unit: Unit, phase: str) -> tuple[dict[str, Plain], list[Shown], list[str]] | None:
+        """How to get there: what is set and placed, what is awaited, and the actuators that are then on."""
+        if phase == "take" or (phase == "any" and not (self.composition.steps and self.composition.placed)):
+            return {}, [], []
+        if not self.composition.placed or not self.composition.inlets:
+            return None
+        if phase == "any":
+            return self.at_step(0)
+        if phase == "give":
+            edges = [edge for edge in self.edges(unit, "give", 0) if self.is_actuator(unit, edge.tag)][:1]
+            steps = [*self.until_done(), *self.leaving()]
+            last = next((n for n, each in enumerate(steps) if edges and each[:2] == edges[0][:2]), None)
+            if last is None:
+                return None
+            return self.begin(ready=True), steps[: last + 1], [edges[0].tag]
+        for index, step in enumerate(self.composition.steps):
+            if unit.name in (step.work if phase == "work" else step.home):
+                return self.at_step(index, unit)
+        return None
+
+    def at_step(
+        self, index: int, unit: Unit | None = None
+    ) -> tuple[dict[str, Plain], list[Shown], list[str]]:
+        """To the instant at which step ``index`` begins, as ``unit`` (else any group of it) shows it."""
+        step = self.composition.steps[index]
+        before = self.until_done(index)
+        after = self.slack
+        for earlier in range(index):
+            _, after = self.step(earlier, after)
+        edges, _ = self.step(index, after)
+        names = (unit.name,) if unit is not None else (*step.work, *step.home)
+        first: list[Shown] = []
+        for name in names:
+            each = self.composition.units[name]
+            first += [e for e in edges if e.tag.startswith(f"{name}-") and self.is_actuator(each, e.tag)][:1]
+        on = [each.tag for each in first if each.becomes is True]
+        return self.begin(ready=False), [*before, *first[:1]], on
+
+    def is_actuator(self, unit: Unit, tag: str) -> bool:
+        """Whether the controller drives ``tag``."""
+        return any(unit.tag(port.name) == tag for port in unit.group.actuators)
+
+
+def _typed(value: str) -> tuple[Plain]:
+    if value.lower() in ("true", "false"):
+        return (value.lower() == "true",)
+    number, _, _ = value.partition(" ")
+    return (float(number),)
