@@ -597,6 +597,25 @@ def test_without_air_a_vacuum_drops_and_a_spring_keeps(keeps: float, dropped: bo
     assert handling.unit.sense("retracted") is True
 
 
+def test_with_two_coils_the_slide_stands_and_the_grip_stays_when_both_are_off() -> None:
+    handling = Handling()
+    handling.unit.drive("retract", False)
+    handling.unit.drive("open", False)
+    handling.source.admit(part("a"))
+    handling.pick()
+    handling.go(grip=False)
+    assert handling.unit.sense("gripped") is True
+    handling.unit.drive("extend", True)
+    handling.bench.to(handling.now + 250)
+    handling.go(extend=False)
+    assert (handling.unit.sense("extended"), handling.unit.sense("retracted")) == (False, False)
+    handling.go(retract=True)
+    assert handling.unit.sense("retracted") is True
+    handling.go(lower=True)
+    handling.go(open=True)
+    assert (handling.unit.sense("gripped"), ids(handling.source)) == (False, ["a"])
+
+
 def test_opened_in_mid_air_it_drops_and_onto_a_taken_place_it_hits() -> None:
     handling = Handling()
     handling.source.admit(part("a"))

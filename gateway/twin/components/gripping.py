@@ -18,7 +18,9 @@ SLOW = 3  # times as long
 class PickAndPlace(Carrier):
     """Lowered over either carrier it takes what stands there when it grips, and puts it down when it opens.
 
-    Opened anywhere else, or without air where nothing else ``keeps`` the grip, the workpiece drops. Lowered
+    With one coil for a motion, that is on for one end; where the other coil is driven too, the slide goes by
+    whichever is on and stands while none or both are, and the grip keeps its last position. Opened anywhere
+    else, or without air where nothing else ``keeps`` the grip, the workpiece drops. Lowered
     with a workpiece onto a place that is taken, or moved along while it is down, it hits something. With
     ``joins``, what is put down becomes part of the workpiece that is held there.
     """
@@ -36,8 +38,10 @@ class PickAndPlace(Carrier):
     )
     PORTS = (
         Port("extend", "actuator", about="slide to where it puts"),
+        Port("retract", "actuator", about="without it, it slides back while extend is off", optional=True),
         Port("lower", "actuator"),
         Port("grip", "actuator", about="jaws close, or vacuum on"),
+        Port("open", "actuator", about="without it, it opens while grip is off", optional=True),
         Port("extended", "sensor", about="end switch", optional=True),
         Port("retracted", "sensor", about="end switch", optional=True),
         Port("lowered", "sensor", about="end switch", optional=True),
@@ -56,12 +60,13 @@ class PickAndPlace(Carrier):
         Fault("weak", "the grip takes hold of nothing"),
         *(fault for fault in Carrier.FAULTS if fault.name == "dropped"),
     )
-    STATE = (*Carrier.STATE, "item", "wanted", "slide", "stroke", "jaws", "side")
+    STATE = (*Carrier.STATE, "item", "wanted", "gripping", "slide", "stroke", "jaws", "side")
 
     def start(self) -> None:
         super().start()
         self.item: Workpiece | None = None
-        self.wanted = {"extend": False, "lower": False, "grip": False}
+        self.wanted = {"extend": False, "lower": False, "grip": False}  # and the other coils, once driven
+        self.gripping = False
         self.slide: Stroke = at_rest(self.now)  # 0: over where it takes, 1: over where it puts
         self.stroke: Stroke = at_rest(self.now)  # 0: raised, 1: lowered
         self.jaws: Stroke = at_rest(self.now)  # 0: open, 1: closed
@@ -72,6 +77,9 @@ class PickAndPlace(Carrier):
 
     def drive(self, port: str, value: Scalar) -> None:
         self.wanted[port] = bool(value)
+        grip, opens = self.wanted["grip"], self.wanted.get("open")
+        if opens is None or grip != opens:
+            self.gripping = grip
         self._aim()
 
     def fault_changed(self, fault: str, active: bool) -> None:
@@ -134,7 +142,8 @@ class PickAndPlace(Carrier):
         factor = (SLOW if "slow" in self.faults else 1) * MILLISECOND
         powered = self._powered()
         slide, lower = float(self.wanted["extend"]), float(self.wanted["lower"])
-        if not powered or "slide-stuck" in self.faults:
+        centred = self.wanted.get("retract") == self.wanted["extend"]
+        if not powered or centred or "slide-stuck" in self.faults:
             slide = self.slide.place(self.now)
         if not powered or "lower-stuck" in self.faults:
             lower = self.stroke.place(self.now)
@@ -147,7 +156,7 @@ class PickAndPlace(Carrier):
     def _aim_jaws(self, powered: bool) -> None:
         """They open at once, and so let go; they close in their time."""
         keeps = self.params["keeps"] and self.jaws.rests(self.now, 1.0) and not powered
-        closes = keeps or (self.wanted["grip"] and powered)
+        closes = keeps or (self.gripping and powered)
         if closes:
             self.jaws.aim(self, 1.0, self.params["close"] * MILLISECOND, "gripped")
         elif self.jaws.goal:
