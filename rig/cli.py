@@ -25,6 +25,8 @@ session_app = typer.Typer(
 )
 app.add_typer(session_app, name="session")
 app.add_typer(tags_app, name="tags")
+plant_app = typer.Typer(help="Stand in for a station's machine.", no_args_is_help=True)
+app.add_typer(plant_app, name="plant")
 
 
 def _tell_version(wanted: bool) -> None:
@@ -94,6 +96,34 @@ def probe(
     from gateway.field.probe.probe import command
 
     raise typer.Exit(command(url, expect or (), timeout, as_json, typer.echo, security, certificates))
+
+
+@plant_app.command("serve")
+def plant_serve(
+    station: Annotated[Path, typer.Argument(help="The station file.", metavar="STATION.yaml")],
+    at: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where: modbus://host:port/unit; port 0 for a free one.")
+    ] = "modbus://127.0.0.1:1502/1",
+    watchdog: Annotated[str, typer.Option(help="Silence after which every actuator drops.")] = "500 ms",
+    feed: Annotated[str, typer.Option(help="A new workpiece this often; 0 s: by hand alone.")] = "0 s",
+) -> None:
+    """Run a station's machine behind a Modbus remote I/O module, until Ctrl-C.
+
+    Commands on standard input: place, inject FAULT, clear FAULT, reset, show.
+    """
+    import asyncio
+
+    from gateway.plant import PlantOptions, serve
+    from gateway.station import load_station
+    from gateway.units import duration
+
+    options = PlantOptions.of(at, duration(watchdog), duration(feed))
+    try:
+        asyncio.run(serve(load_station(station), options, lambda text: print(text, flush=True)))
+    except OSError as error:
+        raise BadInput(
+            [Problem("--at", 0, 0, f"{at}: {error.strerror or error}", "choose another port")]
+        ) from None
 
 
 @session_app.command("run")

@@ -59,6 +59,12 @@ class Tables:
             found |= self._latch.take(block, self._fetch(block.area.kind, block.first, block.cells))
         return found
 
+    def drop(self) -> None:
+        """Every output to zero, as a module does whose controller is gone."""
+        for block in self._latch.blocks:
+            zero = bytes(len(self._fetch(block.area.kind, block.first, block.cells)))
+            self._store(block.area.kind, block.first, block.cells, zero)
+
     # --- what the controller does (serving.modbus.View) ------------------------------------------------
 
     def read_bits(self, table: Literal["coil", "di"], first: int, count: int) -> bytes:

@@ -52,6 +52,11 @@ class TcpServer:
         """How many are connected."""
         return len(self.connections)
 
+    @property
+    def sessions(self) -> list[Session]:
+        """Of those who are connected."""
+        return [connection.session for connection in self.connections]
+
     def publish(self) -> None:
         """Nothing to do: these clients read the memory itself."""
 
@@ -68,7 +73,7 @@ class TcpServer:
 class _Connection(asyncio.Protocol):
     def __init__(self, server: TcpServer) -> None:
         self._server = server
-        self._session = server.session()
+        self.session = server.session()
         self._buffer = bytearray()
         self._reading = True
         self._writable = True
@@ -116,12 +121,12 @@ class _Connection(asyncio.Protocol):
         answers = []
         try:
             for _ in range(_REQUESTS_AT_ONCE):
-                size = self._session.frame_size(self._buffer)
+                size = self.session.frame_size(self._buffer)
                 if size == 0 or len(self._buffer) < size:
                     break
                 frame = bytes(self._buffer[:size])
                 del self._buffer[:size]
-                answers.append(self._session.answer(frame))
+                answers.append(self.session.answer(frame))
             else:
                 self._working = True
         except Hangup:
