@@ -23,8 +23,8 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.agentfile import AgentConfig, load_config
 from gateway.cell.cell import Asked, Cell, Inputs, Outputs
-from gateway.cell.couplings import Neighbours
 from gateway.cell.quality import Quality
 from gateway.errors import BadInput
 from gateway.field.devices import Devices
@@ -59,21 +59,6 @@ MAX_ASKED = 256
 MAX_OUTBOX = 1024
 SAFE_WITHIN = 1.0
 TABLES = ("lease", "gate", "force", "workpiece", "send", "received")
-
-
-class AgentConfig(msgspec.Struct, frozen=True):
-    """What an agent is told: where its station file, its brokers, its key and its state are."""
-
-    line: str
-    station: str
-    brokers: tuple[str, ...]
-    key: str
-    trust: str
-    state: str
-    neighbours: Neighbours = Neighbours()
-    ports: dict[str, int] = {}
-    id: str = ""  # in the line; empty: as the station file says
-    addresses: dict[str, str] = {}  # of devices, in place of the station file's
 
 
 class Agent:
@@ -368,9 +353,8 @@ def main() -> int:
 
         runner = uvloop.run  # type: ignore[assignment]
     try:
-        config = msgspec.json.decode(given.config.read_bytes(), type=AgentConfig)
-        runner(_main(config, given.end_with_stdin))
-    except (OSError, msgspec.MsgspecError) as error:
+        runner(_main(load_config(given.config), given.end_with_stdin))
+    except OSError as error:
         print(f"{given.config}: {error}", file=sys.stderr)
         return 2
     except BadInput as bad:

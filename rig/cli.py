@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from gateway.errors import BadInput, Problem
+from rig.prepare import app as gateway_app
 from rig.tags.commands import app as tags_app
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(gateway_app, name="gateway")
 session_app = typer.Typer(
     help="Run a commissioning session, and look after its evidence.", no_args_is_help=True
 )
@@ -53,7 +55,16 @@ ProgramOption = Annotated[
 PortsOption = Annotated[
     str, typer.Option(help="file: the controllers' ports as written; auto: any that are free.")
 ]
-BrokerOption = Annotated[str | None, typer.Option(help="mosquitto or embedded; else what is installed.")]
+BrokerOption = Annotated[
+    str | None,
+    typer.Option(help="mosquitto or embedded, to be started; or mqtt://host:port of one that runs."),
+]
+KeysOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Use gateways that run already: the folder of 'twinline gateway prepare'."
+    ),
+]
 RunsOption = Annotated[Path, typer.Option(help="Where evidence goes.")]
 OperatorOption = Annotated[str, typer.Option(help="Who commissions: an id.")]
 ProceduresOption = Annotated[
@@ -136,6 +147,7 @@ def session_run(
     runs: RunsOption = Path("runs"),
     operator: OperatorOption = "rig",
     procedures: ProceduresOption = None,
+    keys: KeysOption = None,
     select: SelectOption = None,
 ) -> None:
     """Commission a line: connect, check I/O, prove sequences and interlocks, let workpieces flow."""
@@ -144,7 +156,7 @@ def session_run(
 
     given = argparse.Namespace(
         line=str(line), mode=mode, program=program or [], ports=ports, broker=broker, runs=runs,
-        operator=operator, procedures=[str(each) for each in procedures or ()],
+        operator=operator, procedures=[str(each) for each in procedures or ()], keys=keys,
     )  # fmt: skip
     raise typer.Exit(run_session(Options.of(given), select))
 

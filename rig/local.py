@@ -18,14 +18,14 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.agent import AgentConfig
+from gateway.agentfile import AgentConfig
 from gateway.net.identity import Identity, Trust
 from gateway.station import Station
 from gateway.units import format_duration
 from rig.backend import RigFault
 from rig.broker import Broker, BrokerFailed
 from rig.line import Line, LineStation
-from rig.open import Options
+from rig.open import Options, broker_of
 from rig.remote import BusBackend
 from rig.scratch import Scratch
 
@@ -100,8 +100,9 @@ class LocalLine:
         self.logs = folder / "logs"
         self._kept = Scratch()  # keys and journals: never evidence
         self._scratch = self._kept.path
-        self._broker = Broker(self._scratch / "broker", kind=options.broker) if line.broker is None else None
-        self._brokers = [self._broker.url if self._broker is not None else str(line.broker)]
+        there = broker_of(line, options)
+        self._broker = None if there else Broker(self._scratch / "broker", kind=options.broker)
+        self._brokers = [self._broker.url if self._broker is not None else there]
         self._children: list[Child] = []
         self._ports: dict[str, dict[str, int]] = {}  # by station and device
         self._operator, self._trust = Identity.create(options.operator), Trust()

@@ -12,13 +12,14 @@ from typing import Literal, NamedTuple
 from gateway.config import find_config
 from gateway.controller.compile import Program, ProgramErrors, compile_program
 from gateway.errors import BadInput, Problem
+from gateway.net.link import broker_address
 from gateway.yamlfile import identifier, read_text
 from rig.backend import Backend
 from rig.broker import choose
 from rig.line import Line, Mode, load_line
 
 Ports = Literal["file", "auto"]
-CHOICES = {"mode": ("hil", "virtual"), "ports": ("file", "auto"), "broker": ("mosquitto", "embedded")}
+CHOICES = {"mode": ("hil", "virtual"), "ports": ("file", "auto")}
 
 
 class Options(NamedTuple):
@@ -32,6 +33,7 @@ class Options(NamedTuple):
     runs: Path = Path("runs")
     operator: str = "rig"
     procedures: tuple[str, ...] = ()
+    keys: Path | None = None
 
     @classmethod
     def of(cls, given: argparse.Namespace) -> Options:
@@ -48,6 +50,12 @@ class Options(NamedTuple):
             if value is not None and value not in allowed:
                 hint = "use " + " or ".join(allowed)
                 problems.append(Problem(f"--{option}", 0, 0, f"{value!r} is not known", hint))
+        problems += _check_broker(given.broker)
+        keys = None if given.keys is None else Path(given.keys)
+        if keys is not None and not keys.is_dir():
+            problems.append(
+                Problem("--keys", 0, 0, f"{keys} is no folder", "make it: twinline gateway prepare")
+            )
         operator = given.operator or "rig"
         try:
             identifier(operator)
@@ -66,7 +74,7 @@ class Options(NamedTuple):
             line = find_config(given.line)
         return cls(
             line, given.mode, programs, given.ports, given.broker,
-            Path(given.runs), operator, tuple(given.procedures),
+            Path(given.runs), operator, tuple(given.procedures), keys,
         )  # fmt: skip
 
     def mode_of(self, line: Line) -> Mode:
@@ -110,7 +118,9 @@ def prepare(options: Options) -> Line:
                     "add program: path.st",
                 )
             )
-    if mode == "hil" and line.broker is None:
+    if options.keys is not None:
+        problems += _check_attached(line, options, mode)
+    elif mode == "hil" and broker_of(line, options) == "":
         try:
             choose(options.broker)
         except BadInput as bad:
@@ -120,6 +130,52 @@ def prepare(options: Options) -> Line:
     if problems:
         raise BadInput(problems)
     return line
+
+
+def broker_of(line: Line, options: Options) -> str:
+    """The broker that runs already: as asked for, else as the line file says; empty: one is started here."""
+    if options.broker is None:
+        return line.broker or ""
+    return options.broker if "://" in options.broker else ""
+
+
+def _check_broker(text: str | None) -> list[Problem]:
+    """Of ``--broker``: which kind to start, or where one runs."""
+    if text in (None, "mosquitto", "embedded"):
+        return []
+    if "://" not in text:
+        hint = "use mosquitto, embedded, or mqtt://host:port"
+        return [Problem("--broker", 0, 0, f"{text!r} is not known", hint)]
+    try:
+        broker_address(text)
+    except ValueError as error:
+        what, _, hint = str(error).partition("; ")
+        return [Problem("--broker", 0, 0, what, hint)]
+    return []
+
+
+def _check_attached(line: Line, options: Options, mode: Mode) -> list[Problem]:
+    """With keys, gateways run elsewhere: what does not go together with that."""
+    problems = []
+    if mode == "virtual":
+        problems.append(Problem("--keys", 0, 0, "virtual mode has no gateways", "leave it out"))
+    if options.ports != "file":
+        problems.append(
+            Problem("--ports", 0, 0, "gateways elsewhere have ports of their own", "leave it out")
+        )
+    if not broker_of(line, options):
+        hint = "give --broker mqtt://host:1883, or broker: in the line file"
+        problems.append(
+            Problem("--keys", 0, 0, "gateways elsewhere are reached by a broker, none is named", hint)
+        )
+    if options.keys is not None and not problems:
+        from rig.attach import load_keys
+
+        try:
+            load_keys(line, options)
+        except BadInput as bad:
+            problems += bad.problems
+    return problems
 
 
 def compile_all(line: Line) -> tuple[dict[str, Program], list[Problem]]:
@@ -165,6 +221,12 @@ def open_backend(line: Line, options: Options, folder: Path) -> Iterator[Opened]
         from rig.virtual import VirtualBackend
 
         yield Opened(VirtualBackend(line, programs), programs, lambda: None)
+        return
+    if options.keys is not None:
+        from rig.attach import AttachedLine
+
+        attached = AttachedLine(line, options)
+        yield Opened(attached.backend, programs, attached.start)
         return
     from rig.local import LocalLine
 

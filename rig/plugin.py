@@ -71,7 +71,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--ports", choices=("file", "auto"), default="file", help="controllers' ports")
     group.addoption(
-        "--broker", default=None, metavar="embedded|mosquitto", help="which broker to start on this machine"
+        "--broker", default=None, metavar="embedded|mosquitto|URL", help="which to start, or where one runs"
+    )
+    group.addoption(
+        "--keys",
+        default=None,
+        metavar="DIR",
+        help="use gateways that run already, with the keys made for them",
     )
     group.addoption("--runs", default="runs", metavar="DIR", help="where evidence goes")
     group.addoption("--operator", default=None, metavar="ID", help="who commissions (default: rig)")

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
-from running import GATEWAY, WITHIN, Belt, Memory, Run, Starter, belt, memory, until
+from running import WITHIN, Memory, Starter, belt, memory, until
+from site_alone import Site
 
-from gateway.agent import AgentConfig
 from gateway.field.tags import TagRef
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
-from gateway.net.identity import Identity, Trust
 from gateway.net.messages import Force, Image, State, decode
 from rig.backend import LeaseLost, RigFault, Script
 from rig.broker import Broker
-from rig.remote import BusBackend
+from rig.prepare import KEY
 
 HOLDS = (Force(TagRef("command"), 32), Force(TagRef("part-leaves"), True))
 # A rig that holds the lease and forces inputs until it is killed.
@@ -46,52 +42,12 @@ sys.stdin.buffer.read() or __import__("time").sleep(600)
 """
 
 
-class Site:
-    """A controller, its gateway and a broker that no session started; operators come and go."""
-
-    def __init__(self, folder: Path, made: Belt, start: Starter, broker: Broker) -> None:
-        self.folder, self.made, self.start, self.broker = folder, made, start, broker
-        self.trust = Trust()
-        self.keys = {name: Identity.create(name) for name in ("belt", "anna", "berta")}
-        for name, identity in self.keys.items():
-            self.trust.add(name, identity.public_bytes)
-            identity.save(folder / f"{name}.pem")
-        self.trust.save(folder / "trust.yaml")
-        (folder / "state").mkdir()
-        config = AgentConfig(
-            line="one",
-            station=str(made.folder / "stations/belt.yaml"),
-            brokers=(broker.url,),
-            key=str(folder / "belt.pem"),
-            trust=str(folder / "trust.yaml"),
-            state=str(folder / "state"),
-        )
-        (folder / "agent.json").write_bytes(msgspec.json.encode(config))
-
-    def gateway(self) -> Run:
-        """A gateway on the one state folder, that hears commands."""
-        run = self.start(self.folder, sys.executable, "-m", GATEWAY, str(self.folder / "agent.json"))
-        until("a gateway", lambda: '"ready"' in run.shown or run.process.poll() is not None)
-        assert run.process.poll() is None, run.shown
-        return run
-
-    @contextmanager
-    def operator(self, name: str) -> Iterator[BusBackend]:
-        """Connected as ``name``."""
-        backend = BusBackend("one", ["belt"], [self.broker.url], self.keys[name], self.trust)
-        backend.start()
-        try:
-            yield backend
-        finally:
-            backend.close()
-
-
 @pytest.fixture
 def site(tmp_path: Path, start: Starter) -> Iterator[Site]:
     made = belt(tmp_path, serve=False)
     start.controller(tmp_path, made)
     with Broker(tmp_path / "broker") as broker:
-        yield Site(tmp_path, made, start, broker)
+        yield Site(tmp_path, made, start, broker, ("anna", "berta"))
 
 
 @pytest.fixture
@@ -114,7 +70,7 @@ def test_without_a_lease_it_only_reads(site: Site, watched: Memory) -> None:
         if image.good and "seen-command" in image.values:
             seen.append(int(image.values["seen-command"]))
 
-    bus = Bus("anna", [site.broker.url], identity=site.keys["anna"], trust=site.trust)
+    bus = Bus("anna", [site.broker.url], identity=site.operators["anna"], trust=site.trust)
     bus.subscribe(topics.state("one", "belt"), on_state)
     bus.subscribe(topics.image("one", "belt"), on_image)
     with bus:
@@ -161,7 +117,7 @@ def test_what_was_held_under_an_old_lease_is_refused(site: Site, watched: Memory
 
 def test_an_operator_that_is_killed(site: Site, watched: Memory) -> None:
     gateway = site.gateway()
-    rig = site.start(site.folder, sys.executable, "-c", RIG, site.broker.url, str(site.folder))
+    rig = site.start(site.folder, sys.executable, "-c", RIG, site.broker.url, str(site.keys))
     until("a rig that holds", lambda: "holding" in rig.shown or rig.process.poll() is not None)
     watched.wait(Memory.HELD)
     rig.process.kill()
@@ -231,16 +187,32 @@ def test_a_gateway_that_was_safe_when_it_ended_writes_nothing(
 
 def test_two_gateways_do_not_share_a_journal(site: Site) -> None:
     site.gateway()
-    second = site.start(site.folder, sys.executable, "-m", GATEWAY, str(site.folder / "agent.json"))
+    second = site.start_gateway()
     assert second.wait(WITHIN) == 2
     assert "journal.sqlite: is in use; another gateway runs here with this journal" in second.said
     assert "Traceback" not in second.shown
 
 
 def test_a_gateway_without_its_files(site: Site) -> None:
-    config = json.loads((site.folder / "agent.json").read_text())
-    (site.folder / "belt.pem").unlink()
-    run = site.start(site.folder, sys.executable, "-m", GATEWAY, str(site.folder / "agent.json"))
+    (site.config.parent / KEY).unlink()
+    run = site.start_gateway()
     assert run.wait() == 2
     assert "Traceback" not in run.shown
-    assert config["key"] in run.said
+    assert str(site.config.parent / KEY) in run.said
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("{", "Input data was truncated"),
+        ("{}", "Object missing required field `line`"),
+        ('{"lime": "one"}', "Object contains unknown field `lime`"),
+    ],
+)
+def test_a_configuration_that_cannot_be_read(text: str, what: str, site: Site) -> None:
+    site.config.write_text(text)
+    run = site.start_gateway()
+    assert run.wait() == 2
+    assert "Traceback" not in run.shown
+    assert f"{site.config}: {what}" in run.shown
+    assert "docs/gateway.md" in run.shown

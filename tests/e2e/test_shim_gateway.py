@@ -8,20 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 from pymodbus.client import ModbusTcpClient
-from running import GATEWAY, Belt, Run, Starter, belt, by_id, until
+from running import GATEWAY, Belt, Starter, belt, by_id, until
+from site_alone import Site
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))
 
 from shim_bench import put_in
 
-from gateway.agent import AgentConfig
 from gateway.field.tags import TagRef
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
-from gateway.net.identity import Identity, Trust
 from gateway.net.messages import Force, State, decode
 from gateway.station import load_station
 from rig.backend import Script
@@ -60,61 +58,31 @@ def shimmed(folder: Path, serve: bool, with_shim: bool = True) -> Belt:
     return made
 
 
-class Site:
-    """A controller, its gateway and a broker; one operator."""
+@contextmanager
+def holding(site: Site) -> Iterator[BusBackend]:
+    """The lease, with inputs held at ``TWIN``; given back in order at the end."""
+    with site.operator() as backend:
+        backend.hold("belt")
+        names = ("part-enters", "part-leaves", "drive-ok", "command")
+        held = tuple(Force(TagRef(name), value) for name, value in zip(names, TWIN, strict=True))
+        backend.run({"belt": Script(held, keep=True)})
+        yield backend
 
-    def __init__(self, folder: Path, made: Belt, start: Starter, broker: Broker) -> None:
-        self.folder, self.start, self.broker = folder, start, broker
-        self.trust, self.anna = Trust(), Identity.create("anna")
-        for identity in (self.anna, Identity.create("belt")):
-            self.trust.add(identity.node, identity.public_bytes)
-            identity.save(folder / f"{identity.node}.pem")
-        self.trust.save(folder / "trust.yaml")
-        (folder / "state").mkdir()
-        config = AgentConfig(
-            line="one",
-            station=str(made.folder / "stations/belt.yaml"),
-            brokers=(broker.url,),
-            key=str(folder / "belt.pem"),
-            trust=str(folder / "trust.yaml"),
-            state=str(folder / "state"),
-        )
-        (folder / "agent.json").write_bytes(msgspec.json.encode(config))
 
-    def gateway(self) -> Run:
-        run = self.start(self.folder, sys.executable, "-m", GATEWAY, str(self.folder / "agent.json"))
-        until("a gateway", lambda: '"ready"' in run.shown or run.process.poll() is not None)
-        assert run.process.poll() is None, run.shown
-        return run
+def protected(site: Site) -> list[bool]:
+    """What the gateway says of it, once it says so."""
+    said: list[bool] = []
+    bus = Bus("anna", [site.broker.url], identity=site.operators["anna"], trust=site.trust)
 
-    @contextmanager
-    def holding(self) -> Iterator[BusBackend]:
-        """The lease, with inputs held at ``TWIN``; given back in order at the end."""
-        backend = BusBackend("one", ["belt"], [self.broker.url], self.anna, self.trust)
-        backend.start()
-        try:
-            backend.hold("belt")
-            names = ("part-enters", "part-leaves", "drive-ok", "command")
-            held = tuple(Force(TagRef(name), value) for name, value in zip(names, TWIN, strict=True))
-            backend.run({"belt": Script(held, keep=True)})
-            yield backend
-        finally:
-            backend.close()
+    def on_state(delivery: Delivery) -> None:
+        state = decode(delivery.envelope.body, State)
+        if state.online and state.link == "ready":
+            said.append(state.protected)
 
-    def protected(self) -> list[bool]:
-        """What the gateway says of it, once it says so."""
-        said: list[bool] = []
-        bus = Bus("anna", [self.broker.url], identity=self.anna, trust=self.trust)
-
-        def on_state(delivery: Delivery) -> None:
-            state = decode(delivery.envelope.body, State)
-            if state.online and state.link == "ready":
-                said.append(state.protected)
-
-        bus.subscribe(topics.state("one", "belt"), on_state)
-        with bus:
-            until("a state of the gateway", lambda: len(said) > 2)
-        return said
+    bus.subscribe(topics.state("one", "belt"), on_state)
+    with bus:
+        until("a state of the gateway", lambda: len(said) > 2)
+    return said
 
 
 class Seen:
@@ -145,8 +113,8 @@ def test_a_killed_gateway_gives_the_terminals_back(tmp_path: Path, start: Starte
         site = Site(tmp_path, made, start, broker)
         first = site.gateway()
         assert seen.read() == REAL
-        assert site.protected()[-1] is True
-        with site.holding():
+        assert protected(site)[-1] is True
+        with holding(site):
             seen.wait(TWIN)
             first.kill(GATEWAY)
             first.process.wait(30)
@@ -154,7 +122,7 @@ def test_a_killed_gateway_gives_the_terminals_back(tmp_path: Path, start: Starte
                 REAL
             )  # by the controller alone, with the flag and the twin's values still in its memory
         site.gateway()
-        with site.holding():
+        with holding(site):
             seen.wait(TWIN)  # nobody had to restart the controller
         seen.wait(REAL)
     seen.close()
@@ -167,7 +135,7 @@ def test_without_its_shim_a_station_is_unprotected(tmp_path: Path, start: Starte
     with Broker(tmp_path / "broker") as broker:
         site = Site(tmp_path, made, start, broker)
         site.gateway()
-        assert site.protected()[-1] is False
+        assert protected(site)[-1] is False
 
 
 @pytest.mark.parametrize("mode", ["hil", "virtual"])

@@ -1,0 +1,51 @@
+"""What a gateway is told, in one JSON file: its line, station file, brokers, key and state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from gateway.cell.couplings import Neighbours
+from gateway.errors import BadInput, Problem
+
+PATHS = ("station", "key", "trust", "state")
+
+
+class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``line`` is the line's id and ``id`` the station's in it (empty: as the station file says); ``key`` and
+    ``trust`` are its private key and the public ones it knows; ``state`` is the folder of its journal.
+
+    ``neighbours`` come of the line's couplings; ``ports`` and ``addresses`` stand in place of those of the
+    station file, by device.
+    """
+
+    line: str
+    station: str
+    brokers: tuple[str, ...]
+    key: str
+    trust: str
+    state: str
+    neighbours: Neighbours = Neighbours()
+    ports: dict[str, int] = {}
+    id: str = ""
+    addresses: dict[str, str] = {}
+
+
+def load_config(path: Path) -> AgentConfig:
+    """Read it; paths in it are seen from its own folder, and the state folder is there afterwards.
+
+    BadInput says what is wrong; OSError if the state folder cannot be made.
+    """
+    try:
+        config = msgspec.json.decode(path.read_bytes(), type=AgentConfig)
+    except OSError as error:
+        raise BadInput(
+            [Problem(str(path), 0, 0, error.strerror or str(error), "name one that is there")]
+        ) from None
+    except msgspec.MsgspecError as error:
+        hint = "see docs/gateway.md, or make it with twinline gateway prepare"
+        raise BadInput([Problem(str(path), 0, 0, str(error), hint)]) from None
+    seen = {name: str(path.parent / getattr(config, name)) for name in PATHS}
+    Path(seen["state"]).mkdir(parents=True, exist_ok=True, mode=0o700)
+    return msgspec.structs.replace(config, **seen)

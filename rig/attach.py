@@ -1,0 +1,43 @@
+"""A line whose gateways run already, each where it is: nothing is started here, and nothing ended."""
+
+from __future__ import annotations
+
+from gateway.errors import BadInput, Problem
+from gateway.net.identity import Identity, Trust
+from rig.line import Line
+from rig.open import Options, broker_of
+from rig.prepare import TRUST, key_of
+from rig.remote import BusBackend
+
+
+class AttachedLine:
+    """The line as ``options`` say: through its broker, with the operator's key of ``options.keys``."""
+
+    def __init__(self, line: Line, options: Options) -> None:
+        identity, trust = load_keys(line, options)
+        self.backend = BusBackend(line.id, list(line.stations), [broker_of(line, options)], identity, trust)
+
+    def start(self) -> None:
+        """Connect; BrokerGone."""
+        self.backend.start()
+
+
+def load_keys(line: Line, options: Options) -> tuple[Identity, Trust]:
+    """The operator's key, and those of the line's gateways; BadInput with what is missing or wrong."""
+    assert options.keys is not None
+    path = key_of(options.keys, options.operator)
+    identity, trust = Identity.load(path), Trust.load(options.keys / TRUST)
+    problems = [
+        Problem(
+            str(options.keys / TRUST), 0, 0, f"the key of {name} is not in it", "run twinline gateway prepare"
+        )
+        for name in line.stations
+        if trust.public_bytes(name) is None
+    ]
+    if identity.node != options.operator:
+        problems.append(
+            Problem(str(path), 0, 0, f"is the key of {identity.node}", f"give --operator {identity.node}")
+        )
+    if problems:
+        raise BadInput(problems)
+    return identity, trust
