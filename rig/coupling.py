@@ -11,6 +11,7 @@ from gateway.cell.couplings import Neighbours
 from gateway.field.tags import Complain
 from gateway.net.messages import MAIN
 from gateway.station import Station
+from rig.bills import Bills
 
 
 class SignalEnd(NamedTuple):
@@ -136,11 +137,36 @@ def place_of(
     return None
 
 
+def follow(bills: Bills) -> list[CouplingLine]:
+    """The couplings that follow from who does what after what."""
+    return [CouplingLine(WayEnd(one), WayEnd(other), line=line) for one, other, line in bills.ways()]
+
+
+def check_order(bills: Bills, ways: Sequence[tuple[WayEnd, WayEnd]], complain: Complain) -> None:
+    """Workpieces can come from every station that does an operation to one that does what follows."""
+    onward: dict[str, set[str]] = {}
+    for out, into in ways:
+        onward.setdefault(out.station, set()).add(into.station)
+    for before, after in bills.steps():
+        for station in bills.stations_for(before):
+            if not set(reached([station], onward)) & set(bills.stations_for(after)):
+                what = f"bop: no way leads from {station}, which does {before}, to one that does {after}"
+                complain(bills.operations[after].line, what, "couple them")
+
+
+def reached(start: Sequence[str], ways: Mapping[str, set[str]]) -> list[str]:
+    """The stations to which ``ways`` lead from ``start``, which are among them."""
+    found = list(start)
+    for name in found:
+        found += sorted(ways.get(name, set()) - set(found))
+    return found
+
+
 def handshake(out: WayEnd, into: WayEnd, stations: Mapping[str, Station]) -> dict[SignalEnd, SignalEnd]:
     """What the inlet's station tells the outlet's by convention: its output ``take`` (of another inlet than
-    main ``take-<inlet>``) is the other's input ``next-ready`` (``next-ready-<outlet>``), where both are."""
+    main ``take-<inlet>``) is the other's input ``next-ready`` (``ready-<outlet>``), where both are."""
     source = SignalEnd(into.station, "take" if into.place == MAIN else f"take-{into.place}")
-    target = SignalEnd(out.station, "next-ready" if out.place == MAIN else f"next-ready-{out.place}")
+    target = SignalEnd(out.station, "next-ready" if out.place == MAIN else f"ready-{out.place}")
     there = all(end.tag in stations[end.station].tags for end in (source, target))
     return {source: target} if there else {}
 

@@ -10,7 +10,7 @@ from gateway.cell.check import MAX_FEEDING
 from gateway.field.tags import Complain
 from gateway.scenario import Duration
 from gateway.station import Station
-from rig.coupling import Way, WayEnd, place_of
+from rig.coupling import Way, WayEnd, place_of, reached
 
 
 class Window(msgspec.Struct, frozen=True, rename="kebab"):
@@ -94,20 +94,13 @@ def _check_ways(
     for out, into in ways:
         onward.setdefault(out.station, set()).add(into.station)
         back.setdefault(into.station, set()).add(out.station)
-    reached = _reached({source.station}, onward)
+    coming = reached([source.station], onward)
     for sink in sinks:
-        if sink.station not in reached:
+        if sink.station not in coming:
             what = f"flow: no workpiece comes from {source} to {sink}"
-            complain(flow.line, what, f"the couplings lead to {', '.join(reached)}")
-    leading = _reached({sink.station for sink in sinks}, back)
-    for name in reached:
+            complain(flow.line, what, f"the couplings lead to {', '.join(coming)}")
+    leading = reached([sink.station for sink in sinks], back)
+    for name in coming:
         if name not in leading:
             what = f"flow: a workpiece that comes to {name} does not come out"
             complain(flow.line, what, "couple its outlet, or name it as a sink")
-
-
-def _reached(start: set[str], ways: Mapping[str, set[str]]) -> list[str]:
-    found = sorted(start)
-    for name in found:
-        found += sorted(ways.get(name, set()) - set(found))
-    return found

@@ -10,39 +10,24 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from gateway.cell.check import MAX_LENGTH
 from gateway.cell.couplings import Neighbours
 from gateway.errors import BadInput, Problem
 from gateway.field.tags import Complain
 from gateway.net.link import broker_address
 from gateway.station import SCHEMES, Station, address, load_station
 from gateway.twin.workpiece import Workpiece
-from gateway.units import quantity
 from gateway.yamlfile import Id, Text, parse, read_text
-from rig.coupling import CouplingLine, Couplings, WayEnd, couple
+from rig.bills import Bills, ItemLine, OperationLine, Product, check_bills
+from rig.coupling import CouplingLine, Couplings, WayEnd, check_order, couple, follow
 from rig.flow import FlowLine, check_flow
 
 FORMAT = "line 1"
 Mode = Literal["virtual", "hil"]
 
 
-def _millimetres(text: str) -> float:
-    length = quantity(text, "mm")
-    if not 0 < length <= MAX_LENGTH:
-        raise ValueError(f"{text!r} is no length of a workpiece; write more than 0 to {MAX_LENGTH:g} mm")
-    return length
-
-
 def _broker(text: str) -> str:
     broker_address(text)
     return text
-
-
-class Product(msgspec.Struct, frozen=True, rename="kebab"):
-    """What the line makes."""
-
-    type: Id
-    length: Annotated[float, _millimetres] = 100.0
 
 
 class StationLine(msgspec.Struct, frozen=True, rename="kebab"):
@@ -66,10 +51,13 @@ class LineFile(msgspec.Struct, frozen=True, rename="kebab"):
     twinline: str
     id: Id
     stations: list[StationLine]
-    product: Product
+    product: Product | None = None
     title: str = ""
     broker: Annotated[str, _broker] | None = None
     couplings: list[CouplingLine] = []
+    bom: dict[Id, ItemLine] = {}
+    bop: dict[Id, OperationLine] = {}
+    bor: dict[Id, list[Text]] = {}
     flow: FlowLine | None = None
 
 
@@ -101,6 +89,7 @@ class Line(msgspec.Struct, frozen=True):
     stations: dict[str, LineStation]
     flow: FlowLine | None
     ways: tuple[tuple[WayEnd, WayEnd], ...] = ()
+    bills: Bills = Bills()
 
     def workpiece(self, number: int, run: str = "w") -> Workpiece:
         """The ``number``-th workpiece of a run."""
@@ -133,8 +122,11 @@ def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
                 Problem("--program", 0, 0, f"{name!r} is no station of {path}", "use " + ", ".join(stations))
             )
     known = {name: station for name, (_, station) in stations.items()}
-    # Where a station could not be read, its couplings cannot be judged.
-    couplings = Couplings([], {}) if problems else couple(entry.couplings, known, complain)
+    bills, couplings = Bills(), Couplings([], {})
+    if not problems:  # where a station could not be read, what it does cannot be judged
+        able = {name: station.operations for name, station in known.items()}
+        bills = check_bills(entry.bom, entry.bop, entry.bor, able, complain)
+        couplings = couple(entry.couplings or follow(bills), known, complain)
     neighbours = couplings.neighbours(known)
     lined: dict[str, LineStation] = {}
     for name, (each, station) in stations.items():
@@ -144,13 +136,31 @@ def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
     flow = entry.flow
     if flow is not None and not problems:
         flow = check_flow(flow, known, couplings.ways, complain)
-    if problems:
+    product = entry.product
+    if not problems:
+        check_order(bills, couplings.ways, complain)
+        source = flow.source.station if flow is not None else ""
+        product = _product(entry, bills, source, complain)
+    if problems or product is None:
         raise BadInput(problems)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return Line(
-        entry.id, entry.title or entry.id, str(path), sha256, entry.broker, entry.product, lined, flow,
-        tuple(couplings.ways),
+        entry.id, entry.title or entry.id, str(path), sha256, entry.broker, product, lined, flow,
+        tuple(couplings.ways), bills,
     )  # fmt: skip
+
+
+def _product(entry: LineFile, bills: Bills, source: str, complain: Complain) -> Product | None:
+    """What comes in at the line's beginning: as the file says, else what the first operation there is on."""
+    if entry.product is None:
+        found = bills.entering(source)
+        if found is None:
+            hint = "write product: {type: phone, length: 150 mm}, or a bom, bop and bor"
+            complain(1, "product: it follows from nothing", hint)
+        return found
+    if bills.items and entry.product.type not in bills.items:
+        complain(1, f"product: {entry.product.type!r} is no item of the bom", "use " + ", ".join(bills.items))
+    return entry.product
 
 
 def _load_stations(
