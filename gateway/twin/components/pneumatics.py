@@ -13,6 +13,7 @@ from gateway.twin.motion import MILLISECOND, SECOND, Exponential, Path, Segment,
 # Shares of the nominal pressure.
 SWITCH_OFF, SWITCH_ON = 0.6, 0.7  # hysteresis of the pressure switch
 FORCE = 0.5  # below it nothing moves that needs air
+LEAK = 0.55  # of a leaking unit: what it feeds still moves, and the switch tells
 
 
 class AirSupply(Component):
@@ -23,17 +24,17 @@ class AirSupply(Component):
         Param("pressure", "bar", 0.1, 20, 6, "nominal"),
         Param("decay", "ms", 1, 60_000, 150, "time constant"),
     )
-    PORTS = (
+    PORTS: ClassVar[tuple[Port, ...]] = (
         Port("ok", "sensor", about="pressure switch", optional=True),
         Port("pressure", "sensor", "real", "bar", optional=True),
     )
-    FAULTS = (Fault("lost", "the supply is cut off and the pressure decays"),)
-    STATE = ("pressure", "ok", "strong", "pending")
+    FAULTS: ClassVar[tuple[Fault, ...]] = (Fault("lost", "the supply is cut off and the pressure decays"),)
+    STATE: ClassVar[tuple[str, ...]] = ("pressure", "ok", "strong", "pending")
 
     def start(self) -> None:
-        self.pressure: Segment = still(self.now, self.params["pressure"])
-        self.ok = True
-        self.strong = True
+        nominal = self.params["pressure"]
+        self.pressure: Segment = still(self.now, self.share() * nominal)
+        self.ok = self.strong = self.share() == 1
         self.pending: list[int] = []
         self._consumers: list[Callable[[], None]] = []
 
@@ -41,17 +42,24 @@ class AirSupply(Component):
         """Call ``changed`` when ``strong`` changes."""
         self._consumers.append(changed)
 
+    def share(self) -> float:
+        """What the pressure goes to, as share of the nominal one."""
+        return 0.0 if "lost" in self.faults else 1.0
+
     def fault_changed(self, fault: str, active: bool) -> None:
+        self.settle()
+
+    def settle(self) -> None:
+        """The pressure goes elsewhere from now on: say when its switch and those it feeds will notice."""
         for handle in self.pending:
             self.cancel(handle)
-        nominal = self.params["pressure"]
-        target = 0.0 if active else nominal
-        self.pressure = Exponential(
-            self.now, self.pressure.at(self.now), target, self.params["decay"] * MILLISECOND
-        )
-        edges = (("ok", SWITCH_OFF if active else SWITCH_ON), ("strong", FORCE))
+        nominal, here = self.params["pressure"], self.pressure.at(self.now)
+        target = self.share() * nominal
+        self.pressure = Exponential(self.now, here, target, self.params["decay"] * MILLISECOND)
+        rises = target > here
+        edges = (("ok", SWITCH_ON if rises else SWITCH_OFF), ("strong", FORCE))
         self.pending = [
-            self.at(due, what, not active)
+            self.at(due, what, rises)
             for what, share in edges
             if (due := self.pressure.reaches(share * nominal, self.now)) is not None
         ]
@@ -66,6 +74,33 @@ class AirSupply(Component):
 
     def sense(self, port: str) -> Scalar:
         return self.ok if port == "ok" else self.pressure.at(self.now)
+
+
+class AirUnit(AirSupply):
+    """A service unit with a soft-start valve: without it open, there is no air behind it."""
+
+    ABOUT = "air service unit"
+    PORTS = (Port("open", "actuator", about="main valve"), *AirSupply.PORTS)
+    FAULTS = (
+        *AirSupply.FAULTS,
+        Fault("leak", "a hose has come off: the pressure falls to half and the switch says so"),
+        Fault("valve-stuck", "the main valve does not open"),
+    )
+    STATE = (*AirSupply.STATE, "opened")
+
+    def start(self) -> None:
+        self.opened = False
+        super().start()
+
+    def drive(self, port: str, value: Scalar) -> None:
+        if bool(value) != self.opened:
+            self.opened = bool(value)
+            self.settle()
+
+    def share(self) -> float:
+        if not self.opened or self.faults & {"lost", "valve-stuck"}:
+            return 0.0
+        return LEAK if "leak" in self.faults else 1.0
 
 
 class Rod(Component):
@@ -150,14 +185,14 @@ class Cylinder(Rod):
     """
 
     ABOUT = "pneumatic cylinder"
-    PARAMS = (
+    PARAMS: ClassVar[tuple[Param, ...]] = (
         Param("extend", "ms", 1, 60_000, about="time of the stroke out"),
         Param("retract", "ms", 1, 60_000, about="time of the stroke in"),
         Param("spring", "1", 0, 1, 1, "1: a spring takes it back; 0: it stays where it is without air"),
         Param("at", "mm", 0, 100_000, 0, "where it holds"),
         Param("window", "mm", 0, 1_000, 50, "how far beside it a workpiece may stand and be held"),
     )
-    PORTS = (
+    PORTS: ClassVar[tuple[Port, ...]] = (
         Port("extend", "actuator"),
         Port("extended", "sensor", about="end switch", optional=True),
         Port("retracted", "sensor", about="end switch", optional=True),
@@ -167,7 +202,7 @@ class Cylinder(Rod):
         Fault("stuck", "the rod keeps its place"),
         Fault("slow", "strokes take three times as long"),
     )
-    STATE = (*Rod.STATE, "out", "extended")
+    STATE: ClassVar[tuple[str, ...]] = (*Rod.STATE, "out", "extended")
     DRIVEN, REST = "extended", "retracted"
 
     def start(self) -> None:
@@ -201,3 +236,39 @@ class Cylinder(Rod):
             carrier.unbar(self.name)
         elif not carrier.grip(self.name, self.params["at"], self.params["window"]):
             carrier.bar(self.name, self.params["at"])
+
+
+class ValveCylinder(Cylinder):
+    """A cylinder with two coils. ``centre`` 0: a 5/2 valve keeps its last position; 1: a 5/3 valve closes.
+
+    Both coils at once change nothing on a 5/2 valve, and close a 5/3 valve.
+    """
+
+    ABOUT = "pneumatic cylinder, two coils"
+    PARAMS = (
+        *(param for param in Cylinder.PARAMS if param.name != "spring"),
+        Param("centre", "1", 0, 1, 0, "0: 5/2 bistable; 1: 5/3, both sides closed in its centre"),
+    )
+    PORTS = (Port("extend", "actuator"), Port("retract", "actuator"), *Cylinder.PORTS[1:])
+    STATE = (*Cylinder.STATE, "coils", "valve")
+
+    def start(self) -> None:
+        self.coils = {"extend": False, "retract": False}
+        self.valve = 0.0  # where the air pushes
+        super().start()
+
+    def drive(self, port: str, value: Scalar) -> None:
+        self.coils[port] = bool(value)
+        if self.coils["extend"] != self.coils["retract"]:
+            self.valve = float(self.coils["extend"])
+        self.aim()
+
+    def target(self) -> float:
+        closed = self.params["centre"] > 0 and self.coils["extend"] == self.coils["retract"]
+        if (
+            "stuck" in self.faults
+            or closed
+            or not ("air" not in self.links or self.link("air", AirSupply).strong)
+        ):
+            return self.place
+        return self.valve
