@@ -285,9 +285,9 @@ def load_station(path: Path) -> Station:
         entry.scan, entry.devices, tags, twin, entry.manual, entry.acknowledge, inlets, outlets,
         entry.reentry or next(iter(inlets.values()), None), sequences, interlocks, shim,
         2 * entry.scan if entry.hold is None else entry.hold, tuple(entry.operations),
-        expanded.units if expanded is not None else {},
+        expanded.groups if expanded is not None else {},
         expanded.handshake if expanded is not None else Handshake(),
-        expanded.program if expanded is not None and expanded.program else "",
+        expanded.program if expanded is not None else "",
     )  # fmt: skip
 
 

@@ -60,6 +60,11 @@ class Interface(msgspec.Struct, frozen=True, rename="kebab"):
     mechanical: str = "any"
     handshake: Literal["none", "ready-take"] = "none"
 
+    def misfit(self, other: Interface) -> str:
+        """Why ``other`` cannot stand behind this one, in its mechanics; empty if it can."""
+        one, two = self.mechanical, other.mechanical
+        return "" if "any" in (one, two) or one == two else f"{one} does not fit {two}"
+
 
 class ParamEntry(msgspec.Struct, frozen=True, rename="kebab"):
     """What a station may set."""

@@ -44,14 +44,18 @@ class Handshake(msgspec.Struct, frozen=True):
 
 
 class Expanded(msgspec.Struct, frozen=True):
-    """``program`` is Structured Text; ``digest`` is of the groups and patterns used; ``units`` are the
-    station's groups with what they are of."""
+    """``program`` is Structured Text; ``digest`` is of the groups and patterns used."""
 
     node: MappingNode
     program: str
     digest: str
-    units: dict[str, str]
+    composition: Composition
     handshake: Handshake
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """What of the library each group of the station is."""
+        return {unit.name: unit.group.name for unit in self.composition.units.values()}
 
 
 def expand(
@@ -120,7 +124,7 @@ def expand(
         node,
         write_program(name, title or identity, composition, placed, wiring),
         _digest(groups),
-        {unit.name: unit.group.name for unit in composition.units.values()},
+        composition,
         _handshake(composition),
     )
 
