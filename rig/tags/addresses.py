@@ -21,6 +21,7 @@ class Unreachable(ValueError):
 _AREA = re.compile(r"%?(P?)([EIAQM])([XBWD]?)(\d{1,5})(?:\.(\d{1,2}))?(?::P)?\Z")
 _BLOCK = re.compile(r"%?DB(\d{1,5})\.(?:DB)?([XBWD]?)(\d{1,5})(?:\.(\d{1,2}))?\Z")
 _TIMER = re.compile(r"%?([TCZ])\d+\Z")
+_OBJECT = re.compile(r"(?:OB|FB|FC|DB|SFB|SFC|SDB|UDT|VAT)\d+\Z")
 _IEC_LETTER = {1: "X", 8: "B", 16: "W", 32: "D", 64: "D"}
 _S7_AREAS = {Area.PE: "%I", Area.PA: "%Q", Area.MK: "M"}
 
@@ -72,6 +73,8 @@ def s7_address(text: str, type_name: str) -> tuple[str, str]:
     bits = _bits(type_name) if type_name else 0
     if _TIMER.match(compact):
         raise Unreachable("timers and counters cannot be held")
+    if _OBJECT.match(compact):
+        raise Unreachable("is a block, and no signal")
     if match := _AREA.match(compact):
         area = {"E": "%I", "I": "%I", "A": "%Q", "Q": "%Q", "M": "M"}[match[2]]
         ours = _put(area, match[3], match[4], match[5], bits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import NamedTuple
 
 from rig.tags.rows import MAX_ELEMENTS, Cell, Listing, Row
 from rig.tags.xmltree import Element
@@ -33,6 +34,13 @@ def read_codesys(root: Element, listing: Listing, device: str | None) -> None:
         reader.node(node, ())
 
 
+class _Said(NamedTuple):
+    """What is said of a symbol, and of its parts that say nothing themselves."""
+
+    comment: str
+    access: str
+
+
 class _Reader:
     def __init__(self, root: Element, listing: Listing, device: str) -> None:
         self.listing, self.device = listing, device
@@ -45,32 +53,35 @@ class _Reader:
         if len(path) > MAX_DEPTH:
             self.listing.leave(".".join(path), "is nested too deeply", node.line)
         elif node.get("type"):
-            self.symbol(node, path, node.get("type"), node.value("Comment"), 0)
+            self.symbol(node, path, node.get("type"), _Said(node.value("Comment"), node.get("access")), 0)
         else:
             for child in node.all("Node"):
                 self.node(child, path)
 
-    def symbol(self, node: Element, path: tuple[str, ...], kind: str, comment: str, depth: int) -> None:
+    def symbol(self, node: Element, path: tuple[str, ...], kind: str, said: _Said, depth: int) -> None:
         """One variable, or those of its array or structure."""
         found = self.types.get(kind)
         name = ".".join(path)
         if depth > MAX_DEPTH:
             self.listing.leave(name, "is nested too deeply", node.line)
         elif found is None or found.name == "TypeSimple":
-            self.leaf(node, path, found.get("iecname") if found else kind.removeprefix("T_"), comment)
+            self.leaf(node, path, found.get("iecname") if found else kind.removeprefix("T_"), said)
         elif found.name == "TypeArray":
-            self.array(node, path, found, comment, depth)
+            self.array(node, path, found, said, depth)
         elif found.get("typeclass") == "Enum":
             base = self.types.get(found.get("basetype"))
-            self.leaf(node, path, base.get("iecname") if base else "INT", comment)
+            self.leaf(node, path, base.get("iecname") if base else "INT", said)
+        elif found.name != "TypeUserDef":
+            self.listing.leave(name, f"is a {found.name.removeprefix('Type').lower()}", node.line)
         elif found.get("pouclass") not in ("", "STRUCTURE", "UNION"):
             self.listing.leave(name, f"is a {found.get('pouclass')} {found.get('iecname')}", node.line)
         else:
             for part in found.all("UserDefElement"):
                 below = (*path, part.get("iecname"))
-                self.symbol(node, below, part.get("type"), part.value("Comment") or comment, depth + 1)
+                own = _Said(part.value("Comment") or said.comment, part.get("access") or said.access)
+                self.symbol(node, below, part.get("type"), own, depth + 1)
 
-    def array(self, node: Element, path: tuple[str, ...], found: Element, comment: str, depth: int) -> None:
+    def array(self, node: Element, path: tuple[str, ...], found: Element, said: _Said, depth: int) -> None:
         bounds = []
         for dimension in found.all("ArrayDim"):
             try:
@@ -86,15 +97,15 @@ class _Reader:
             return
         for indices in itertools.product(*(range(first, last + 1) for first, last in bounds)):
             below = (*path[:-1], f"{path[-1]}[{','.join(map(str, indices))}]")
-            self.symbol(node, below, found.get("basetype"), comment, depth + 1)
+            self.symbol(node, below, found.get("basetype"), said, depth + 1)
 
-    def leaf(self, node: Element, path: tuple[str, ...], kind: str, comment: str) -> None:
+    def leaf(self, node: Element, path: tuple[str, ...], kind: str, said: _Said) -> None:
         texts = {
             "name": ".".join(path[1:] or path),  # without the application
             "type": kind,
             "node": f"ns={NAMESPACE};s=|var|{self.device}.{'.'.join(path)}",
-            "access": node.get("access"),
-            "comment": " ".join(comment.split()),
+            "access": said.access,
+            "comment": " ".join(said.comment.split()),
             "direction": _direction(node.get("directaddress")),
         }
         cells = {field: Cell(text, node.line) for field, text in texts.items() if text}

@@ -22,6 +22,26 @@ from rig.tags.rows import MAX_ELEMENTS, MAX_TAGS, Cell, Listing, Row
 MAX_DEPTH = 32
 _STRING = re.compile(r"(W?STRING)(?:\[(\d{1,5})\])?\Z")
 _SHORT = {"TIME_OF_DAY": "TOD", "DATE_AND_TIME": "DT", "LTIME_OF_DAY": "LTOD", "S5TIME": "WORD"}
+SYSTEM = {
+    name: size
+    for size, names in (
+        (2, "DB_ANY DB_WWW HW_ANY HW_DEVICE HW_IO HW_MODULE HW_SUBMODULE HW_INTERFACE CONN_ANY PORT RTM PIP"),
+        (3, "IEC_SCOUNTER IEC_USCOUNTER CTU_SINT CTD_SINT CTUD_SINT CTU_USINT CTD_USINT CTUD_USINT"),
+        (4, "AOM_IDENT EVENT_ANY EVENT_ATT EVENT_HWINT"),
+        (6, "IEC_COUNTER IEC_UCOUNTER CTU_INT CTD_INT CTUD_INT CTU_UINT CTD_UINT CTUD_UINT POINTER"),
+        (8, "CREF NREF TADDR_PARAM"),
+        (10, "ANY"),
+        (12, "IEC_DCOUNTER IEC_UDCOUNTER CTU_DINT CTD_DINT CTUD_DINT CTU_UDINT CTD_UDINT CTUD_UDINT VREF"),
+        (16, "IEC_TIMER TON_TIME TOF_TIME TP_TIME TONR_TIME"),
+        (24, "IEC_LCOUNTER IEC_ULCOUNTER CTU_LINT CTD_LINT CTUD_LINT CTU_ULINT CTD_ULINT CTUD_ULINT"),
+        (28, "ERROR_STRUCT"),
+        (32, "IEC_LTIMER TON_LTIME TOF_LTIME TP_LTIME TONR_LTIME"),
+        (52, "CONDITIONS"),
+        (64, "TCON_PARAM"),
+    )
+    for name in names.split()
+}
+"""The controller's own types by their bytes: nothing of them can be held, but what follows has its place."""
 _LETTER = {1: "X", 8: "B", 16: "W", 32: "D", 64: "D"}
 
 
@@ -110,6 +130,8 @@ class _Layout:
         if not quiet:
             self.leaf(member, path)
         self.bit += bits
+        if member.type in SYSTEM:
+            self.align(16)
 
     def leaf(self, member: Member, path: tuple[str, ...]) -> None:
         name = ".".join((self.block.name, *path))
@@ -125,9 +147,11 @@ class _Layout:
 
 
 def size_in_bits(name: str) -> int:
-    """Bits of an elementary type in a block without optimised access; 0 where it is none."""
+    """Bits of a type that is not the person's own in a block without optimised access; 0 where it is none."""
     if name == "BOOL":
         return 1
+    if name in SYSTEM:
+        return 8 * SYSTEM[name]
     if match := _STRING.match(name):
         name = f"{match[1]}[{match[2] or 254}]"
     try:

@@ -16,7 +16,7 @@ import msgspec
 from gateway.field.compound import read_type
 from gateway.field.tags import Range, TagEntry
 from rig.tags.found import KEYS, Found, Target, off, text_of
-from rig.tags.naming import candidates, slug, unique
+from rig.tags.naming import candidates, is_id, slug, unique
 from rig.tags.rows import Listing, Row
 
 DECIDED_BY_FILE = frozenset({"direction", "type", "address"})
@@ -114,8 +114,8 @@ def _match(tags: Mapping[str, TagEntry], found: Sequence[Found], target: Target)
         return title.partition(": ")[0]
 
     likenesses: tuple[tuple[Callable[[Found], Hashable], Callable[[str, TagEntry], Hashable]], ...] = (
-        (lambda f: f.row.name, lambda name, _: name),
         (lambda f: (address(f.entry), original(f.row.name)), lambda _, e: (address(e), original(e.title))),
+        (lambda f: f.row.name, lambda name, _: name),
         (lambda f: original(f.row.name), lambda _, e: original(e.title) or None),
         (lambda f: slug(f.row.path[-1]), lambda name, _: name),
         # One address and the other direction is another signal, and lies on the tag by mistake.
@@ -157,7 +157,7 @@ def _compare(
         if key == "address" and each.wired and entry.direction == "input":
             continue  # the station has it where the program reads it
         old = text_of(entry, key)
-        if _same(key, entry, each.entry, target):
+        if _same(key, entry, each.entry, target) or (key == "title" and old == _title(each, name)):
             continue
         differs = True
         difference = Difference(name, key, old, new, each.row)
@@ -198,8 +198,16 @@ def _value(target: Target, entry: TagEntry, text: str) -> object:
         return target.kind(entry).parse(text)
 
 
+def _title(each: Found, name: str) -> str:
+    """The found title; with the source's own name where the tag could not have it, though it is an id."""
+    own = each.row.name
+    if own == name or not is_id(own) or "title" in each.row.cells:
+        return each.entry.title
+    return ": ".join(part for part in (own, each.entry.title) if part)
+
+
 def _added(name: str, each: Found, target: Target) -> Added:
-    entry, check = each.entry, []
+    entry, check = msgspec.structs.replace(each.entry, title=_title(each, name)), []
     if each.certainty == "guessed":
         check.append("direction")
     if entry.direction == "input" and entry.safe is None:

@@ -43,6 +43,13 @@ def at_server(node: str, namespaces: Mapping[int, int]) -> str:
     return _INDEX.sub(lambda match: f"ns={namespaces.get(int(match[1]), int(match[1]))};", node, count=1)
 
 
+def _length(node: Element) -> str:
+    """``[4]`` for an array of one dimension whose length is known; "" for another, and for what is none."""
+    length = node.get("ArrayDimensions")
+    known = node.get("ValueRank") == "1" and length.isdecimal() and length.strip("0")
+    return f"[{int(length)}]" if known else ""
+
+
 class _NodeSet:
     def __init__(self, root: Element, listing: Listing, namespaces: Mapping[int, int]) -> None:
         self.listing, self.namespaces = listing, namespaces
@@ -82,8 +89,8 @@ class _NodeSet:
                 self.listing.leave(name, "belongs to OPC UA itself (namespace 0)", node.line)
             elif any(kind.endswith("Type") for kind in kinds):
                 self.listing.leave(name, "is declared by a type; only objects have values", node.line)
-            elif node.get("ValueRank") not in ("", "-1", "-2", "-3"):
-                self.listing.leave(name, "is an array", node.line)
+            elif node.get("ValueRank") not in ("", "-1", "-2", "-3") and not _length(node):
+                self.listing.leave(name, "is an array whose length is not in the file", node.line)
             else:
                 self.variable(identity, node, path)
 
@@ -104,7 +111,7 @@ class _NodeSet:
         bits = int(level) if level.isdecimal() and len(level) < 10 else _READ
         texts = {
             "name": ".".join(path),
-            "type": self.data_type(node.get("DataType")),
+            "type": self.data_type(node.get("DataType")) + _length(node),
             "node": at_server(identity, self.namespaces),
             "access": "ReadWrite" if bits & _WRITE else "Read",
             "comment": node.value("Description"),

@@ -18,10 +18,11 @@ from gateway.field.types import TYPES, read_order
 from gateway.units import duration
 from rig.tags import values
 from rig.tags.addresses import Unreachable, is_s7, s7_address, to_ours
+from rig.tags.dbtree import SYSTEM
 from rig.tags.found import Certainty, Found, Target, number_text, off
 from rig.tags.naming import is_id
 from rig.tags.rows import Listing, Row
-from rig.tags.words import DIRECTIONS, SIGNAL_KINDS, plain, type_name
+from rig.tags.words import ACCESS, DIRECTIONS, SIGNAL_KINDS, plain, type_name
 
 T = TypeVar("T")
 _OTHER_TYPES = frozenset(
@@ -55,8 +56,10 @@ _OTHER_TYPES = frozenset(
         "DATE_AND_TIME",
         "TIME_OF_DAY",
         "VOID",
+        *SYSTEM,
     ]
 )
+_NO_SCALING = ("none", "keine", "linear", "squareroot", "off", "aus", "no", "nein")
 _WIRED = "and an input is written"  # how the station's check ends where only terminals write
 _PLACE = re.compile(r"(?:DB(\d{1,5})(?:\.DBB(\d{1,5}))?|MB?(\d{1,5}))\Z", re.IGNORECASE)
 _WIDE = {1: "BOOL", 8: "BYTE", 16: "WORD", 32: "DWORD"}
@@ -149,7 +152,7 @@ class _Settler:
             type=kind,
             address=address,
             range=within,
-            raw=self.plain_range("raw"),
+            raw=self.raw() if within is not None or "raw" in self.row.cells else None,
             unit=unit,
             order=self.field("order", read_order),
             scale=self.field("scale", values.number),
@@ -232,9 +235,11 @@ class _Settler:
         said = said or self.target.direction
         if said:
             return ("input" if said == "input" else "output"), "said"
-        access = plain(self.row.text("access"))
+        access = ACCESS.get(plain(self.row.text("access")))
+        if access == "none":
+            raise self.leave("cannot be accessed by clients")
         if access:
-            return ("input" if "write" in access else "output"), "guessed"
+            return ("input" if access == "write" else "output"), "guessed"
         if isinstance(place, ModbusAddress) and place.table in ("di", "ir"):
             return "output", "guessed"
         return "output", "unknown"
@@ -256,6 +261,8 @@ class _Settler:
     def range(self, kind: str, unit: str) -> tuple[Range | None, str]:
         """(range in ``unit``, unit); a unit that only the range has is the tag's."""
         text = self.row.text("range")
+        if plain(text) in _NO_SCALING:  # a column Scaling may say how, and others from where to where
+            text = ""
         if kind == "BOOL":
             if text and not values.is_states(text):
                 self.note("range", f"a BOOL has no range; {text!r} is left out")
@@ -305,6 +312,18 @@ class _Settler:
             text = self.row.text(field)
             self.note(field, f"{text!r} is not in the tag's unit {unit}; the range is left out")
             return None, unit
+
+    def raw(self) -> Range | None:
+        """The raw range, in one cell or two; without a range to lie on it says nothing."""
+        low, high = self.row.text("raw-low"), self.row.text("raw-high")
+        if not self.row.text("raw") and low and high:
+            try:
+                found = Range(values.number(low), values.number(high))
+            except ValueError as error:
+                self.bad("raw-low", error)
+                return None
+            return found if found.low < found.high else None
+        return self.plain_range("raw")
 
     def plain_range(self, field: str) -> Range | None:
         text = self.row.text(field)

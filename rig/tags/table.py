@@ -13,6 +13,7 @@ from rig.tags.words import DIRECTIONS, headings, plain, type_name
 SEARCHED = 40  # lines in which the heading is looked for
 # What a cell merged downwards stands for in the lines it covers; a name or an address is one line's own.
 _SHARED = ("device", "direction", "type", "area", "unit", "range", "path", "raw", "low", "high")
+_NO_TYPES = ("OB", "FB", "FC", "DB", "SFB", "SFC", "UDT", "VAT", "TIMER", "COUNTER")
 _SIEMENS = ("logicaladdress", "logischeadresse")
 
 
@@ -99,7 +100,8 @@ def _find_heading(grid: Grid) -> _Table | None:
             best = _Table(grid, fields, units, line + 1)
     if best is not None and best.first in grid.cells:  # a second line of headings, under merged ones
         below, units = headings(grid.cells[best.first])
-        if len(below) == len(grid.cells[best.first]) and not {"address", "name"} & below.keys():
+        whole = len(below) == len(grid.cells[best.first])
+        if whole and (len(below) > 1 or not {"address", "name"} & below.keys()):
             kept = {f: column for f, column in best.fields.items() if column not in below.values()}
             best = _Table(grid, {**kept, **below}, {**best.units, **units}, best.first + 1)
     return best
@@ -114,7 +116,7 @@ def _guess_columns(grid: Grid) -> _Table | None:
         return sum(test(line[column]) for line in lines if column in line) > share * len(lines)
 
     addresses = [column for column in columns if mostly(column, _looks_like_address)]
-    types = [column for column in columns if mostly(column, lambda text: bool(type_name(text)))]
+    types = [column for column in columns if mostly(column, _looks_like_type)]
     free = [column for column in columns if column not in (*addresses, *types)]
     texts = [column for column in free if mostly(column, lambda text: text not in ("True", "False"), 0.3)]
     if not addresses or not texts:
@@ -125,6 +127,11 @@ def _guess_columns(grid: Grid) -> _Table | None:
     if len(texts) > 1:
         fields["comment"] = texts[1]
     return _Table(grid, fields, {}, min(grid.cells))
+
+
+def _looks_like_type(text: str) -> bool:
+    """A type, or what a symbol table has in its place for a block, a timer and a counter."""
+    return bool(type_name(text)) or text.partition(" ")[0].upper() in _NO_TYPES
 
 
 def _looks_like_address(text: str) -> bool:

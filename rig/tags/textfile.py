@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 
 from gateway.errors import BadInput, Problem
@@ -19,6 +20,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_FIXED = re.compile(r"126,(.{24})(.{12})(.{10})(.{0,80})")  # a symbol table of STEP 7 as ASCII (.asc)
 _SAMPLE = 50  # lines that decide on the delimiter
 
 
@@ -46,7 +48,12 @@ def decode(data: bytes, file: str) -> str:
 
 
 def read_csv(text: str, file: str) -> Grid:
-    """The records of ``text``, at the line where each begins; BadInput where a quote is never closed."""
+    """The records of ``text``, at the line where each begins; BadInput where a quote is never closed.
+
+    STEP 7's symbol tables in columns of fixed width are read, too.
+    """
+    if fixed := _fixed(text):
+        return Grid(file, fixed, delimited=True)
     delimiter, skip = _delimiter(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False)
     cells: dict[int, dict[int, str]] = {}
@@ -60,6 +67,18 @@ def read_csv(text: str, file: str) -> Grid:
     except csv.Error as error:
         raise BadInput([Problem(file, line, 0, f"is not CSV: {error}", "close every quote")]) from None
     return Grid(file, cells, delimited=True)
+
+
+def _fixed(text: str) -> dict[int, dict[int, str]]:
+    """The cells of a table that has fixed columns in every line; nothing where it has not."""
+    cells: dict[int, dict[int, str]] = {}
+    for line, record in enumerate(text.splitlines(), 1):
+        match = _FIXED.fullmatch(record)
+        if match is None and record.strip():
+            return {}
+        if match is not None:
+            cells[line] = {n: part.strip() for n, part in enumerate(match.groups(), 1) if part.strip()}
+    return cells
 
 
 def _delimiter(text: str) -> tuple[str, bool]:

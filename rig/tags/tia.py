@@ -88,9 +88,15 @@ def _comment(element: Element) -> str:
 
 
 def _sections(of: Element, listing: Listing) -> list[Member]:
-    interface = of.first("Interface", "Sections")
-    sections = list(interface.all("Section")) if interface else []
-    return [_member(each, listing, 0) for section in sections for each in section.all("Member")]
+    interface = of.first("Interface")
+    return _within(interface, listing, 0) if interface else []
+
+
+def _within(of: Element, listing: Listing, depth: int) -> list[Member]:
+    """The members in all sections of an element."""
+    sections = of.first("Sections")
+    found = sections.all("Section") if sections else ()
+    return [_member(each, listing, depth) for section in found for each in section.all("Member")]
 
 
 def _member(element: Element, listing: Listing, depth: int) -> Member:
@@ -108,6 +114,9 @@ def _member(element: Element, listing: Listing, depth: int) -> Member:
     if kind.upper() == "STRUCT":
         below = element.all("Member") if depth < MAX_DEPTH else ()
         inner = [_member(each, listing, depth + 1) for each in below]
+    elif kind.startswith('"') and depth < MAX_DEPTH:  # an export may have the type's members here
+        within = _within(element, listing, depth + 1)
+        inner = within or None
     comment = element.first("Comment")
     text = _comment(comment) if comment else ""
     return Member(element.get("Name"), kind.strip('"').upper(), element.line, text, bounds, inner)

@@ -23,7 +23,7 @@ HEADINGS: dict[str, list[str]] = {
     for field, words in {
         "name": """
             name tagname symbolname symbolicname symbolischername signalname variablename variablenname
-            varname itemname tag symbol signal variable plctag plcvariable plctagname bezeichner
+            varname runtimename itemname tag symbol signal variable plctag plcvariable plctagname bezeichner
             identifier ioname
             signalbezeichnung item id kennung bmk betriebsmittelkennzeichen betriebsmittel kennzeichen
             kennzeichnung tagno tagnumber tagnr messstelle point pointname label bezeichnung designation""",
@@ -38,7 +38,8 @@ HEADINGS: dict[str, list[str]] = {
         "address": """
             logicaladdress logischeadresse address adresse addr absoluteaddress absolutadresse absoluteadresse
             plcaddress spsadresse plcadresse ioaddress eaadresse nodeid opcuanodeid opcnodeid modbusaddress
-            modbusadresse registeraddress registeradresse operand dbadresse knoten node register eaadr adr""",
+            modbusadresse registeraddress registeradresse operand dbadresse knoten node nodename register
+            eaadr adr""",
         "area": """
             registertype registertyp registerart functioncode funktionscode fc modbustable objecttype
             objekttyp area speicherbereich tabelle""",
@@ -53,11 +54,13 @@ HEADINGS: dict[str, list[str]] = {
         "low": """
             min minimum low lowerlimit untergrenze rangemin rangelow minwert minvalue
             bereichvon messbereichvon
-            von from mba messbereichanfang eulow eumin""",
+            von from mba messbereichanfang eulow eumin scaledlow scaledmin engmin englow""",
         "high": """
             max maximum high upperlimit obergrenze rangemax rangehigh maxwert maxvalue
             bereichbis messbereichbis
-            bis to mbe messbereichende euhigh eumax""",
+            bis to mbe messbereichende euhigh eumax scaledhigh scaledmax engmax enghigh""",
+        "raw-low": "rawlow rawmin rawminimum rohwertmin rohmin rohvon",
+        "raw-high": "rawhigh rawmax rawmaximum rohwertmax rohmax rohbis",
         "raw": "raw rawrange rohbereich rohwert rohwerte rawvalues rawvalue",
         "safe": """
             safe safevalue safestate sichererwert sichererzustand sicher failsafe failsafevalue ersatzwert
@@ -70,7 +73,8 @@ HEADINGS: dict[str, list[str]] = {
         "observer": "observer",
         "jog": "jog",
         "device": "device geraet",
-        "access": "access zugriff accesslevel",
+        "access": """
+            access zugriff accesslevel clientaccess accessright accessrights zugriffsrecht readwrite rw""",
         "path": "path pfad tagtable variablentabelle group gruppe",
     }.items()
 }
@@ -150,6 +154,13 @@ DIRECTIONS = _table(
     ("output", "output outputs out o q a ausgang ausgaenge digitaloutputs digitalausgaenge"),
     ("output", "digitaleausgaenge analogoutputs analogausgaenge analogeausgaenge"),
 ) | {word: direction for word, (_, direction) in SIGNAL_KINDS.items() if direction}
+
+# What a client may do with a variable; "read only" is an output, what may be written an input.
+ACCESS = _table(
+    ("read", "read r ro readonly lesen nurlesen l"),
+    ("write", "readwrite rw wr write w wo writeonly readandwrite lesenschreiben lesenundschreiben schreiben"),
+    ("none", "none no keine keiner void"),
+)
 
 TRUTHS: dict[str, bool] = {
     **dict.fromkeys(["true", "yes", "ja", "on", "ein", "1", "wahr", "high"], True),

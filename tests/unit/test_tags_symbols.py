@@ -176,7 +176,7 @@ def test_a_node_set_with_ranges_units_types_and_what_has_no_value(opcua: Desk) -
     assert (tags["pressure"].range, tags["pressure"].unit) == (Range(0, 12.5), "bar")
     assert tags["door"].title == "Press.Door: safety door"
     told = "\n".join(done.lines)
-    assert "is an array: Press.List (n.xml:" in told
+    assert "is an array whose length is not in the file: Press.List (n.xml:" in told
     assert "declared by a type" in told
     assert "ns=1 is http://example.org/press" in "\n".join(opcua.compare("n.xml", NODESET).lines)
 
