@@ -288,7 +288,7 @@ class Couplings:
 
     def _enter(self, carrier: str, workpiece: Workpiece, source: str) -> None:
         self._journal("workpiece", workpiece.id, msgspec.msgpack.encode(workpiece))
-        self.twin.carrier(carrier).admit(workpiece)
+        self.twin.admit(carrier, workpiece)
         self._happened("entered", carrier, workpiece.id, source)
 
     def _keep(self, outlet: str, neighbour: str, sender: Sender) -> None:
@@ -299,7 +299,7 @@ class Couplings:
         restart have taken it off its carrier."""
         for carrier, each in self.twin.contents():
             if each.id == workpiece.id:
-                self.twin.carrier(carrier).remove(workpiece.id)
+                self.twin.remove(carrier, workpiece.id)
         self._journal("workpiece", workpiece.id, None)
         where = detail or ("" if outlet == MAIN else BY + outlet)
         self._happened(kind, self.station.outlets.get(outlet, ""), workpiece.id, where)

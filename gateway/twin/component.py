@@ -10,7 +10,7 @@ what a sensor port shows now, so an analog value is computed when it is read.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
@@ -86,7 +86,7 @@ class Fault(msgspec.Struct, frozen=True):
 class Surroundings:
     """What a component sees of its twin: the kernel's time and queue, chance, and a place for happenings."""
 
-    __slots__ = ("begun", "happenings", "kernel", "seed", "streams")
+    __slots__ = ("begun", "happenings", "kernel", "seed", "seen", "streams")
 
     def __init__(self, kernel: Kernel, seed: int = 0) -> None:
         self.kernel = kernel
@@ -94,6 +94,7 @@ class Surroundings:
         self.seed = seed
         self.streams: dict[str, Stream] = {}
         self.happenings: list[Happening] = []
+        self.seen: Callable[[Happening], None] | None = None  # who is told of each at once
 
     def random(self, name: str) -> Stream:
         """The stream of random numbers of ``name``; it goes on where it was, also after a restore."""
@@ -162,8 +163,8 @@ class Component:
         return None
 
     def steady(self, port: str) -> bool:
-        """Whether the number that the sensor ``port`` shows stays as it is until the next event or change of an
-        actuator. Without a curve it does when nothing moves, here and in what this is linked to."""
+        """Whether the number that the sensor ``port`` shows stays as it is until the next event, or change of
+        an actuator. Without a curve it does when nothing moves, here and in what this is linked to."""
         path = self.curve(port)
         return self._stands(set()) if path is None else path.rests(self.now)
 
@@ -198,7 +199,10 @@ class Component:
 
     def tell(self, kind: Kind, workpiece: str, detail: str = "") -> None:
         """Say what happened to a workpiece here."""
-        self.surroundings.happenings.append(Happening(self.now, kind, self.name, workpiece, detail))
+        happening = Happening(self.now, kind, self.name, workpiece, detail)
+        self.surroundings.happenings.append(happening)
+        if self.surroundings.seen is not None:
+            self.surroundings.seen(happening)
 
     def _stands(self, asked: set[str]) -> bool:
         """Whether every quantity of this component and of what it is linked to rests."""

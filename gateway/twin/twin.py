@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from gateway.field.tags import Tag
 from gateway.field.types import Value
@@ -23,6 +23,16 @@ class Edge(NamedTuple):
     time: int
     tag: str
     level: bool
+
+
+class Witness(Protocol):
+    """Who is told of everything that is done to a twin, and of what comes of it."""
+
+    def given(self, what: str, name: str, value: Any) -> None:
+        """``what`` (drive, inject, clear, admit, remove, reset) was done to ``name``, now."""
+
+    def seen(self, what: Edge | Happening) -> None:
+        """An input changed, or something happened to a workpiece."""
 
 
 class Twin:
@@ -60,6 +70,8 @@ class Twin:
         self._switches = [wire for wire in self._sensors if wire.tag.type.kind == "bool"]
         self._numbers = [wire for wire in self._sensors if wire.tag.type.kind != "bool"]
         self._edges: list[Edge] = []
+        self._touched = False  # somebody acted on the twin since it last looked around
+        self._witness: Witness | None = None
         driving = [wire for wires in self._actuators.values() for wire in wires]
         self._wires = {f"{wire.component.name}.{wire.port}": wire for wire in (*self._sensors, *driving)}
         self.injections = Injections(self.surroundings, self.components, self._wires)
@@ -77,7 +89,8 @@ class Twin:
     def advance(self, until: int) -> int:
         """Let everything up to ``until`` happen; the count of events that did."""
         happened = 0
-        self._track()
+        if self._touched:
+            self.settle()
         while (due := self.kernel.next_time()) is not None and due <= until:
             happened += self.kernel.advance(due)
             self._track()
@@ -85,7 +98,7 @@ class Twin:
         return happened + self.kernel.advance(until)
 
     def due(self) -> int | None:
-        """From when on, while nobody acts on it, it may show anything else: now while a number changes, else at
+        """From when on it may show anything else while nobody acts on it: now while a number changes, else at
         the next event; None: never."""
         return self.now if not all(wire.steady() for wire in self._numbers) else self.kernel.next_time()
 
@@ -94,20 +107,51 @@ class Twin:
         if self._driven.get(tag) == value and tag in self._driven:
             return
         self._driven[tag] = value
+        self._did("drive", tag, value)
         if isinstance(value, str | tuple):
             return  # no actuator takes one
         for wire in self._actuators.get(tag, ()):
             wire.drive(value)
         self._track()
 
+    def admit(self, carrier: str, workpiece: Workpiece) -> None:
+        """``workpiece`` comes in at the inlet of ``carrier``, which admits it now."""
+        self._did("admit", carrier, workpiece)
+        self.carrier(carrier).admit(workpiece)
+
+    def remove(self, carrier: str, workpiece: str) -> Workpiece:
+        """Take ``workpiece`` off ``carrier``, wherever it stands there."""
+        self._did("remove", carrier, workpiece)
+        return self.carrier(carrier).remove(workpiece)
+
     def sense(self) -> dict[str, Value]:
         """What every bound input shows now, through its wire, held within the tag's range."""
         return {wire.tag.name: wire.arriving() for wire in self._sensors}
 
-    def edges(self) -> list[Edge]:
-        """Every change of a BOOL input up to now, also one that is undone already, in order of time."""
+    @property
+    def witness(self) -> Witness | None:
+        """Who is told of everything, from now on."""
+        return self._witness
+
+    @witness.setter
+    def witness(self, witness: Witness | None) -> None:
+        self._witness = witness
+        self.surroundings.seen = None if witness is None else witness.seen
+
+    def _did(self, what: str, name: str, value: Any) -> None:
+        self._touched = True
+        if self._witness is not None:
+            self._witness.given(what, name, value)
+
+    def settle(self) -> None:
+        """Notice what has changed by what somebody did at this instant; ``advance`` and ``edges`` do so."""
+        self._touched = False
         self._track()
         self._look()
+
+    def edges(self) -> list[Edge]:
+        """Every change of a BOOL input up to now, also one that is undone already, in order of time."""
+        self.settle()
         told, self._edges = self._edges, []
         return told
 
@@ -118,7 +162,10 @@ class Twin:
             tag = wire.tag.name
             if level != self.levels[tag]:
                 self.levels[tag] = level
-                self._edges.append(Edge(self.now, tag, level))
+                edge = Edge(self.now, tag, level)
+                self._edges.append(edge)
+                if self._witness is not None:
+                    self._witness.seen(edge)
 
     def _track(self) -> None:
         """Something may have happened: begin faults that waited for it, follow what lagging sensors see."""
@@ -128,6 +175,7 @@ class Twin:
 
     def inject(self, fault: str, active: bool = True) -> None:
         """Begin or end a fault as people write it; see ``gateway.twin.faults``. It changes no other fault."""
+        self._did("inject" if active else "clear", fault, None)
         (self.injections.begin if active else self.injections.end)(fault)
         self._track()
 
@@ -152,12 +200,12 @@ class Twin:
 
     def reset(self) -> tuple[Workpiece, ...]:
         """Clear every fault and take every workpiece off by hand; gives the workpieces."""
+        self._did("reset", "", None)
         self.injections.end_all()
         taken: list[Workpiece] = []
         for component in self.components.values():
             if isinstance(component, Carrier):
                 taken += component.clear()
-        self._track()
         return tuple(taken)
 
     def happenings(self) -> list[Happening]:
@@ -176,6 +224,8 @@ class Twin:
             "faults": self.injections.snapshot(),
             "driven": dict(self._driven),
             "levels": dict(self.levels),
+            "touched": self._touched,
+            "happenings": list(self.surroundings.happenings),
             "edges": list(self._edges),
         }
 
@@ -191,4 +241,5 @@ class Twin:
         self.injections.restore(taken["faults"])
         self._driven = dict(taken["driven"])
         self.levels, self._edges = dict(taken["levels"]), list(taken["edges"])
-        self.surroundings.happenings.clear()
+        self._touched = taken["touched"]
+        self.surroundings.happenings = list(taken["happenings"])
