@@ -62,7 +62,18 @@ class MachineTool(Process):
         Fault("chatter", "the machine chatters: the surface is four times as rough"),
         Fault("spindle", "the spindle drive has tripped"),
     )
-    STATE = ("inputs", "turning", "progress", "wear", "part", "energy", "done", "tripped", "pending")
+    STATE = (
+        "inputs",
+        "turning",
+        "progress",
+        "wear",
+        "part",
+        "energy",
+        "strength",
+        "done",
+        "tripped",
+        "pending",
+    )
 
     def start(self) -> None:
         self.inputs: dict[str, bool] = {}
@@ -71,6 +82,7 @@ class MachineTool(Process):
         self.wear = 0.0  # share of the tool's life at the beginning of this progress
         self.part = ""  # what is being cut
         self.energy = 0.0  # kJ up to the beginning of this progress
+        self.strength = 0.0  # force of the tool in this progress, as multiple of a sharp one's
         self.done = False
         self.tripped = False
         self.pending: int | None = None
@@ -151,6 +163,7 @@ class MachineTool(Process):
             self._finish()
             self.progress = Path((still(self.now, 1.0),))
         else:
+            self.strength = 0.0 if "tool-broken" in self.faults else worn_force(self.worn_to())
             self.progress = ramp(self.now, here, 1.0, SECOND / (self.cut.minutes * MINUTE))
 
     def _cuts(self) -> bool:
@@ -160,32 +173,31 @@ class MachineTool(Process):
     def _at_speed(self) -> bool:
         return self.turning.at(self.now) == 1.0 == self.turning.segments[-1].value
 
-    def _engaged(self) -> bool:
-        """Chips fly now."""
-        segment = self.progress.segment(self.now)
-        return segment.speed_at(self.now) > 0 and "tool-broken" not in self.faults
+    def _load(self) -> float:
+        """How hard it cuts now, as multiple of a sharp tool."""
+        return self.strength if self.progress.speed_at(self.now) > 0 else 0.0
 
     def _count(self) -> None:
         gained = self._gained()
         if gained > 0:
-            self.energy += self._power() * gained * self.cut.minutes * 60
+            self.energy += self._spent(gained)
             self.wear = min(self.wear + gained * self.cut.minutes / self.life(), 1.0)
         self.progress = Path((still(self.now, self.progress.at(self.now)),))
 
     def _gained(self) -> float:
         return self.progress.at(self.now) - self.progress.segments[0].value
 
+    def _spent(self, gained: float) -> float:
+        """kJ that this share of the cut takes, the spindle being at its speed."""
+        return (self.cut.power * self.strength + self.params["idle"]) * gained * self.cut.minutes * 60
+
     def worn_to(self) -> float:
         """The tool's wear now: 0 sharp, 1 at the end of its life."""
         return 1.0 if "tool-worn" in self.faults else self.wear
 
-    def _force(self) -> float:
-        return self.cut.force * worn_force(self.worn_to()) if self._engaged() else 0.0
-
     def _power(self) -> float:
         """kW that the machine takes."""
-        cutting = self.cut.power * worn_force(self.worn_to()) if self._engaged() else 0.0
-        return cutting + self.params["idle"] * self.turning.at(self.now)
+        return self.cut.power * self._load() + self.params["idle"] * self.turning.at(self.now)
 
     def _finish(self) -> None:
         self.done = True
@@ -207,11 +219,11 @@ class MachineTool(Process):
         if port == "speed":
             return self.turning.at(self.now) * self.revolutions()
         if port == "force":
-            return self._force()
+            return self.cut.force * self._load()
         if port == "power":
             return self._power()
         if port == "energy":
-            return self.energy + max(self._gained(), 0.0) * self._power() * self.cut.minutes * 60
+            return self.energy + self._spent(max(self._gained(), 0.0))
         return {
             "at-speed": self._at_speed(),
             "done": self.done,
