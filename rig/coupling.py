@@ -113,6 +113,7 @@ def couple(lines: Sequence[CouplingLine], stations: Mapping[str, Station], compl
                 continue
             made.ways.append((out, into))
             signals = handshake(out, into, stations) if each.signals is None else each.signals
+            _check_joint(each.line, out, into, stations, signals, complain)
             _connect(each.line, (out, into), signals, stations, made, complain)
     return made
 
@@ -163,12 +164,39 @@ def reached(start: Sequence[str], ways: Mapping[str, set[str]]) -> list[str]:
 
 
 def handshake(out: WayEnd, into: WayEnd, stations: Mapping[str, Station]) -> dict[SignalEnd, SignalEnd]:
-    """What the inlet's station tells the outlet's by convention: its output ``take`` (of another inlet than
-    main ``take-<inlet>``) is the other's input ``next-ready`` (``ready-<outlet>``), where both are."""
-    source = SignalEnd(into.station, "take" if into.place == MAIN else f"take-{into.place}")
-    target = SignalEnd(out.station, "next-ready" if out.place == MAIN else f"ready-{out.place}")
+    """What the inlet's station tells the outlet's, where both have it: that a workpiece may come.
+
+    A composed station knows its signals; another one has them by convention, ``take`` and ``next-ready``, and
+    for others than the main places ``take-<inlet>`` and ``ready-<outlet>``.
+    """
+    giver, taker = stations[out.station], stations[into.station]
+    take = "take" if into.place == MAIN else f"take-{into.place}"
+    ready = "next-ready" if out.place == MAIN else f"ready-{out.place}"
+    source = SignalEnd(into.station, taker.handshake.takes.get(into.place, take))
+    target = SignalEnd(out.station, giver.handshake.readies.get(out.place, ready))
     there = all(end.tag in stations[end.station].tags for end in (source, target))
     return {source: target} if there else {}
+
+
+def _check_joint(
+    line: int,
+    out: WayEnd,
+    into: WayEnd,
+    stations: Mapping[str, Station],
+    signals: Mapping[SignalEnd, SignalEnd],
+    complain: Complain,
+) -> None:
+    """The two ends fit, and the outlet is told when a workpiece may go, as far as their groups say."""
+    giver, taker = stations[out.station].handshake, stations[into.station].handshake
+    if out.place in giver.outlets and into.place in taker.inlets:
+        why = giver.outlets[out.place].misfit(taker.inlets[into.place])
+        if why:
+            what = f"coupling: {out} cannot lead to {into}: {why}"
+            complain(line, what, "join groups of one mechanical interface")
+    ready = giver.readies.get(out.place)
+    if ready is not None and SignalEnd(out.station, ready) not in signals.values():
+        what = f"coupling: nothing tells {out.station}.{ready} that {into} takes a workpiece"
+        complain(line, what, f"write signals: {{{into.station}.tag: {out.station}.{ready}}}")
 
 
 def _connect(
