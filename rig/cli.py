@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from gateway.errors import BadInput, Problem
+from rig.library import app as library_app
+from rig.library import station_app
 from rig.prepare import app as gateway_app
 from rig.tags.commands import app as tags_app
 
@@ -27,6 +29,10 @@ session_app = typer.Typer(
 )
 app.add_typer(session_app, name="session")
 app.add_typer(tags_app, name="tags")
+app.add_typer(library_app, name="library")
+app.add_typer(station_app, name="station")
+line_app = typer.Typer(help="Look at a line before it is commissioned.", no_args_is_help=True)
+app.add_typer(line_app, name="line")
 plant_app = typer.Typer(help="Stand in for a station's machine.", no_args_is_help=True)
 app.add_typer(plant_app, name="plant")
 
@@ -107,6 +113,26 @@ def probe(
     from gateway.field.probe.probe import command
 
     raise typer.Exit(command(url, expect or (), timeout, as_json, typer.echo, security, certificates))
+
+
+@line_app.command("show")
+def line_show(
+    line: LineArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs to read.")] = False,
+) -> None:
+    """Stations, modes, devices, models, signals counted, couplings and bills; exit status 0."""
+    import msgspec
+
+    from gateway.config import find_config
+    from rig.line import load_line
+    from rig.show import survey, table
+
+    shown = survey(load_line(line if line.exists() or line.is_absolute() else find_config(str(line))))
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
+        return
+    for text in table(shown):
+        typer.echo(text)
 
 
 @plant_app.command("serve")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gateway.field.conversion import read_range
 from gateway.field.tags import Complain
-from gateway.library.entries import Duty, Edge, GroupEntry, PartEntry, PortEntry
+from gateway.library.entries import Duty, Edge, GroupEntry, PartEntry, PortEntry, Shows
 from gateway.library.pattern import RELEASES, STATES, Pattern, camel, is_word, literal
 from gateway.library.quantities import evaluate
 from gateway.twin.carrier import Carrier
@@ -204,7 +204,7 @@ class _Check:
 
     def shows(self, ports: Mapping[str, Checked]) -> None:
         shows = self.entry.shows
-        for phase in ("placed", "work", "home", "give"):
+        for phase in Shows.__struct_fields__:
             edges: dict[str, Text | Edge] = getattr(shows, phase)
             for index, (name, edge) in enumerate(edges.items()):
                 text = edge.to if isinstance(edge, Edge) else edge

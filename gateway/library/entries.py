@@ -114,8 +114,9 @@ class Edge(msgspec.Struct, frozen=True, rename="kebab"):
 
 
 class Shows(msgspec.Struct, frozen=True, rename="kebab"):
-    """What can be seen of the group, in order."""
+    """What can be seen of the group, in order; ``take`` is what is on while the station is empty."""
 
+    take: dict[str, Text | Edge] = {}
     placed: dict[str, Text | Edge] = {}
     work: dict[str, Text | Edge] = {}
     home: dict[str, Text | Edge] = {}

@@ -12,7 +12,6 @@ from gateway.yamlfile import MappingNode, Mark, Node, ScalarNode, SequenceNode
 
 Plain = str | bool | int | float | Mapping[str, "Plain"] | Sequence["Plain"]
 _NULL = "tag:yaml.org,2002:null"
-_TAGS = {bool: "tag:yaml.org,2002:bool", int: "tag:yaml.org,2002:int", float: "tag:yaml.org,2002:float"}
 
 
 def merge(base: Node, over: Node) -> Node:
@@ -60,8 +59,11 @@ def build(value: Plain, mark: Mark, depth: int = 0) -> Node:
     if isinstance(value, Sequence):
         items = [build(each, mark, depth + 1) for each in value]
         return SequenceNode("tag:yaml.org,2002:seq", items, mark, mark, depth > 1)
-    text = str(value).lower() if isinstance(value, bool) else f"{value:.12g}"
-    return ScalarNode(_TAGS[type(value)], text, mark, mark)
+    if isinstance(value, bool):
+        return ScalarNode("tag:yaml.org,2002:bool", str(value).lower(), mark, mark)
+    text = f"{value:.12g}"
+    kind = "int" if text.lstrip("-").isdigit() else "float"
+    return ScalarNode(f"tag:yaml.org,2002:{kind}", text, mark, mark)
 
 
 def at(mark: Mark, pairs: Mapping[str, Node]) -> MappingNode:

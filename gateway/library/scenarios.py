@@ -11,6 +11,7 @@ from gateway.library.nodes import Plain
 from gateway.units import duration
 
 ANSWER = 100_000_000  # ns: what a controller, a gateway and the way between them may add, besides scans
+TAKING = 10_000_000_000  # ns: from the beginning of automatic until the station takes a workpiece
 SCANS = 4  # of the station: in and out, once for the controller and once for the gateway
 
 
@@ -183,7 +184,10 @@ class Scenarios:
     def way(self, unit: Unit, phase: str) -> tuple[dict[str, Plain], list[Shown], list[str]] | None:
         """How to get there: what is set and placed, what is awaited, and the actuators that are then on."""
         if phase == "take" or (phase == "any" and not (self.composition.steps and self.composition.placed)):
-            return {}, [], []
+            units = [unit] if phase == "take" else list(self.composition.units.values())
+            running = [edge for each in units for edge in self.edges(each, "take", TAKING)]
+            driven = {each.tag(port.name) for each in units for port in each.group.actuators}
+            return {}, running, [e.tag for e in running if e.tag in driven and e.becomes is True]
         if not self.composition.placed or not self.composition.inlets:
             return None
         if phase == "any":
