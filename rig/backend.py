@@ -51,6 +51,18 @@ class Script(NamedTuple):
         return sum(waits) + self.tail
 
 
+class Begun(NamedTuple):
+    """Scripts that run: by station, and the number of each request."""
+
+    scripts: Mapping[str, Script]
+    requests: Mapping[str, int]
+
+    @property
+    def limit(self) -> int:
+        """How long to wait for them, ns."""
+        return max(script.limit for script in self.scripts.values()) + SLACK
+
+
 class RoundTrip(NamedTuple):
     """Of one question: how long it took, and the gateway's clock less the rig's; ns."""
 
@@ -72,10 +84,18 @@ class Backend(Protocol):
         """Acquire the station's lease and keep it until ``close``."""
         ...
 
-    def run(self, scripts: Mapping[str, Script], out: int = 0) -> dict[str, Trace]:
-        """Run scripts on several stations at once. With ``out``, all are ended as soon as one has ended or
-        that many workpieces have come out of the line."""
+    def begin(self, scripts: Mapping[str, Script]) -> Begun:
+        """Begin scripts on several stations at once."""
         ...
+
+    def finish(self, begun: Begun, out: int = 0) -> dict[str, Trace]:
+        """Wait for them. With ``out``, all are ended as soon as one has ended or that many workpieces have
+        come out of the line."""
+        ...
+
+    def run(self, scripts: Mapping[str, Script], out: int = 0) -> dict[str, Trace]:
+        """Begin scripts and wait for them."""
+        return self.finish(self.begin(scripts), out)
 
     def now(self) -> int:
         """UTC ns, or the virtual clock's."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import inspect
 import os
 import traceback
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import Problem
-from rig.backend import RigFault
+from gateway.scenario import Scenario
+from gateway.station import Station
+from rig.backend import RigFault, Script
 from rig.line import Line
 from rig.record import PHASES, Verdict
 from rig.session import Failed, Session, StepContext
@@ -81,6 +85,43 @@ def title_of(item: pytest.Item, line: Line) -> str:
             station, name = callspec.params[about]
             first = getattr(line.stations[station].station, scenarios)[name].title
     return f"{callspec.id}: {first}"
+
+
+def turns_of(items: list[pytest.Item]) -> dict[pytest.Item, int]:
+    """Stations take turns where their scripts can be begun ahead: each item's number at its own station."""
+    found: dict[pytest.Item, int] = {}
+    counts: Counter[tuple[str, str]] = Counter()
+    for item in items:
+        place = (phase_of(item), station_of(item))
+        found[item] = counts[place]
+        counts[place] += item.get_closest_marker("ahead") is not None
+    return found
+
+
+def scripts_ahead(
+    item: pytest.Item, items: list[pytest.Item], session: Session
+) -> Iterator[tuple[str, Script]]:
+    """While ``item`` runs, the next script of each other station in its phase that has a plant of its own."""
+    if item.get_closest_marker("ahead") is None:
+        return
+    seen = {station_of(item), *session.gone, *session.away}
+    for other in items[items.index(item) + 1 :]:
+        marker, name = other.get_closest_marker("ahead"), station_of(other)
+        if phase_of(other) != phase_of(item):
+            return
+        if marker is None or name in seen:
+            continue
+        seen.add(name)
+        station = session.stations[name]
+        if station.lined.mode in ("hil", "virtual"):
+            yield name, marker.args[0](station, _scenario(other, station.spec))
+
+
+def _scenario(item: pytest.Item, spec: Station) -> Scenario:
+    params = item.callspec.params  # type: ignore[attr-defined]  # of an item that is about a scenario
+    if "sequence" in params:
+        return spec.sequences[params["sequence"][1]]
+    return spec.interlocks[params["interlock"][1]]
 
 
 def judge(raised: BaseException | None, path: Path) -> tuple[Verdict, str, tuple[str, ...]]:

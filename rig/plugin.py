@@ -27,10 +27,12 @@ from rig.items import (
     about_nothing,
     judge,
     phase_of,
+    scripts_ahead,
     station_of,
     step_id,
     things,
     title_of,
+    turns_of,
     unmet,
     unreadable,
 )
@@ -89,6 +91,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """With ``--line``, this run is a session."""
     config.addinivalue_line("markers", "phase(name): the session's phase that a procedure belongs to")
+    config.addinivalue_line(
+        "markers", "ahead(script): gives the one script of a procedure, to be begun early"
+    )
     given = config.stash.get(GIVEN, None)
     if given is None and config.getoption("--line") is not None:
         try:
@@ -170,7 +175,8 @@ class SessionPlugin:
         if any(item not in connecting for item in items):
             items += [item for item in connecting if item not in items]
         self.broken += sorted({str(problem) for item in items for problem in unmet(item)})
-        items.sort(key=lambda item: PHASES.index(phase_of(item)))
+        turns = turns_of(items)
+        items.sort(key=lambda item: (PHASES.index(phase_of(item)), turns[item]))
 
     # --- running -------------------------------------------------------------------------------------
 
@@ -253,6 +259,7 @@ class SessionPlugin:
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool:
         """Run the procedure; what a scan overrun disturbed is tried again."""
         context = pyfuncitem.stash[STEP]
+        self._begin_others(pyfuncitem)
         names = pyfuncitem._fixtureinfo.argnames
         arguments = {name: pyfuncitem.funcargs[name] for name in names}
         for attempt in range(1, ATTEMPTS + 1):
@@ -268,6 +275,13 @@ class SessionPlugin:
                 if attempt == ATTEMPTS:
                     raise
         return True
+
+    def _begin_others(self, item: pytest.Item) -> None:
+        """What can be begun ahead of its step on stations that would only wait."""
+        assert self.session is not None
+        assert self._pytest is not None
+        for name, script in scripts_ahead(item, self._pytest.items, self.session):
+            self.session.ahead.begin(name, script)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -36,7 +36,8 @@ from gateway.net.messages import (
 from rig.backend import (
     LEASE_RENEW,
     LEASE_TTL,
-    SLACK,
+    Backend,
+    Begun,
     BrokerGone,
     GatewayGone,
     LeaseLost,
@@ -58,7 +59,7 @@ class Heard(NamedTuple):
     at: int
 
 
-class BusBackend:
+class BusBackend(Backend):
     """The gateways of ``stations`` on ``line``, through ``brokers``, as ``operator``."""
 
     mode = "hil"
@@ -118,12 +119,16 @@ class BusBackend:
             raise RigFault(f"{station} grants no lease: {body.why if isinstance(body, Refused) else body}")
         self._tokens[station] = body.token
 
-    def run(self, scripts: Mapping[str, Script], out: int = 0) -> dict[str, Trace]:
-        """Run scripts on several stations at once; with ``out`` until so many workpieces are out."""
-        requests = {
-            name: self._ask(name, Run(self._token(name), *script)) for name, script in scripts.items()
-        }
-        limit = max(script.limit for script in scripts.values()) + SLACK
+    def begin(self, scripts: Mapping[str, Script]) -> Begun:
+        """Begin scripts on several stations at once."""
+        return Begun(
+            scripts,
+            {name: self._ask(name, Run(self._token(name), *script)) for name, script in scripts.items()},
+        )
+
+    def finish(self, begun: Begun, out: int = 0) -> dict[str, Trace]:
+        """Wait for scripts to end; with ``out`` until so many workpieces are out."""
+        requests, limit = begun.requests, begun.limit
         names = {request: name for name, request in requests.items()}
         try:
             if out:
@@ -135,7 +140,7 @@ class BusBackend:
                         self._ask(name, Abort(self._token(name)), reply=False)
             self._wait(list(names), names, limit)
         except BaseException:
-            for name in scripts:
+            for name in requests:
                 with contextlib.suppress(RigFault):
                     self._ask(name, Abort(self._token(name)), reply=False)
             raise

@@ -14,6 +14,7 @@ from gateway.controller.compile import Program
 from gateway.net.messages import Action, Await, AwaitAll, Identified, Trace
 from gateway.scenario import show
 from gateway.station import Station
+from rig.ahead import Ahead, Early
 from rig.backend import Backend, BrokerGone, GatewayGone, LeaseLost, RigFault, Script
 from rig.line import Line, LineStation
 from rig.record import (
@@ -81,6 +82,7 @@ class StepContext:
         self.problems: list[str] = []
         self.disturbed = 0
         self.session.missed.clear()
+        self.session.early = None
 
     def about(self, *tags: str) -> None:
         """The step speaks of these tags."""
@@ -142,6 +144,7 @@ class StepContext:
         if before:
             message = "; before that: ".join(filter(None, (message, "; ".join(before))))
             verdict = "FAIL" if verdict in ("PASS", "SKIPPED") else verdict
+        early = self.session.early
         for tag, count in self.session.missed.items():
             self.measure(f"{tag}: pulses missed", count, note="too close together to be shown")
         return Step(
@@ -149,8 +152,8 @@ class StepContext:
             phase=self.phase,
             title=self.title,
             verdict=verdict,
-            started=self.started,
-            duration=time.monotonic_ns() - self._began,
+            started=self.started if early is None else early.utc,
+            duration=time.monotonic_ns() - (self._began if early is None else early.mono),
             station=self.station,
             tags=tuple(self.tags),
             message=message,
@@ -181,14 +184,17 @@ class StationHandle:
         What is awaited and does not come within its limit is Failed, naming it; with ``partial`` the trace
         is given as far as it went, and ``marks`` has one entry for each action that was done.
         """
-        script = Script(actions, tuple(watch), tail, keep)
+        return self.perform(Script(actions, tuple(watch), tail, keep), partial)
+
+    def perform(self, script: Script, partial: bool = False) -> Reading:
+        """As ``run``, of a script that is there."""
         reading = self.session.run({self.id: script})[self.id]
         if reading.trace.ended == "limit" and not partial:
             done = len(reading.trace.marks)
             late = reading.lateness(reading.trace.marks[-1] if done else 0, reading.trace.duration)
             if late:
                 raise Disturbed("a scan overrun while something was awaited")
-            raise _not_come(actions[done])
+            raise _not_come(script.actions[done])
         return reading
 
 
@@ -202,6 +208,8 @@ class Session:
         self.identities: dict[str, StationIdentity] = {}
         self.flow: Flow | None = None
         self.planned = 0  # steps
+        self.ahead = Ahead(backend)
+        self.early: Early | None = None  # what the step that runs began as
         self.missed: dict[str, int] = {}  # pulses too close together for an input, in the step that runs
         self.away: dict[str, str] = {}  # stations whose controller was lost in a step, and why
         self.gone: dict[str, str] = {}  # stations that cannot be tested any more, and why
@@ -214,7 +222,10 @@ class Session:
 
     def run(self, scripts: Mapping[str, Script], out: int = 0) -> dict[str, Reading]:
         """Run scripts on several stations at once; see ``Backend.run``."""
-        traces = self.backend.run(scripts, out)
+        taken = [self.ahead.take(name, script) for name, script in scripts.items()]
+        self.early = taken[0] if len(taken) == 1 else None
+        begun = self.early.begun if self.early is not None else self.backend.begin(scripts)
+        traces = self.backend.finish(begun, out)
         for name, trace in traces.items():
             if trace.ended == "link":
                 raise ControllerGone(self.stations[name].spec, trace.lost)

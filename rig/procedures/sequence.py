@@ -6,6 +6,7 @@ import pytest
 
 from gateway.net.messages import Action, Force, Place
 from gateway.scenario import Scenario
+from rig.backend import Script
 from rig.procedures.common import becoming, in_automatic, judge_never, judge_steps
 from rig.session import StationHandle, StepContext
 
@@ -22,13 +23,19 @@ def scenario_actions(station: StationHandle, scenario: Scenario) -> list[Action]
     return actions
 
 
+def sequence_script(station: StationHandle, scenario: Scenario) -> Script:
+    """The whole sequence: what comes before it, and its steps, an action each."""
+    steps = (becoming(expect) for expect in scenario.steps)
+    return Script((*scenario_actions(station, scenario), *steps), tail=scenario.tail)
+
+
+@pytest.mark.ahead.with_args(sequence_script)
 def test_sequence(sequence: tuple[StationHandle, Scenario], step: StepContext) -> None:
     """The station does its cycle in order and in time."""
     station, scenario = sequence
-    actions = scenario_actions(station, scenario)
-    before = len(actions)
-    actions += [becoming(expect) for expect in scenario.steps]
-    reading = station.run(*actions, tail=scenario.tail, partial=True)
+    script = sequence_script(station, scenario)
+    before = len(script.actions) - len(scenario.steps)
+    reading = station.perform(script, partial=True)
     assert len(reading.trace.marks) >= before, "the station took no workpiece at its inlet"
     start = reading.trace.marks[before - 1]
     judge_steps(step, reading, scenario.steps, start, each_from_start=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from running import BROKERS, TWINLINE, Starter, belt, is_free, procedures
+from running import BROKERS, ROOT, TWINLINE, Starter, belt, is_free, procedures
 
 STEPS = [
     "connect/gateway[belt]",
@@ -84,6 +84,15 @@ def test_a_word_without_commands_is_checked_as_a_whole(tmp_path: Path, start: St
         "status 65535 to seen-status",
         "status 0 to seen-status",
     ]
+
+
+def test_stations_take_turns_in_scenarios(tmp_path: Path, start: Starter) -> None:
+    run = start.session(tmp_path, ROOT / "config/lines/starter.yaml", "--mode", "virtual")
+    assert run.wait() == 0, run.shown
+    record = run.record("PASS", complete=True)
+    turns = [step.station for step in record.steps if step.phase == "interlocks"]
+    assert turns[:6] == ["infeed", "glue", "screw"] * 2
+    assert sorted(turns[:24]) == sorted(["infeed", "glue", "screw"] * 8)
 
 
 def test_evidence_that_was_changed_is_told(tmp_path: Path, start: Starter) -> None:

@@ -1,0 +1,48 @@
+"""Scripts begun before their steps: while one station is waited for, the others already do what comes next.
+
+Stations that are cut from their neighbours, each on a plant of its own, know nothing of each other, and each
+measures on its own clock: what one does is the same whether it runs alone or beside others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import NamedTuple
+
+from rig.backend import Backend, Begun, RigFault, Script
+
+
+class Early(NamedTuple):
+    """A script that was begun, at UTC and monotonic ns of the rig."""
+
+    script: Script
+    begun: Begun
+    utc: int
+    mono: int
+
+
+class Ahead:
+    """At most one script a station."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._early: dict[str, Early] = {}
+
+    def begin(self, station: str, script: Script) -> None:
+        """Begin ``script`` on ``station``, unless one was begun there already. What cannot be begun is met
+        again by its step."""
+        if station not in self._early:
+            with contextlib.suppress(RigFault):
+                begun = self._backend.begin({station: script})
+                self._early[station] = Early(script, begun, time.time_ns(), time.monotonic_ns())
+
+    def take(self, station: str, script: Script) -> Early | None:
+        """``script`` as it was begun on ``station``; None if it was not. Another one that was is waited for,
+        and what came of it is nobody's."""
+        early = self._early.pop(station, None)
+        if early is None or early.script == script:
+            return early
+        with contextlib.suppress(RigFault):
+            self._backend.finish(early.begun)
+        return None
