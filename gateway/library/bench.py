@@ -53,7 +53,8 @@ def bench_station(group: Group) -> dict[str, Plain]:
     }
     if cycle:
         station["cycle"] = cycle
-    return station | ({"quality": bench.quality} if bench.quality is not None else {})
+    said = {key: getattr(bench, key) for key in ("quality", "inlet", "outlet", "inlets", "outlets")}
+    return station | {key: value for key, value in said.items() if value}
 
 
 def _carries(group: Group) -> bool:

@@ -175,6 +175,10 @@ class Bench(msgspec.Struct, frozen=True, rename="kebab"):
     groups: dict[Id, UseEntry] = {}
     cycle: list[list[Id] | HomeStep] = []
     quality: str | None = None
+    inlet: str | None = None
+    outlet: str | None = None
+    inlets: dict[Id, str] = {}
+    outlets: dict[Id, str] = {}
 
 
 class GroupEntry(msgspec.Struct, frozen=True, rename="kebab"):

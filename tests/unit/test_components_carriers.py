@@ -205,7 +205,6 @@ def test_a_nest_holds_until_it_is_released_and_no_clamp_grips() -> None:
     outfeed = belt(bench)
     nest = bench.add(Nest, to=outfeed)
     clamp = bench.add(Cylinder, {"extend": 100, "retract": 100}, holds=nest)
-    nest.drive("release", False)
     assert nest.admits(part("a"))
     nest.admit(part("a"))
     assert (nest.sense("occupied"), nest.sense("seated")) == (True, True)
@@ -225,7 +224,6 @@ def test_a_nest_holds_until_it_is_released_and_no_clamp_grips() -> None:
 def test_rollers_take_their_time_and_stand_when_they_are_off() -> None:
     bench = Bench()
     nest = bench.add(Nest, {"load": 400})
-    nest.drive("release", False)
     nest.drive("run", True)
     nest.admit(part("a"))
     bench.to(100)
@@ -533,8 +531,6 @@ class Handling:
         self.bench = Bench()
         self.air = self.bench.add(AirSupply)
         self.source, self.target = self.bench.add(Nest), self.bench.add(Nest)
-        for nest in (self.source, self.target):
-            nest.drive("release", False)
         links = {"from": self.source, "onto": self.target, "air": self.air}
         self.unit = self.bench.add(PickAndPlace, {**UNIT, **params}, **links)
         self.now = 0.0

@@ -17,7 +17,7 @@ class Store(Carrier):
     """Base of carriers that hold a number of workpieces in no place that anybody could work on."""
 
     PORTS: ClassVar[tuple[Port, ...]] = (
-        Port("count", "sensor", "int", about="workpieces in it", optional=True, low=0, high=10_000),
+        Port("count", "sensor", "int", about="workpieces in it", optional=True),
         Port("empty", "sensor", about="nothing is in it", optional=True),
         Port("full", "sensor", about="no room is left", optional=True),
     )
@@ -202,7 +202,7 @@ class Bin(Carrier):
     ABOUT = "reject bin"
     PARAMS = (Param("capacity", "1", 1, 10_000, 20),)
     PORTS = (
-        Port("count", "sensor", "int", about="workpieces in it", optional=True, low=0, high=10_000),
+        Port("count", "sensor", "int", about="workpieces in it", optional=True),
         Port("full", "sensor", about="no room is left", optional=True),
     )
     LINKS = ()

@@ -143,7 +143,7 @@ class Place(Carrier):
 
 
 class Nest(Place):
-    """A fixture: what lies in it is located, and can be worked on. It lets go while ``release`` is on."""
+    """A fixture: what lies in it is located, and can be worked on. It passes on while ``release`` is on."""
 
     ABOUT = "nest, one workpiece"
     PORTS = (*Place.PORTS, Port("release", "actuator", about="lets the workpiece pass on", optional=True))
@@ -151,7 +151,7 @@ class Nest(Place):
 
     def start(self) -> None:
         super().start()
-        self.released = True
+        self.released = False
 
     def drive(self, port: str, value: Scalar) -> None:
         if port == "release":

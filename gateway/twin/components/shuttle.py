@@ -32,9 +32,9 @@ class Shuttle(Place):
         *Place.PARAMS,
     )
     PORTS = (
-        Port("target", "actuator", "int", about="stop", low=0, high=15),
+        Port("target", "actuator", "int", about="stop"),
         *Place.PORTS,
-        Port("position", "sensor", "real", "mm", "along the track", optional=True, low=0, high=750_000),
+        Port("position", "sensor", "real", "mm", "along the track", optional=True),
         Port("in-position", "sensor", about="at the stop it was sent to", optional=True),
     )
     LINKS = (*Carrier.LINKS, Link("second", Carrier, optional=True))
