@@ -16,7 +16,7 @@ RELEASES = (
     "Auto", "Manual", "Work", "Ack", "Take", "Give", "Move", "Good", "Lock", "StationFault", "StationBusy"
 )  # fmt: skip
 """The inputs that the station's program knows by name, besides ports, jogs and ``Outlet : INT``."""
-STATES = ("Done", "Home", "Fault", "Placed", "Ok", "Reset")
+STATES = ("Done", "Home", "Fault", "Placed", "Holds", "Ok", "Reset")
 """The outputs that the station's program knows by name, besides the actuators."""
 
 

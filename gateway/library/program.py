@@ -279,7 +279,7 @@ class _Writer:
             "Ack": "Acknowledge.Q",
             "Take": "State = EMPTY",
             "Give": "State = LEAVING",
-            "Move": "State = EMPTY OR State = LEAVING OR State = RETURNING",
+            "Move": self.moving(),
             "Good": "Good",
             "Lock": self.locked(unit),
             "StationFault": "State = FAULT",
@@ -299,6 +299,16 @@ class _Writer:
         for name, text in unit.group.entry.program.items():
             own = unit.entry.program.get(name)
             yield name, literal(pattern.inputs[name], own.text if own else unit.value(text.text))
+
+    def moving(self) -> str:
+        """When workpieces may move: also to clear it, once all that works on them is out of the way."""
+        away = [f"{_instance(u)}.Home" for u in self.units if u.hears("Work") and u.tells("Home")]
+        states = ["State = EMPTY", "State = LEAVING", "State = RETURNING"]
+        states.append(" AND ".join(["State = HOMING", *away]))
+        placed = [self.composition.units[name] for name in self.composition.placed]
+        if placed and all(unit.tells("Holds") for unit in placed):
+            states.append("State = DONE")
+        return " OR ".join(states)
 
     def limited(self, jog: str) -> str:
         """A number to go to by hand, held within its range."""

@@ -22,9 +22,12 @@ from rig.procedures.sequence import test_sequence as check_sequence
 
 NAMES = load_library().names
 WORKING = [
-    name for name in NAMES if any(port.port.kind == "bool" for port in group_of(name).actuators)
-    and group_of(name).entry.shows.work
-]  # fmt: skip
+    name
+    for name in NAMES
+    if (group := load_library().group(name, [])) is not None
+    and any(port.port.kind == "bool" for port in group.actuators)
+    and group.entry.shows.work
+]
 OFF = 100_000_000  # ns, until what the controller was told shows at its outputs
 
 
