@@ -71,6 +71,10 @@ class Shim(msgspec.Struct, frozen=True):
             self.heartbeat: now // self.period % LAST_BEAT + 1,
         }
 
+    def next_sign(self, now: int) -> int:
+        """When ``signs`` change next after ``now``."""
+        return (now // self.period + 1) * self.period
+
     def refuses(self, ref: TagRef) -> bool:
         """Whether a force of ``ref`` would speak in the gateway's name."""
         return ref.tag in self.inputs or ref == self.commissioning

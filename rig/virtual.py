@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import heapq
 from collections.abc import Callable, Mapping
 
 from gateway.cell.cell import Asked, Cell, Inputs, Outputs
 from gateway.controller.compile import Program
-from gateway.controller.couplers import coupler_view
-from gateway.controller.mapping import Direct, Loopback
-from gateway.controller.modules import Polled, ranges
-from gateway.controller.runtime import VirtualController
-from gateway.errors import DeviceRefused
-from gateway.field.drivers.base import not_held
-from gateway.field.served import left_out
-from gateway.field.serving.tables import Tables
-from gateway.field.serving.variables import Variables
-from gateway.field.tags import Tag
-from gateway.field.types import Value
+from gateway.controller.devices import VirtualDevices
 from gateway.net.messages import (
     Abort,
     Acquire,
@@ -32,89 +20,12 @@ from gateway.net.messages import (
     Run,
     Trace,
 )
-from gateway.station import Station
-from rig.backend import (
-    LEASE_RENEW,
-    LEASE_TTL,
-    SLACK,
-    Backend,
-    Begun,
-    GatewayGone,
-    RigFault,
-    RoundTrip,
-    Script,
-)
+from rig.backend import LEASE_RENEW, LEASE_TTL, SLACK, GatewayGone, RigFault, RoundTrip, Script
 from rig.line import Line, LineStation
+from rig.schedule import Schedule
 
 OPERATOR = "rig"
-
-
-class VirtualDevices:
-    """A station's devices around its virtual controller, as servers without a wire."""
-
-    def __init__(self, station: Station, controller: VirtualController) -> None:
-        program, memory = controller.program, controller.memory
-        modules = [*station.having("coupler"), *station.having("served")]
-        where = dict(zip([each.name for each in modules], ranges(each.at for each in modules), strict=True))
-        main = station.controller
-        self._clients: dict[str, Direct] = {main.name: Loopback(main.protocol, program, memory)}
-        for each in station.having("coupler"):
-            view = coupler_view(each.protocol, program, memory, where[each.name])
-            self._clients[each.name] = Direct(view)
-        self._images: dict[str, Tables | Variables] = {}
-        self._polled: list[tuple[Polled, Tables | Variables]] = []
-        self._outputs: dict[str, Value] = {}  # of served devices
-        self._polls = 0
-        for each in station.having("served"):
-            tags = [tag for tag in station.tags.values() if tag.device == each.name]
-            kind = Tables if each.protocol == "modbus" else Variables
-            image = self._images[each.name] = kind(tags, lambda: None)
-            polled = Polled(program, memory, each.protocol, where[each.name])
-            self._polled.append((polled, image))
-
-    @property
-    def left_out(self) -> dict[str, str]:
-        """The tags of served devices that the controller leaves out."""
-        if self._polls == 0:
-            return {}
-        return {n: left_out(tag) for image in self._images.values() for n, tag in image.unpolled.items()}
-
-    def poll_inputs(self) -> None:
-        """The controller reads the modules that it polls."""
-        for polled, image in self._polled:
-            read = [tag for tag in polled.tags.values() if tag.direction == "output"]
-            if isinstance(image, Variables):
-                image.asked(tag.text for tag in read)
-            for tag in read:
-                with contextlib.suppress(DeviceRefused):  # not declared: it stays as it is
-                    polled.take({tag.name: Direct(image).read(tag.address, tag.type)})
-
-    def poll_outputs(self) -> None:
-        """The controller writes the modules that it polls."""
-        for polled, image in self._polled:
-            for name, value in polled.give().items():
-                tag = polled.tags[name]
-                with contextlib.suppress(DeviceRefused):
-                    Direct(image).write(tag.address, tag.type, value)
-        self._polls += 1
-
-    def write(self, tag: Tag, value: Value) -> str:
-        """The gateway writes an input; what it then finds wrong there ("": nothing). DeviceRefused."""
-        if tag.device in self._images:
-            self._images[tag.device].put({tag.name: value})
-            return ""
-        client = self._clients[tag.device]
-        client.write(tag.address, tag.type, tag.to_device(value))
-        if not tag.verify:
-            return ""
-        return not_held(tag, value, tag.from_device(client.read(tag.address, tag.type)))
-
-    def read(self, tag: Tag) -> Value:
-        """The gateway reads an output; DeviceRefused."""
-        if tag.device in self._images:
-            self._outputs |= self._images[tag.device].changes()
-            return self._outputs[tag.name]
-        return tag.from_device(self._clients[tag.device].read(tag.address, tag.type))
+RENEW = ("", "renew")  # of all leases
 
 
 class VirtualStation:
@@ -122,76 +33,57 @@ class VirtualStation:
 
     def __init__(self, lined: LineStation, program: Program, now: int) -> None:
         self.station = lined.station
-        self.controller = VirtualController(program)
         self.cell = Cell(lined.station, lined.neighbours, now, epoch=lined.station.id)
-        self.devices = VirtualDevices(lined.station, self.controller)
+        self.devices = VirtualDevices(lined.station, program)
         self.asked: list[Asked] = []
         self.coupled: list[tuple[str, Coupling]] = []
         self._ticket = 0
-        self._refused: dict[str, str] = {}
-        self._image: dict[str, Value] = {}
-
-    def scan(self, now: int) -> None:
-        """One scan of the controller, between reading and writing the modules that it polls."""
-        self.devices.poll_inputs()
-        self.controller.scan(now)
-        self.devices.poll_outputs()
+        self._stepped: int | None = None
 
     def step(self, now: int) -> Outputs:
         """One scan of the gateway: read, step the cell, write."""
         asked, self.asked = tuple(self.asked), []
         coupled, self.coupled = tuple(self.coupled), []
-        image = self._read()
-        refused = self._refused | self.devices.left_out
-        seen = Inputs(image, True, 0, now, self._ticket, asked, coupled, refused)
+        idle = 0 if self._stepped is None else (now - self._stepped) // self.station.scan - 1
+        self._stepped = now
+        image = self.devices.read()
+        refused = self.devices.refused
+        seen = Inputs(image, True, 0, now, self._ticket, asked, coupled, refused, idle=idle)
         out = self.cell.step(now, seen)
         self._ticket = out.ticket
-        for name, value in out.writes.items():
-            try:
-                wrong = self.devices.write(self.station.tags[name], value)
-            except DeviceRefused as refused:
-                wrong = str(refused)
-            if wrong:
-                self._refused[name] = wrong
-            else:
-                self._refused.pop(name, None)
-        # A refused write is told once and not tried again until the value changes, as on the wire.
+        self.devices.write(out.writes)
         self.cell.took(out.writes)
         return out
 
-    def _read(self) -> dict[str, Value]:
-        changed: dict[str, Value] = {}
-        for tag in self.station.outputs:
-            try:
-                value = self.devices.read(tag)
-            except DeviceRefused as refused:
-                self._refused[tag.name] = str(refused)
-                continue
-            if tag.name not in self._image or self._image[tag.name] != value:
-                self._image[tag.name] = changed[tag.name] = value
-        return changed
 
+class VirtualBackend:
+    """Drives all stations of ``line``; ``programs`` are the compiled programs by station.
 
-class VirtualBackend(Backend):
-    """Drives all stations of ``line``; ``programs`` are the compiled programs by station."""
+    The controller scans at its period, the gateway half a period later: never in step with it. Scans that
+    can change nothing are left out, unless ``every_scan``; what happens is the same.
+    """
 
     mode = "virtual"
 
-    def __init__(self, line: Line, programs: Mapping[str, Program]) -> None:
-        self.time = 0
-        self.scans = 0
+    def __init__(self, line: Line, programs: Mapping[str, Program], every_scan: bool = False) -> None:
+        self.scans = 0  # of controllers, that were done
         self.stations = {
             name: VirtualStation(lined, programs[name], 0) for name, lined in line.stations.items()
         }
+        self._every_scan = every_scan
         self._request = 0
         self._replies: dict[int, ReplyBody] = {}
         self._tokens: dict[str, int] = {}
-        self._renew_at = 0
-        # The controller scans at its period, the gateway half a period later: never in step with it.
-        self._due: list[tuple[int, int, str, str]] = []
-        for order, (name, each) in enumerate(self.stations.items()):
-            heapq.heappush(self._due, (0, order, "scan", name))
-            heapq.heappush(self._due, (each.station.scan // 2, order, "step", name))
+        self._schedule = Schedule()
+        for name, each in self.stations.items():
+            self._schedule.add((name, "scan"), 0, each.station.scan)
+            self._schedule.add((name, "step"), each.station.scan // 2, each.station.scan)
+        self._schedule.add(RENEW, 0, LEASE_RENEW)
+
+    @property
+    def time(self) -> int:
+        """The virtual clock, ns."""
+        return self._schedule.now
 
     def now(self) -> int:
         """The virtual clock, ns."""
@@ -208,16 +100,15 @@ class VirtualBackend(Backend):
             raise RigFault(f"{station}: no lease: {reply}")
         self._tokens[station] = reply.token
 
-    def begin(self, scripts: Mapping[str, Script]) -> Begun:
-        """Begin scripts on several stations at once."""
-        return Begun(
-            scripts,
-            {name: self._ask(name, Run(self._tokens[name], *script)) for name, script in scripts.items()},
-        )
-
-    def finish(self, begun: Begun, out: int = 0) -> dict[str, Trace]:
-        """Wait for scripts to end; with ``out`` until so many workpieces are out."""
-        requests, limit = begun.requests, begun.limit
+    def run(self, scripts: Mapping[str, Script], out: int = 0) -> dict[str, Trace]:
+        """Run scripts on several stations at once; with ``out`` until so many workpieces are out."""
+        requests = {
+            name: self._ask(
+                name, Run(self._tokens[name], script.actions, script.watch, script.tail, script.keep)
+            )
+            for name, script in scripts.items()
+        }
+        limit = max(script.limit for script in scripts.values()) + SLACK
         asked = set(requests.values())
         if out:
             self._until(limit, lambda: self._out() >= out or not self._replies.keys().isdisjoint(asked))
@@ -237,7 +128,7 @@ class VirtualBackend(Backend):
 
     def _ask(self, station: str, command: Command) -> int:
         self._request += 1
-        self.stations[station].asked.append(Asked(OPERATOR, self._request, command))
+        self._tell(station, Asked(OPERATOR, self._request, command))
         return self._request
 
     def _wait(self, requests: list[int], limit: int) -> list[ReplyBody]:
@@ -257,23 +148,39 @@ class VirtualBackend(Backend):
         return sum(script.out for script in scripts if script is not None)
 
     def _next(self) -> None:
-        """The next scan of any controller or gateway."""
-        at, order, what, name = heapq.heappop(self._due)
-        each = self.stations[name]
-        heapq.heappush(self._due, (at + each.station.scan, order, what, name))
-        self.time = at
-        if at >= self._renew_at:
-            self._renew_at = at + LEASE_RENEW
+        """The next scan of any controller or gateway that may do anything, or the renewal of the leases."""
+        job = self._schedule.next()
+        name, what = job
+        if job == RENEW:
             for station, token in self._tokens.items():
-                self.stations[station].asked.append(Asked(OPERATOR, 0, Renew(token)))
-        if what == "scan":
-            self.scans += 1
-            each.scan(at)
-            return
-        out = each.step(at)
+                self._tell(station, Asked(OPERATOR, 0, Renew(token)))
+            self._schedule.again(job, 0)
+        elif what == "scan":
+            self._scan(name)
+        else:
+            self._step(name)
+
+    def _scan(self, name: str) -> None:
+        self.scans += 1
+        devices = self.stations[name].devices
+        if devices.scan(self.time):
+            self._schedule.wake((name, "step"))
+        self._schedule.again((name, "scan"), 0 if self._every_scan else devices.due())
+
+    def _step(self, name: str) -> None:
+        each = self.stations[name]
+        out = each.step(self.time)
+        if out.writes:
+            self._schedule.again((name, "scan"), each.devices.due())
         for _, request, body in out.replies:
             if request:
                 self._replies[request] = body
         for neighbour, message in out.couple:
             if neighbour in self.stations:
                 self.stations[neighbour].coupled.append((name, message))
+                self._schedule.wake((neighbour, "step"))
+        self._schedule.again((name, "step"), 0 if self._every_scan else each.cell.due())
+
+    def _tell(self, station: str, asked: Asked) -> None:
+        self.stations[station].asked.append(asked)
+        self._schedule.wake((station, "step"))

@@ -40,6 +40,8 @@ from gateway.station import Station
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import GONE, Happening, Kind, Workpiece
 
+EARLY = 1_000  # ns: by so much carriers, which allow for rounding, may be ahead of their events
+
 
 class Cell:
     """One station's decisions. ``stored`` is the journal as found; ``epoch`` names the journal itself."""
@@ -76,6 +78,7 @@ class Cell:
         self._ticket = 0
         self._out = Outputs()
         self._now = now
+        self._quiet = False  # the last step found nothing to do
         self.couplings = Couplings(
             station, neighbours, self.twin, stored, epoch, self._journal, self._happened
         )
@@ -103,7 +106,10 @@ class Cell:
     def step(self, now: int, seen: Inputs) -> Outputs:
         """One scan at ``now`` ns (never before the last): take ``seen``, say what to do."""
         self._now = now
-        self.twin.advance(now)
+        before = self._stage
+        happened = self.twin.advance(now)
+        if self.script is not None:
+            self.script.scans += seen.idle
         self._see(seen)
         if self.lease.expired(now):
             self._end_lease(f"lease of {self.lease.holder} ran out")
@@ -130,7 +136,32 @@ class Cell:
         out.writes = self._reachable(self.gate.writes(wanted))
         out.couple = self.couplings.tell(now, self.values if self.link else None)
         out.ticket = self._ticket
+        self._quiet = not happened and seen.quiet and out.quiet and self._stage == before
         return out
+
+    def due(self) -> int | None:
+        """From when on a step may do anything, ns, if until then nothing is read or received; None: never.
+
+        In the past: the next one may. Each step that does something is followed by one that finds nothing to
+        do, so that after it only time can change anything, at instants that are known. Steps before that may
+        be left out; the next one is told how many.
+        """
+        if not self._quiet or self._out.journal or self._out.events or self._driven_safe or self._waiting:
+            return self._now
+        event = self.twin.due()
+        dues = [
+            None if event is None else event - EARLY,
+            self.lease.expires if self.lease.holder is not None else None,
+            self.couplings.due(self._now),
+            self.pulses.due(),
+            self.script.due() if self.script is not None else None,
+            self.station.shim.next_sign(self._now) if self.station.shim is not None else None,
+        ]
+        return min((due for due in dues if due is not None), default=None)
+
+    @property
+    def _stage(self) -> tuple[Script | None, object]:
+        return self.script, None if self.script is None else self.script.stage
 
     @property
     def link(self) -> bool:

@@ -17,7 +17,6 @@ from gateway.twin.workpiece import Happening, Kind, Workpiece
 
 HEARTBEAT = 200_000_000
 SILENCE = 1_000_000_000
-NOTICES = 200_000_000  # how long whoever takes workpieces beyond the line shows that one has come, ns
 BY = "by "  # before an outlet that is not the main one
 Stored = Mapping[tuple[str, str], bytes]
 Journal = Callable[[str, str, bytes | None], None]
@@ -66,9 +65,9 @@ class Couplings:
         self.feeding: list[tuple[str, Workpiece]] = []  # by a script: not ours before there is room
         self.returning: list[Workpiece] = []  # ours since before a restart, until there is room
         self._untakable = ""
-        self._brought: set[str] = set()  # carriers at inlets, fed since these last refused
-        self._shown: Mapping[str, Value] = {}  # what the controller put out when we were last told
-        self._beyond: dict[str, int] = {}  # outlet out of the line -> when another may come
+        self._watched = {*station.inlets.values(), *filter(None, (station.reentry,))}
+        for carrier in self._watched:
+            twin.carrier(carrier).subscribe_room(lambda: None)
         self._journal, self._happened = journal, happened
         self._known = {
             *neighbours.upstream, *neighbours.downstream.values(), *neighbours.listen, *neighbours.tell
@@ -169,12 +168,9 @@ class Couplings:
         return heard is not None and now - heard < SILENCE
 
     def signals(self, now: int) -> dict[str, Value]:
-        """Our inputs that neighbours drive, as far as they are there; beyond the line somebody takes all."""
+        """Our inputs that neighbours drive, as far as they are there."""
         values: dict[str, Value] = {}
         if not self.isolated:
-            for outlet, ready in self.station.handshake.readies.items():
-                if outlet not in self.neighbours.downstream:
-                    values[ready] = now >= self._beyond.get(outlet, now)
             for neighbour, listened in self.neighbours.listen.items():
                 if self.hears(neighbour, now):
                     values.update({t: self._signals[t] for t in listened if t in self._signals})
@@ -218,21 +214,13 @@ class Couplings:
             self._offer(now, outlet, carrier)
 
     def _feed(self) -> None:
-        """Whoever brings workpieces heeds what the station says of its inlet, as a neighbour does."""
-        takes = self.station.handshake.takes
-        shut = {self.station.inlets[inlet] for inlet, tag in takes.items() if not self._shown.get(tag)}
-        self._brought -= shut
-        full = shut | self._brought
-        doors = {self.station.inlets[inlet] for inlet in takes}
+        full: set[str] = set()
         for each in tuple(self.feeding):
             carrier, workpiece = each
             if carrier in full or not self.twin.carrier(carrier).admits(workpiece):
                 full.add(carrier)
                 continue
             self.feeding.remove(each)
-            if carrier in doors:
-                self._brought.add(carrier)
-                full.add(carrier)
             self._enter(carrier, workpiece, "")
 
     def _offer(self, now: int, outlet: str, carrier: str) -> None:
@@ -242,7 +230,6 @@ class Couplings:
         if waiting is None or waiting.id in self.on_offer() or (sender is not None and sender.pending):
             return
         if self.isolated or neighbour is None or sender is None:
-            self._beyond[outlet] = now + NOTICES
             self._leave(waiting, "left" if self.isolated else "finished", outlet, "")
         elif self.hears(neighbour, now):
             sender.begin(now, waiting, self._epochs[neighbour])
@@ -273,7 +260,6 @@ class Couplings:
         neighbours fall back to their safe values.
         """
         messages, self._answers = self._answers, []
-        self._shown = values or {}
         for neighbour, names in self.neighbours.tell.items():
             said = {name: values[name] for name in names if name in values} if values is not None else {}
             at, told = self._told.get(neighbour, (now - HEARTBEAT, {}))
@@ -288,12 +274,33 @@ class Couplings:
                     messages.append((neighbour, offer))
         return messages
 
+    def due(self, now: int) -> int | None:
+        """From when on time alone may change what is sent, heard or let in; None: never.
+
+        Room on the carriers that are watched comes about at an event of the twin; on others it is looked for
+        at each scan.
+        """
+        entering = {carrier for carrier, _ in self.feeding}
+        if self.returning and self.station.reentry is not None:
+            entering.add(self.station.reentry)
+        if self._answers or not entering <= self._watched:
+            return now
+        dues: list[int | None] = [
+            self._told[neighbour][0] + HEARTBEAT if neighbour in self._told else now
+            for neighbour in self.neighbours.tell
+        ]
+        dues += [heard + SILENCE for heard in self._heard.values() if now - heard < SILENCE]
+        dues += [
+            sender.repeats for (_, neighbour), sender in self._senders.items() if self.hears(neighbour, now)
+        ]
+        dues += [receiver.ends for receiver in self._receivers.values()]
+        return min((due for due in dues if due is not None), default=None)
+
     def reset(self) -> None:
         """Take every workpiece off by hand; an offer that is under way means nothing any more."""
         gone = self.contents()
         self.feeding.clear()
         self.returning.clear()
-        self._brought.clear()
         self.twin.reset()
         for (outlet, neighbour), sender in self._senders.items():
             if sender.pending is not None:

@@ -67,6 +67,11 @@ class Sender:
         transfer = self.transfer
         return Offer(self.epoch, transfer.number, self.transfer.workpiece, self.outlet, transfer.taker)
 
+    @property
+    def repeats(self) -> int | None:
+        """From when on the offer is due; None: nothing is on offer."""
+        return None if self.pending is None else self._next
+
     def accepted(self, now: int, message: Accept) -> tuple[Workpiece, int | None] | None:
         """The workpiece that is the neighbour's now, with offer to accept in ns (None: not known, it was
         offered before this gateway started); None for an old answer."""
@@ -116,6 +121,11 @@ class Receiver:
         if now - self._heard > 2 * REPEAT:
             self.waiting = None
         return self.waiting
+
+    @property
+    def ends(self) -> int | None:
+        """From when on the offer that waits counts as withdrawn; None: none waits."""
+        return None if self.waiting is None else self._heard + 2 * REPEAT + 1
 
     def take(self) -> tuple[Received, Accept, Workpiece]:
         """There is room: what to journal, then to answer, and the workpiece that is ours now."""

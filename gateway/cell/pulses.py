@@ -62,6 +62,11 @@ class Pulses:
                 found[tag] = shown.level ^ shown.due(now)
         return found
 
+    def due(self) -> int | None:
+        """From when on an edge that waits may be shown; None: none waits."""
+        shown = [self._inputs[tag] for tag in self._waiting]
+        return min((0 if each.since is None else each.since + each.hold for each in shown), default=None)
+
     def shown(self, now: int) -> dict[str, int]:
         """This scan is at ``now`` and is done; gives how many pulses were missed since the last, by tag."""
         for tag in list(self._waiting):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gateway.cell.quality import Quality
 from gateway.field.types import Value
-from gateway.net.messages import Command, Coupling, ReplyBody, StationEvent
+from gateway.net.messages import Command, Coupling, Renew, ReplyBody, Signals, StationEvent
 
 
 class Change(NamedTuple):
@@ -31,7 +31,7 @@ class Inputs(NamedTuple):
     every device is connected, ``late`` is how late this scan is (ns; 0 within a scan), ``persisted`` the last
     journal ticket on the disk, ``refused`` what the devices refuse at present, by tag, ``lost`` the devices
     that are not connected and why (left out without ``link``: all of them), ``uncertain`` the tags whose
-    value a device itself doubts."""
+    value a device itself doubts, ``idle`` how many scans before this one were left out: see ``Cell.due``."""
 
     image: Mapping[str, Value] = {}
     link: bool = True
@@ -43,6 +43,12 @@ class Inputs(NamedTuple):
     refused: Mapping[str, str] = {}
     lost: Mapping[str, str] = {}
     uncertain: Collection[str] = ()
+    idle: int = 0
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing was read, nothing was late, and nobody asked for more than to keep the lease."""
+        return not (self.image or self.late) and all(isinstance(each.command, Renew) for each in self.asked)
 
 
 class Outputs:
@@ -59,3 +65,10 @@ class Outputs:
         self.replies: list[tuple[str, int, ReplyBody]] = []
         self.couple: list[tuple[str, Coupling]] = []
         self.events: list[StationEvent] = []
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it says nothing but that the gateway is still there."""
+        said = self.journal or self.writes or self.changed or self.quality or self.events
+        answered = any(request for _, request, _ in self.replies)
+        return not said and not answered and all(isinstance(each, Signals) for _, each in self.couple)

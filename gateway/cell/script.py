@@ -140,6 +140,23 @@ class Script:
                 self.ended = "done"
         return acted
 
+    @property
+    def stage(self) -> tuple[int, bool, str]:
+        """Another one after each progress."""
+        return len(self.marks), self._begun, self.ended
+
+    def due(self) -> int | None:
+        """From when on it may make progress while nothing changes; None: never."""
+        if self.ended:
+            return 0
+        if len(self.marks) == len(self.run.actions):
+            return self._tail_until or 0
+        action = self.run.actions[len(self.marks)]
+        if not self._begun:
+            return 0
+        spans = (getattr(action, name, None) for name in ("limit", "duration"))
+        return min((self._action_began + span for span in spans if span is not None), default=None)
+
     def _begin(self, action: Action, station: Station) -> bool:
         """Start ``action``; whether that changed the station."""
         match action:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+SETTLED = 16  # time constants, after which an exponential is at its target: 1e-7 is left of the way
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
 
@@ -46,7 +47,7 @@ class Polynomial(msgspec.Struct, frozen=True):
 
 
 class Exponential(msgspec.Struct, frozen=True):
-    """From ``value`` towards ``target``, by 63 % of what is left in every ``tau`` ns."""
+    """From ``value`` towards ``target``, by 63 % of what is left in every ``tau`` ns, until it is settled."""
 
     start: int
     value: float
@@ -55,15 +56,19 @@ class Exponential(msgspec.Struct, frozen=True):
 
     def at(self, now: int) -> float:
         """The value at ``now``."""
-        return self.target + (self.value - self.target) * math.exp((self.start - now) / self.tau)
+        gone = self._gone(now)
+        return self.target if gone >= SETTLED else self.target + (self.value - self.target) * math.exp(-gone)
+
+    def _gone(self, now: int) -> float:
+        return (now - self.start) / self.tau
 
     def speed_at(self, now: int) -> float:
         """The speed at ``now``, per second."""
         return (self.target - self.at(now)) * SECOND / self.tau
 
     def rests(self, now: int) -> bool:
-        """Whether its value stays as it is from ``now`` on, for the rest is too little to be a number."""
-        return self.at(now) == self.target
+        """Whether its value stays as it is from ``now`` on."""
+        return self.value == self.target or self._gone(now) >= SETTLED
 
     def reaches(self, level: float, since: int) -> int | None:
         """The first instant from ``since`` on at which it has reached ``level``; None if it never does."""
@@ -72,7 +77,8 @@ class Exponential(msgspec.Struct, frozen=True):
             return since
         if (level - here) * (self.target - level) <= 0:  # behind it, or the target itself, never reached
             return None
-        return since + math.ceil(self.tau * math.log((self.target - here) / (self.target - level)))
+        due = since + math.ceil(self.tau * math.log((self.target - here) / (self.target - level)))
+        return min(due, self.start + math.ceil(SETTLED * self.tau))
 
 
 Segment = Polynomial | Exponential
