@@ -190,7 +190,7 @@ class Checker:
         try:
             if ref.bit >= 0:
                 return boolean(text.text)
-            return tag.parse(text.text)
+            return tag.part(ref).parse(text.text)
         except ValueError as error:
             what, _, hint = str(error).partition("; ")
             self.complain(text.line, f"{where}: {ref}: {what}", hint)

@@ -79,6 +79,17 @@ class Reading:
                 bits |= {bit for bit in range(changed.bit_length()) if changed >> bit & 1}
         return bits
 
+    def moved_elements(self, tag: str, start: int) -> set[int]:
+        """The elements of an array that changed after ``start``, from 0."""
+        before = self.value(TagRef(tag), start)
+        found: set[int] = set()
+        for at, value in self._changes.get(tag, ()):
+            if at > start and isinstance(value, tuple) and isinstance(before, tuple):
+                found |= {
+                    index for index, pair in enumerate(zip(value, before, strict=True)) if pair[0] != pair[1]
+                }
+        return found
+
     def lateness(self, start: int, end: int) -> int:
         """How late scans were, in sum, between two instants: the measurement's uncertainty."""
         return sum(late for at, late in self.trace.overruns if start <= at <= end + late)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
+from gateway.field.compound import ArrayType
 from gateway.field.tags import Tag, TagRef, check_ref
 from gateway.field.types import Value
 from gateway.net.messages import (
@@ -111,11 +112,13 @@ def _refuses_sign(ref: TagRef, station: Station) -> str:
 
 def _refuses_value(ref: TagRef, value: Value, station: Station) -> str:
     """A force holds exactly what was asked: nothing is clipped or rounded in silence."""
-    tag = station.tags[ref.tag]
+    tag = station.tags[ref.tag].part(ref)
     if ref.bit >= 0 or tag.type.kind == "bool":
         return "" if isinstance(value, bool) else f"{ref} is one bit; force it to true or false"
+    if isinstance(tag.type, ArrayType):
+        return _refuses_row(ref, value, tag.type.count, station)
     if not tag.is_number:
-        return _refuses_row(ref, value, tag)
+        return _refuses_text(ref, value, tag)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return f"{ref} is a number; {value} is none"
     if not tag.in_range(value):
@@ -125,11 +128,16 @@ def _refuses_value(ref: TagRef, value: Value, station: Station) -> str:
     return ""
 
 
-def _refuses_row(ref: TagRef, value: Value, tag: Tag) -> str:
-    """As above, of a text or an array."""
-    written = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+def _refuses_row(ref: TagRef, value: Value, count: int, station: Station) -> str:
+    if not isinstance(value, tuple) or len(value) != count:
+        return f"{ref} has {count} elements; {show(value)} is not as many"
+    wrong = (_refuses_value(TagRef(ref.tag, -1, n), each, station) for n, each in enumerate(value))
+    return next(filter(None, wrong), "")
+
+
+def _refuses_text(ref: TagRef, value: Value, tag: Tag) -> str:
     try:
-        fits = isinstance(written, str) and tag.parse(written) == value and tag.in_range(value)
+        fits = isinstance(value, str) and tag.parse(value) == value
     except ValueError:
         fits = False
     return "" if fits else f"{show(value)} is no value of {ref}, {tag.type.name}"

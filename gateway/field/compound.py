@@ -59,11 +59,12 @@ class StringType(DataType, frozen=True):
 
 
 class ArrayType(DataType, frozen=True):
-    """``count`` values of one type, each ``stride`` bits after the one before."""
+    """``count`` values of one type, each ``stride`` bits after the one before; ``first`` is as declared."""
 
     element: DataType = TYPES["INT"]
     count: int = 0
     stride: int = 0
+    first: int = 0
 
     def pack(self, value: Value) -> bytes:
         assert isinstance(value, tuple), f"{value!r} is no {self.name}"
@@ -120,7 +121,7 @@ def read_type(text: str) -> DataType:
         raise ValueError(f"{text!r}: an array has 1 to {MOST} plain elements; write ARRAY[0..9] OF INT")
     return ArrayType(
         f"ARRAY[{first}..{last}] OF {element.name}", "array", count * element.bits, "", element.low,
-        element.high, "ABCD", element, count, element.bits,
+        element.high, "ABCD", element, count, element.bits, first,
     )  # fmt: skip
 
 

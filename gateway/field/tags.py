@@ -15,6 +15,7 @@ from gateway.field.conversion import Conversion, Range, read_range
 from gateway.field.derive import check_formulas
 from gateway.field.formula import Formula, read_formula
 from gateway.field.placement import check_overlaps, check_width
+from gateway.field.refs import Ref, TagRef, read_ref
 from gateway.field.scaling import Bad, engineering_range, read_conversion, told
 from gateway.field.types import OPCUA_TYPES, TYPES, DataType, Order, Scalar, Value, read_order
 from gateway.units import UNITS, duration
@@ -25,42 +26,6 @@ __all__ = [
 ]  # fmt: skip
 
 Direction = Literal["input", "output"]
-
-
-class TagRef(NamedTuple):
-    """A tag, or one bit of a tag: ``seen`` or ``seen.3`` (``bit`` -1 for the whole)."""
-
-    tag: str
-    bit: int = -1
-
-    def __str__(self) -> str:
-        return self.tag if self.bit < 0 else f"{self.tag}.{self.bit}"
-
-    def of(self, value: Value) -> Value:
-        """This reference's part of the tag's value."""
-        if self.bit < 0:
-            return value
-        assert isinstance(value, int), f"{value!r} has no bits"
-        return bool(value >> self.bit & 1)
-
-    def into(self, value: Value, part: Value) -> Value:
-        """The tag's value with this reference's part replaced."""
-        if self.bit < 0:
-            return part
-        assert isinstance(value, int), f"{value!r} has no bits"
-        mask = 1 << self.bit
-        return int(value | mask if part else value & ~mask)
-
-
-def read_ref(text: str) -> TagRef:
-    """Read ``tag`` or ``tag.bit``."""
-    tag, dot, bit = text.partition(".")
-    if not tag or (dot and not (bit.isascii() and bit.isdecimal() and len(bit) < 3 and int(bit) < 64)):
-        raise ValueError(f"{text!r} does not name a tag or its bit; write for example seen.3")
-    return TagRef(tag, int(bit) if dot else -1)
-
-
-Ref = Annotated[TagRef, read_ref]
 
 
 class TagEntry(msgspec.Struct, frozen=True, rename="kebab"):
@@ -141,6 +106,10 @@ class Tag(msgspec.Struct, frozen=True):
     def plain(self) -> DataType:
         """The type, or that of an array's elements."""
         return self.type.element if isinstance(self.type, ArrayType) else self.type
+
+    def part(self, ref: TagRef) -> Tag:
+        """The tag as ``ref`` to it has it: for an element one of the element's type, else this."""
+        return self if ref.element < 0 else msgspec.structs.replace(self, type=self.plain)
 
     @property
     def is_number(self) -> bool:
@@ -343,14 +312,31 @@ def check_ref(
     if tag is None:
         complain(line, f"{what} {ref} is not a tag of this station", _known(ref.tag, tags))
         return None
-    unsigned = tag.type.kind in ("bits", "int") and tag.type.low == 0  # a sign is no bit to set alone
-    if ref.bit >= 0 and not (unsigned and ref.bit < tag.type.bits):
-        complain(line, f"{what} {ref}: {tag.type.name} has no bit {ref.bit}", "name a bit of a WORD")
+    if ref.element >= 0 and (wrong := _no_element(ref, tag.type)):
+        complain(line, f"{what} {ref}: {wrong[0]}", wrong[1])
         return None
-    if boolean and ref.bit < 0 and tag.type.kind != "bool":
-        complain(line, f"{what} {ref} is a {tag.type.name}", "name a BOOL or one bit, such as command.0")
+    kind = tag.part(ref).type
+    unsigned = kind.kind in ("bits", "int") and kind.low == 0  # a sign is no bit to set alone
+    if ref.bit >= 0 and not (unsigned and ref.bit < kind.bits):
+        complain(line, f"{what} {ref}: {kind.name} has no bit {ref.bit}", "name a bit of a WORD")
+        return None
+    if boolean and ref.bit < 0 and kind.kind != "bool":
+        complain(line, f"{what} {ref} is a {kind.name}", "name a BOOL or one bit, such as command.0")
         return None
     return tag
+
+
+def _no_element(ref: TagRef, kind: DataType) -> tuple[str, str] | None:
+    """Why a type has no such element, and what would be right."""
+    if not isinstance(kind, ArrayType):
+        return f"{kind.name} has no elements", f"write {ref.tag}"
+    if kind.first:
+        short = f"{kind.element.name}[{kind.count}]"
+        what = f"{kind.name} counts from {kind.first}, and elements are named from 0"
+        return what, f"write its type as {short}, and {ref.tag}[0] for the first"
+    if ref.element >= kind.count:
+        return f"{kind.name} has no element {ref.element}", f"use {ref.tag}[0] to {ref.tag}[{kind.count - 1}]"
+    return None
 
 
 def _check_references(tags: Mapping[str, Tag], complain: Complain) -> None:
@@ -363,7 +349,7 @@ def _check_references(tags: Mapping[str, Tag], complain: Complain) -> None:
                 continue
             if other.direction != wanted:
                 complain(tag.line, f"{tag.name}: {key} {ref} is an {other.direction}", f"name an {wanted}")
-            seen = TYPES["BOOL"] if ref.bit >= 0 else other.type
+            seen = TYPES["BOOL"] if ref.bit >= 0 else other.part(ref).type
             if _family(seen) != _family(tag.type):
                 what = f"{tag.name}: {key} {ref} is a {seen.name}, the tag a {tag.type.name}"
                 complain(tag.line, what, "match them")

@@ -24,7 +24,7 @@ def test_output(output: tuple[StationHandle, Tag], step: StepContext) -> None:
     step.about(tag.name)
     if tag.jog is None:
         pytest.skip("no jog command is declared for it: it cannot be moved alone")
-    jog = station.spec.tags[tag.jog.tag]
+    jog = station.spec.tags[tag.jog.tag].part(tag.jog)
     ends = both_ends(tag if tag.jog.bit >= 0 else jog)
     _same_range(step, tag, jog)
     _follows(step, station, tag, tag.jog, TagRef(tag.name), ends, tolerance(tag))
@@ -36,7 +36,7 @@ def test_input(input: tuple[StationHandle, Tag], step: StepContext) -> None:
     step.about(tag.name)
     if tag.observer is None:
         pytest.skip("no observer is declared for it: reading back would prove the wire to memory only")
-    observer = station.spec.tags[tag.observer.tag]
+    observer = station.spec.tags[tag.observer.tag].part(tag.observer)
     if tag.type.kind == "bits":
         _bits_follow(step, station, tag, tag.observer)
         return
@@ -62,7 +62,8 @@ def _bits_follow(step: StepContext, station: StationHandle, tag: Tag, observer: 
     jogs = {each.jog: TagRef(each.name) for each in spec.outputs if each.jog and each.jog.tag == tag.name}
     commands = [ref for ref in (spec.manual, spec.acknowledge) if ref is not None and ref.tag == tag.name]
     for ref in commands or list(jogs)[:1]:
-        seen, jogged = TagRef(observer.tag, ref.bit), [jogs[ref]] if ref in jogs else []
+        seen = TagRef(observer.tag, ref.bit, observer.element)
+        jogged = [jogs[ref]] if ref in jogs else []
         _follows(step, station, tag, ref, seen, (False, True), 0.0, ref != spec.manual, jogged)
     if not commands and not jogs:
         _follows(step, station, tag, TagRef(tag.name), observer, both_ends(tag), 0.0)

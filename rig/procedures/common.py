@@ -136,14 +136,17 @@ def nothing_else_moves(
     for tag in spec.outputs:
         if tag.name not in moved or TagRef(tag.name) in free:
             continue
-        bits = {ref.bit for ref in free if ref.tag == tag.name}
-        strange = reading.moved_bits(tag.name, start) - bits if _has_bits(tag) else {-1}
-        for bit in sorted(strange):
-            step.fail(f"{TagRef(tag.name, bit)} moved too, and nothing should have moved it", tag.name)
+        for part in sorted(_moved_parts(reading, tag, start) - free):
+            step.fail(f"{part} moved too, and nothing should have moved it", tag.name)
 
 
-def _has_bits(tag: Tag) -> bool:
-    return tag.type.kind == "bits"
+def _moved_parts(reading: Reading, tag: Tag, start: int) -> set[TagRef]:
+    """What moved of a tag that did: bits of a word, elements of an array, or just the tag."""
+    if tag.type.kind == "bits":
+        return {TagRef(tag.name, bit) for bit in reading.moved_bits(tag.name, start)}
+    if tag.type.kind == "array":
+        return {TagRef(tag.name, -1, index) for index in reading.moved_elements(tag.name, start)}
+    return {TagRef(tag.name)}
 
 
 def in_range(step: StepContext, reading: Reading, tag: Tag) -> None:

@@ -187,10 +187,10 @@ def test_one_problem_is_said_at_its_line(tmp_path: Path, old: str, new: str, sta
     [
         ("speed: 501", "trip: set speed: 501 is outside its range; give 0..500"),
         ("run: true", "trip: set run is an output; only inputs can be held"),
-        ("command.x: true", "trip: set 'command.x' does not name a tag or its bit; write for example seen.3"),
+        ("command.x: true", "trip: set 'command.x' does not name a tag or its bit; write seen.3 or row[2]"),
         (
             "command.99: true",
-            "trip: set 'command.99' does not name a tag or its bit; write for example seen.3",
+            "trip: set 'command.99' does not name a tag or its bit; write seen.3 or row[2]",
         ),
         ("next: maybe", "trip: set: next: 'maybe' is not a BOOL; write true or false"),
         ("nxt: true", "trip: set nxt is not a tag of this station; did you mean 'next'?"),

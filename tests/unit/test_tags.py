@@ -66,7 +66,7 @@ def test_references_read_back(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["seen.", "seen.x", "seen.64", "seen.-1", "seen.1.2", ".3", "", "seen.٣"])
 def test_what_is_no_reference(text: str) -> None:
-    with pytest.raises(ValueError, match=r"does not name a tag or its bit; write for example seen\.3"):
+    with pytest.raises(ValueError, match=r"does not name a tag or its bit; write seen\.3 or row\[2\]"):
         read_ref(text)
 
 
