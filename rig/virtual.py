@@ -20,7 +20,7 @@ from gateway.net.messages import (
     Run,
     Trace,
 )
-from rig.backend import LEASE_RENEW, LEASE_TTL, SLACK, GatewayGone, RigFault, RoundTrip, Script
+from rig.backend import LEASE_RENEW, LEASE_TTL, SLACK, Backend, Begun, GatewayGone, RigFault, RoundTrip, Script
 from rig.line import Line, LineStation
 from rig.schedule import Schedule
 
@@ -56,7 +56,7 @@ class VirtualStation:
         return out
 
 
-class VirtualBackend:
+class VirtualBackend(Backend):
     """Drives all stations of ``line``; ``programs`` are the compiled programs by station.
 
     The controller scans at its period, the gateway half a period later: never in step with it. Scans that
@@ -100,15 +100,16 @@ class VirtualBackend:
             raise RigFault(f"{station}: no lease: {reply}")
         self._tokens[station] = reply.token
 
-    def run(self, scripts: Mapping[str, Script], out: int = 0) -> dict[str, Trace]:
-        """Run scripts on several stations at once; with ``out`` until so many workpieces are out."""
-        requests = {
-            name: self._ask(
-                name, Run(self._tokens[name], script.actions, script.watch, script.tail, script.keep)
-            )
-            for name, script in scripts.items()
-        }
-        limit = max(script.limit for script in scripts.values()) + SLACK
+    def begin(self, scripts: Mapping[str, Script]) -> Begun:
+        """Begin scripts on several stations at once."""
+        return Begun(
+            scripts,
+            {name: self._ask(name, Run(self._tokens[name], *script)) for name, script in scripts.items()},
+        )
+
+    def finish(self, begun: Begun, out: int = 0) -> dict[str, Trace]:
+        """Wait for scripts to end; with ``out`` until so many workpieces are out."""
+        requests, limit = begun.requests, begun.limit
         asked = set(requests.values())
         if out:
             self._until(limit, lambda: self._out() >= out or not self._replies.keys().isdisjoint(asked))

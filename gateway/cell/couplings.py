@@ -17,6 +17,7 @@ from gateway.twin.workpiece import Happening, Kind, Workpiece
 
 HEARTBEAT = 200_000_000
 SILENCE = 1_000_000_000
+NOTICES = 200_000_000  # how long whoever takes workpieces beyond the line shows that one has come, ns
 BY = "by "  # before an outlet that is not the main one
 Stored = Mapping[tuple[str, str], bytes]
 Journal = Callable[[str, str, bytes | None], None]
@@ -65,6 +66,9 @@ class Couplings:
         self.feeding: list[tuple[str, Workpiece]] = []  # by a script: not ours before there is room
         self.returning: list[Workpiece] = []  # ours since before a restart, until there is room
         self._untakable = ""
+        self._brought: set[str] = set()  # carriers at inlets, fed since these last refused
+        self._shown: Mapping[str, Value] = {}  # what the controller put out when we were last told
+        self._beyond: dict[str, int] = {}  # outlet out of the line -> when another may come
         self._watched = {*station.inlets.values(), *filter(None, (station.reentry,))}
         for carrier in self._watched:
             twin.carrier(carrier).subscribe_room(lambda: None)
@@ -168,9 +172,12 @@ class Couplings:
         return heard is not None and now - heard < SILENCE
 
     def signals(self, now: int) -> dict[str, Value]:
-        """Our inputs that neighbours drive, as far as they are there."""
+        """Our inputs that neighbours drive, as far as they are there; beyond the line somebody takes all."""
         values: dict[str, Value] = {}
         if not self.isolated:
+            for outlet, ready in self.station.handshake.readies.items():
+                if outlet not in self.neighbours.downstream:
+                    values[ready] = now >= self._beyond.get(outlet, now)
             for neighbour, listened in self.neighbours.listen.items():
                 if self.hears(neighbour, now):
                     values.update({t: self._signals[t] for t in listened if t in self._signals})
@@ -214,13 +221,21 @@ class Couplings:
             self._offer(now, outlet, carrier)
 
     def _feed(self) -> None:
-        full: set[str] = set()
+        """Whoever brings workpieces heeds what the station says of its inlet, as a neighbour does."""
+        takes = self.station.handshake.takes
+        shut = {self.station.inlets[inlet] for inlet, tag in takes.items() if not self._shown.get(tag)}
+        self._brought -= shut
+        full = shut | self._brought
+        doors = {self.station.inlets[inlet] for inlet in takes}
         for each in tuple(self.feeding):
             carrier, workpiece = each
             if carrier in full or not self.twin.carrier(carrier).admits(workpiece):
                 full.add(carrier)
                 continue
             self.feeding.remove(each)
+            if carrier in doors:
+                self._brought.add(carrier)
+                full.add(carrier)
             self._enter(carrier, workpiece, "")
 
     def _offer(self, now: int, outlet: str, carrier: str) -> None:
@@ -230,6 +245,7 @@ class Couplings:
         if waiting is None or waiting.id in self.on_offer() or (sender is not None and sender.pending):
             return
         if self.isolated or neighbour is None or sender is None:
+            self._beyond[outlet] = now + NOTICES
             self._leave(waiting, "left" if self.isolated else "finished", outlet, "")
         elif self.hears(neighbour, now):
             sender.begin(now, waiting, self._epochs[neighbour])
@@ -260,6 +276,7 @@ class Couplings:
         neighbours fall back to their safe values.
         """
         messages, self._answers = self._answers, []
+        self._shown = values or {}
         for neighbour, names in self.neighbours.tell.items():
             said = {name: values[name] for name in names if name in values} if values is not None else {}
             at, told = self._told.get(neighbour, (now - HEARTBEAT, {}))
@@ -294,6 +311,7 @@ class Couplings:
             sender.repeats for (_, neighbour), sender in self._senders.items() if self.hears(neighbour, now)
         ]
         dues += [receiver.ends for receiver in self._receivers.values()]
+        dues += [at for at in self._beyond.values() if at > now]
         return min((due for due in dues if due is not None), default=None)
 
     def reset(self) -> None:
@@ -301,6 +319,7 @@ class Couplings:
         gone = self.contents()
         self.feeding.clear()
         self.returning.clear()
+        self._brought.clear()
         self.twin.reset()
         for (outlet, neighbour), sender in self._senders.items():
             if sender.pending is not None:
