@@ -65,7 +65,7 @@ class Recorder:
         self, twin: Twin, station: str, sha256: str, write: Callable[[bytes], None], limit: int = LONGEST
     ) -> None:
         assert twin.witness is None, "this twin is recorded already"
-        self._twin, self._write, self._left = twin, write, limit
+        self._twin, self._write, self._limit = twin, write, limit
         self._given = self._seen = 0
         self._digest = hashlib.sha256()
         self._ended = False
@@ -73,11 +73,12 @@ class Recorder:
         self._put(Head(VERSION, station, sha256, twin.surroundings.seed, twin.now))
 
     def given(self, what: str, name: str, value: Any) -> None:
-        """Something was done to the twin, now."""
-        self._given += 1
-        self._put(Given(self._twin.now, what, name, value))
-        if self._given == self._left:
+        """Something is done to the twin, now."""
+        if self._given == self._limit and what != "look":
             self.end()
+            return
+        self._given += what != "look"
+        self._put(Given(self._twin.now, what, name, value))
 
     def seen(self, what: Edge | Happening) -> None:
         """Something came of it."""
@@ -134,7 +135,7 @@ def read_recording(data: bytes, file: str) -> Recording:
 
 
 def _checked(entry: Given, before: list[Given], head: Head, end: End | None) -> Given:
-    if entry.what not in ("drive", "inject", "clear", "admit", "remove", "reset"):
+    if entry.what not in ("drive", "inject", "clear", "admit", "remove", "reset", "look"):
         raise ValueError(f"{entry.what!r} is nothing that is done to a twin")
     if end is not None or entry.time < (before[-1].time if before else head.start):
         raise ValueError("this comes too late; lines are in order of time, the end is last")
@@ -168,7 +169,8 @@ def replay(recording: Recording, twin: Twin) -> Iterator[bytes]:
     """
     trace = Trace(twin)
     for entry in recording.given:
-        twin.advance(entry.time)
+        if entry.time > twin.now:
+            twin.advance(entry.time)
         yield from trace.lines
         trace.lines.clear()
         try:
@@ -194,6 +196,8 @@ def repeat(entry: Given, twin: Twin) -> None:
             twin.remove(entry.name, entry.value)
         case "reset":
             twin.reset()
+        case "look":
+            twin.settle()
 
 
 def digest(lines: Iterator[bytes]) -> tuple[int, str]:

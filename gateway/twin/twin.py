@@ -29,7 +29,10 @@ class Witness(Protocol):
     """Who is told of everything that is done to a twin, and of what comes of it."""
 
     def given(self, what: str, name: str, value: Any) -> None:
-        """``what`` (drive, inject, clear, admit, remove, reset) was done to ``name``, now."""
+        """``what`` (drive, inject, clear, admit, remove, reset) is done to ``name``, now.
+
+        ``look``: what came of it was looked at, before anything else was done at this instant.
+        """
 
     def seen(self, what: Edge | Happening) -> None:
         """An input changed, or something happened to a workpiece."""
@@ -139,12 +142,14 @@ class Twin:
         self.surroundings.seen = None if witness is None else witness.seen
 
     def _did(self, what: str, name: str, value: Any) -> None:
-        self._touched = True
         if self._witness is not None:
             self._witness.given(what, name, value)
+        self._touched = True
 
     def settle(self) -> None:
         """Notice what has changed by what somebody did at this instant; ``advance`` and ``edges`` do so."""
+        if self._touched:
+            self._did("look", "", None)
         self._touched = False
         self._track()
         self._look()

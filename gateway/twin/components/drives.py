@@ -74,7 +74,7 @@ class Drive(Mover):
     )
     STATE = (
         *Mover.STATE, "asked", "target", "inputs", "referenced", "tripped", "finding", "error",
-        "pending", "overload",
+        "pending", "edge", "overload",
     )  # fmt: skip
 
     def start(self) -> None:
@@ -87,6 +87,7 @@ class Drive(Mover):
         self.tripped = False
         self.error = 0.0  # following error where the path began
         self.pending: int | None = None
+        self.edge: int | None = None  # when an end switch changes
         self.overload: int | None = None
         if "power" in self.links:
             self.link("power", Power).feeds(self._replan)
@@ -154,7 +155,11 @@ class Drive(Mover):
         self._replan()
 
     def on(self, kind: str, argument: Any) -> None:
-        """The move has ended, the following error has settled, or the motor has pushed for too long."""
+        """An end switch changes, the move has ended, the following error has settled, or the motor has pushed
+        for too long."""
+        if kind == "edge":
+            self._expect_edge()
+            return
         if kind == "overload":
             self.overload = None
             self.tripped = True
@@ -239,6 +244,16 @@ class Drive(Mover):
             due.append(self.now + math.ceil(left * SECOND) + 1)
         self.cancel(self.pending)
         self.pending = self.at(min(due), "arrive") if due else None
+        self._expect_edge()
+
+    def _expect_edge(self) -> None:
+        """An end switch changes the instant after its border is met; there is nothing to do at it."""
+        self.cancel(self.edge)
+        borders = (self.params["low"] + NEAR, self.params["high"] - NEAR)
+        moving = self.path.segments[-1].start > self.now or self.path.speed_at(self.now) != 0
+        met = [self.path.reaches(border, self.now) for border in borders] if moving else []
+        due = [time + 1 for time in met if time is not None]
+        self.edge = self.at(min(due), "edge") if due else None
 
     # --- what the controller sees ------------------------------------------------------------------------
 

@@ -1,0 +1,58 @@
+"""Every kind of component there is: stored and restored, recorded and replayed."""
+
+from __future__ import annotations
+
+import pytest
+from every_kind import Hand, Plant, inside
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.twin.library import KINDS
+from gateway.twin.recording import Recorder, Trace, read_recording, replay
+
+PLANTS = {kind: Plant(kind) for kind in KINDS}
+every_kind = pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
+
+
+@every_kind
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 10_000), before=st.integers(0, 60))
+def test_a_stored_twin_goes_on_as_the_original(plant: Plant, seed: int, before: int) -> None:
+    hand, twin = Hand(plant, seed), plant.twin(seed=seed)
+    for _ in range(before):
+        hand.step(twin)
+    hand.act(twin)  # and nobody has looked since
+    taken, state, remembered = twin.snapshot(), hand.state(), inside(twin)
+    original = [hand.step(twin) for _ in range(25)]
+    for other in (plant.twin(seed=seed), twin):  # also the original, which has gone on since
+        other.restore(taken)
+        now = inside(other)
+        assert [(key, now.get(key, told)) for key, told in remembered.items()] == [*remembered.items()]
+        hand.resume(state)
+        assert [hand.step(other) for _ in range(25)] == original
+
+
+@every_kind
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 10_000), start=st.sampled_from((0, 987_654_321_987)))
+def test_a_recording_is_replayed_to_the_same_trace(plant: Plant, seed: int, start: int) -> None:
+    def played(record: bool) -> tuple[list[bytes], bytes]:
+        hand, twin, lines = Hand(plant, seed), plant.twin(start, seed), list[bytes]()
+        witness = Recorder(twin, plant.name, "", lines.append) if record else Trace(twin)
+        for _ in range(60):
+            hand.act(twin)
+            twin.advance(twin.now + hand.random.randrange(150_000_000))
+            if hand.random.random() < 0.3:
+                twin.edges()
+        if isinstance(witness, Recorder):
+            witness.end()
+            return [], b"".join(lines)
+        twin.settle()
+        return witness.lines, b""
+
+    trace, _ = played(False)
+    _, data = played(True)
+    recording = read_recording(data, "run.jsonl")
+    assert recording.end is not None
+    assert list(replay(recording, plant.twin(recording.head.start, recording.head.seed))) == trace
+    assert recording.end.seen == len(trace)
