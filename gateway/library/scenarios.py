@@ -133,7 +133,7 @@ class Scenarios:
         if steps:
             units = [self.composition.units[name] for name in (*steps[-1].work, *steps[-1].home)]
             within += max(unit.duty("home" if steps[-1].home else "work") for unit in units)
-        giving = [unit for unit in self.composition.units.values() if unit.group.entry.shows.give]
+        giving = [unit for unit in self.composition.units.values() if self.sets_out(unit)]
         first = [edge for unit in giving for edge in list(self.edges(unit, "give", within))[:1]]
         yield from (edge for edge in first if edge.tag != self.gone().tag)
         longest = max([unit.duty("give") for unit in giving], default=0)
@@ -141,6 +141,14 @@ class Scenarios:
         if len(self.takes) == 1:
             returning = [unit.duty("home") for unit in self.composition.units.values() if unit.hears("Give")]
             yield Shown(self.takes[0], True, max(returning, default=0) + self.slack + self.settle())
+
+    def sets_out(self, unit: Unit) -> bool:
+        """Whether ``unit`` begins something as a workpiece leaves. A conveyor does where it stood before."""
+        if not unit.group.entry.shows.give:
+            return False
+        placed = [self.composition.units[name] for name in self.composition.placed]
+        stood = bool(self.composition.steps) and not all(each.tells("Holds") for each in placed)
+        return unit.hears("Give") or stood
 
     def gone(self) -> Shown:
         """The sensor that shows a workpiece in place does not any more."""
