@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -50,6 +50,8 @@ class ScenarioEntry(msgspec.Struct, frozen=True, rename="kebab"):
     expect: list[ExpectEntry] = []
     never: list[NeverEntry] = []
     hold: Duration = HOLD
+    recover: list[ExpectEntry] = []
+    mode: Literal["automatic", "manual"] = "automatic"
     line: int = 0
     name: str = ""
 
@@ -86,6 +88,10 @@ class Scenario(msgspec.Struct, frozen=True):
     ``expect``, each timed from the injection, in whatever order they come. For ``hold`` ns more it is
     watched: what was expected (of a sequence the last step) stays. ``never`` must not occur in all that time
     (after the injection, if any).
+
+    Where there is a ``recover``, the faults then go away, what was expected stays until it is acknowledged,
+    and each of ``recover`` follows, timed from the acknowledgement, and stays for ``hold``. ``mode`` is the
+    one in which all this is done.
     """
 
     name: str
@@ -98,11 +104,13 @@ class Scenario(msgspec.Struct, frozen=True):
     never: tuple[Never, ...]
     line: int
     hold: int = HOLD
+    recover: tuple[Expect, ...] = ()
+    mode: Literal["automatic", "manual"] = "automatic"
 
     @property
     def tail(self) -> int:
         """How long to watch on after all came about, ns."""
-        return max([self.hold, *(each.hold or 0 for each in (*self.steps[-1:], *self.expect))])
+        return max([self.hold, *(each.hold or 0 for each in (*self.steps[-1:], *self.expect, *self.recover))])
 
 
 def show(value: Value) -> str:
@@ -115,12 +123,18 @@ def show(value: Value) -> str:
 
 
 class Checker:
-    """Checks scenarios against the station's tags and twin."""
+    """Checks scenarios against the station's tags and twin; ``manual`` and ``acknowledge`` are its own."""
 
     def __init__(
-        self, tags: Mapping[str, Tag], twin: Mapping[str, ComponentSpec], complain: Complain
+        self,
+        tags: Mapping[str, Tag],
+        twin: Mapping[str, ComponentSpec],
+        complain: Complain,
+        manual: TagRef | None = None,
+        acknowledge: TagRef | None = None,
     ) -> None:
         self.tags, self.twin, self.complain = tags, twin, complain
+        self.manual, self.acknowledge = manual, acknowledge
 
     def check(self, entry: ScenarioEntry, interlock: bool) -> Scenario:
         where = entry.name
@@ -128,12 +142,18 @@ class Checker:
             self.complain(entry.line, f"{where}: an interlock needs inject and expect", "add what is missing")
         if not interlock and not entry.steps:
             self.complain(entry.line, f"{where}: a sequence needs steps", "say what becomes what, in order")
-        if not interlock and (entry.inject or entry.expect):
+        if not interlock and (entry.inject or entry.expect or entry.recover):
             self.complain(entry.line, f"{where}: a sequence injects nothing", "put it under interlocks")
         if entry.place is not None and not carries(entry.place, self.twin):
             self.complain(
                 entry.line, f"{where}: place {entry.place!r} is no carrier", "name one, such as a belt"
             )
+        if entry.recover and self.acknowledge is None:
+            hint = "name the input that acknowledges, such as acknowledge: command.1"
+            self.complain(entry.line, f"{where}: recover: the station has no acknowledge", hint)
+        if entry.mode == "manual" and self.manual is None:
+            hint = "name the input that chooses it, such as manual: command.0"
+            self.complain(entry.line, f"{where}: mode: the station has no manual mode", hint)
         for fault in entry.inject:
             what, _, hint = check_fault(fault, self.twin, self.tags).partition("; ")
             if what:
@@ -152,7 +172,7 @@ class Checker:
             tuple(self.expect(each, where) for each in entry.steps), tuple(entry.inject),
             tuple(self.expect(each, where) for each in entry.expect),
             tuple(Never(n.tag, self.value(n.tag, n.becomes, f"{where}: never")) for n in entry.never),
-            entry.line, entry.hold,
+            entry.line, entry.hold, tuple(self.expect(each, where) for each in entry.recover), entry.mode,
         )  # fmt: skip
 
     def held(self, ref: TagRef, text: Text, where: str) -> Value:

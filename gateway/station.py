@@ -270,7 +270,7 @@ def load_station(path: Path) -> Station:
     if entry.reentry is not None and not carries(entry.reentry, twin):
         what = f"reentry: {entry.reentry!r} is no carrier"
         complain(_line_of(text, "reentry"), what, "name one, such as a belt")
-    checker = Checker(tags, twin, complain)
+    checker = Checker(tags, twin, complain, entry.manual, entry.acknowledge)
     sequences = {name: checker.check(each, False) for name, each in entry.sequences.items()}
     interlocks = {name: checker.check(each, True) for name, each in entry.interlocks.items()}
     shim = None

@@ -65,10 +65,15 @@ def _has_numbers(tag: Tag) -> bool:
 
 
 def judge_steps(
-    step: StepContext, reading: Reading, expects: Sequence[Expect], start: int, each_from_start: bool
+    step: StepContext,
+    reading: Reading,
+    expects: Sequence[Expect],
+    start: int,
+    each_from_start: bool,
+    end: int | None = None,
 ) -> None:
     """Hold ``expects`` against the trace: each timed from ``start``, or in order from the one before; and
-    what stays to the end stays."""
+    what is to stay stays, until ``end`` (that of the trace)."""
     before = start
     met: list[tuple[int, Expect]] = []
     for expect in expects:
@@ -91,27 +96,35 @@ def judge_steps(
         if at is None or already:
             return
         before = at
-    _judge_hold(step, reading, met if each_from_start else met[-1:])
+    end = reading.trace.duration if end is None else end
+    _judge_hold(step, reading, met if each_from_start else met[-1:], end)
 
 
-def _judge_hold(step: StepContext, reading: Reading, met: Sequence[tuple[int, Expect]]) -> None:
+def _judge_hold(step: StepContext, reading: Reading, met: Sequence[tuple[int, Expect]], end: int) -> None:
     """What came about stays: for its own hold, or until another value of the same tag was expected."""
     for at, expect in met:
-        end = reading.trace.duration if expect.hold is None else at + expect.hold
+        until = end if expect.hold is None else at + expect.hold
         later = [other for other, each in met if each.ref == expect.ref and other > at]
         ceased = reading.ceased(expect, at)
-        if ceased is not None and ceased < min([end, *later]):
+        if ceased is not None and ceased < min([until, *later]):
             found = reading.value(expect.ref, ceased)
             assert found is not None
             after = (ceased - at) / 1e6
             step.fail(f"{expect}: did not stay so, it was {show(found)} {after:.0f} ms later")
 
 
-def judge_never(step: StepContext, reading: Reading, nevers: Iterable[Never], start: int, what: str) -> None:
-    """None of ``nevers`` may come about after ``start``, which is when ``what`` happened."""
+def judge_never(
+    step: StepContext,
+    reading: Reading,
+    nevers: Iterable[Never],
+    start: int,
+    what: str,
+    end: int | None = None,
+) -> None:
+    """None of ``nevers`` may come about from ``start`` on, when ``what`` happened, to ``end``."""
     for never in nevers:
         step.about(never.ref.tag)
-        at, already = reading.became(Expect(never.ref, never.value, 0.0, 0, 0), start)
+        at, already = reading.became(Expect(never.ref, never.value, 0.0, 0, 0), start, end)
         if at is not None and not already:
             after = (at - start) / 1e6
             step.fail(f"{never.ref} became {show(never.value)} {after:.0f} ms after the {what}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.net.messages import Inject
+from gateway.net.messages import Action, Clear, Force, Free, Inject, Pause
 from gateway.scenario import Scenario
 from rig.backend import Script
 from rig.procedures.common import awaiting, becoming, judge_never, judge_steps
@@ -12,14 +12,33 @@ from rig.procedures.sequence import scenario_actions
 from rig.session import StationHandle, StepContext
 
 pytestmark = pytest.mark.phase("interlocks")
+WHOLE = 400_000_000  # for the plant to be as before, once its faults are gone, ns
 
 
 def interlock_script(station: StationHandle, scenario: Scenario) -> Script:
-    """The whole interlock: what comes before it, its steps, its faults, an action each; then its reaction."""
+    """The whole interlock: what comes before it, its steps, its faults, an action each; then its reaction,
+    and how the station recovers."""
     steps = (awaiting(expect) for expect in scenario.steps)
     faults = (Inject(fault) for fault in scenario.inject)
     actions = (*scenario_actions(station, scenario), *steps, *faults, becoming(*scenario.expect))
-    return Script(actions, tail=scenario.tail)
+    return Script((*actions, *_recovery(station, scenario)), tail=scenario.tail)
+
+
+def _recovery(station: StationHandle, scenario: Scenario) -> list[Action]:
+    """The faults go away, then they are acknowledged, last but two; then what is to follow."""
+    acknowledge = station.spec.acknowledge
+    if not scenario.recover or acknowledge is None:
+        return []
+    cleared = [Clear(fault) for fault in scenario.inject]
+    followed = becoming(*scenario.recover)
+    return [
+        Pause(scenario.hold),
+        *cleared,
+        Pause(WHOLE),
+        Force(acknowledge, True),
+        followed,
+        Free(acknowledge),
+    ]
 
 
 @pytest.mark.ahead.with_args(interlock_script)
@@ -27,8 +46,9 @@ def test_interlock(interlock: tuple[StationHandle, Scenario], step: StepContext)
     """The fault has its declared reaction within its time."""
     station, scenario = interlock
     script = interlock_script(station, scenario)
-    injected = len(script.actions) - 1 - len(scenario.inject)
-    before = injected - len(scenario.steps)
+    before = len(scenario_actions(station, scenario))
+    injected = before + len(scenario.steps)
+    acknowledged = len(script.actions) - 3
     reading = station.perform(script, partial=True)
     marks = reading.trace.marks
     assert len(marks) >= before, "the station took no workpiece at its inlet"
@@ -38,5 +58,10 @@ def test_interlock(interlock: tuple[StationHandle, Scenario], step: StepContext)
         return
     start = marks[injected]
     step.measure("fault", ", ".join(scenario.inject))
-    judge_steps(step, reading, scenario.expect, start, each_from_start=True)
-    judge_never(step, reading, scenario.never, start, "fault")
+    recovers = bool(scenario.recover) and len(marks) > acknowledged
+    end = marks[acknowledged] if recovers else reading.trace.duration
+    judge_steps(step, reading, scenario.expect, start, each_from_start=True, end=end)
+    judge_never(step, reading, scenario.never, start, "fault", end)
+    if recovers:
+        step.measure("acknowledged", "with the fault gone")
+        judge_steps(step, reading, scenario.recover, end, each_from_start=True)

@@ -7,7 +7,7 @@ import pytest
 from gateway.net.messages import Action, Force, Place
 from gateway.scenario import Scenario
 from rig.backend import Script
-from rig.procedures.common import becoming, in_automatic, judge_never, judge_steps
+from rig.procedures.common import becoming, in_automatic, in_manual, judge_never, judge_steps
 from rig.session import StationHandle, StepContext
 
 pytestmark = pytest.mark.phase("sequence")
@@ -15,7 +15,8 @@ pytestmark = pytest.mark.phase("sequence")
 
 def scenario_actions(station: StationHandle, scenario: Scenario) -> list[Action]:
     """What brings the station to where the scenario's first step begins."""
-    actions = in_automatic(station.spec, isolated=True)
+    manual = scenario.mode == "manual"
+    actions = in_manual(station.spec) if manual else in_automatic(station.spec, isolated=True)
     actions += [Force(ref, value) for ref, value in scenario.set]
     if scenario.place is not None:
         workpiece = station.session.line.workpiece(1, f"{station.id}-{scenario.name}")

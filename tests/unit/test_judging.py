@@ -130,6 +130,72 @@ def test_a_fault_that_goes_away_by_itself_is_found() -> None:
     assert "lamp-fault becomes true: did not stay so" in said
 
 
+# --- how a station recovers ------------------------------------------------------------------------------
+
+
+def test_a_station_recovers_when_it_is_acknowledged() -> None:
+    station = open_session().stations["infeed"]
+    scenario = station.spec.interlocks["drive-tripped"]
+    assert scenario.recover
+    result = hold(station, scenario)
+    assert result.problems == ""
+    names = [each.name for each in result.step.measurements]
+    assert names[-3:] == ["acknowledged", "lamp-fault becomes false", "belt-run becomes true"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (  # it goes on by itself once the cause is gone
+            "        IF Acknowledge.Q THEN\n            State := PURGE;",
+            "        IF Acknowledge.Q OR DriveOk THEN\n            State := PURGE;",
+            "lamp-fault becomes true: did not stay so",
+        ),
+        (  # it never goes on
+            "        IF Acknowledge.Q THEN\n            State := PURGE;",
+            "        IF FALSE THEN\n            State := PURGE;",
+            "lamp-fault becomes false: did not happen",
+        ),
+    ],
+)
+def test_a_station_that_does_not_recover_is_found(old: str, new: str, said: str) -> None:
+    text = source("infeed")
+    assert old in text
+    station = open_session(infeed=text.replace(old, new)).stations["infeed"]
+    assert said in interlock(station, "drive-tripped")
+
+
+def test_an_interlock_of_manual_mode() -> None:
+    text = source("glue").replace("ValveOpen := Command.6 AND DoorClosed;", "ValveOpen := Command.6;")
+    station = open_session(glue=text).stations["glue"]
+    assert "valve-open becomes false: did not happen" in interlock(station, "door-opened-in-manual")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "tag"),
+    [
+        (
+            "infeed",
+            "StopperOpen := State = RELEASE;",
+            "StopperOpen := State = RELEASE OR Command.5;",
+            "stopper-open",
+        ),
+        ("glue", "LampFault := State = FAULT;", "LampFault := State = FAULT OR Command.8;", "lamp-fault"),
+        (
+            "screw",
+            "DriverRun := State = DRIVING;",
+            "DriverRun := State = DRIVING OR Command.7;",
+            "driver-run",
+        ),
+    ],
+)
+def test_a_jog_that_does_something_in_automatic_is_found(name: str, old: str, new: str, tag: str) -> None:
+    text = source(name)
+    assert old in text
+    station = open_session(**{name: text.replace(old, new)}).stations[name]
+    assert f"{tag} became true" in interlock(station, "jogs-in-automatic")
+
+
 # --- what a checkout says ----------------------------------------------------------------------------------
 
 

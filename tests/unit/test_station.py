@@ -201,6 +201,24 @@ def test_what_a_scenario_holds(tmp_path: Path, held: str, what: str) -> None:
     assert said == [f"{line_of('trip:') + 1}: {what}"]
 
 
+@pytest.mark.parametrize(
+    ("key", "more", "what"),
+    [
+        (
+            "acknowledge",
+            "recover: [{tag: seen.2, becomes: true, within: 1 s}]",
+            "the station has no acknowledge",
+        ),
+        ("manual", "mode: manual", "the station has no manual mode"),
+    ],
+)
+def test_what_a_scenario_needs_of_its_station(tmp_path: Path, key: str, more: str, what: str) -> None:
+    assert load(tmp_path, ("  trip:\n", f"  trip:\n    {more}\n")) == []
+    gone = next(each for each in GOOD.read_text().splitlines() if each.startswith(f"{key}:"))
+    said = load(tmp_path, ("  trip:\n", f"  trip:\n    {more}\n"), (f"{gone}\n", ""))
+    assert [each.split(": ", 1)[1] for each in said if what in each] != []
+
+
 def test_a_sequence_without_steps_proves_nothing(tmp_path: Path) -> None:
     said = load(
         tmp_path, ("    steps:\n      - {tag: seen.2", "    steps: []\n    expect:\n      - {tag: seen.2")
