@@ -12,6 +12,8 @@ from gateway.library.pattern import RELEASES, STATES, Pattern, camel, is_word, l
 from gateway.library.quantities import evaluate
 from gateway.twin.carrier import Carrier
 from gateway.twin.component import Component, Port
+from gateway.twin.components.electrics import Machine, Power
+from gateway.twin.components.safety import Guard
 from gateway.twin.library import KINDS
 from gateway.units import UNITS, duration, quantity
 from gateway.yamlfile import Text
@@ -31,11 +33,14 @@ class Checked(NamedTuple):
     title: str = ""
 
 
+WORDS: dict[str, type[Component]] = {"carrier": Carrier, "guard": Guard, "power": Power, "machine": Machine}
+"""What a link may ask for besides a kind: whatever carries, is watched by a safety relay, feeds or turns."""
+
+
 def fitting(word: str) -> tuple[type[Component], ...]:
     """The components that a link's word means; none where it is not known."""
-    if word == "carrier":
-        return (Carrier,)
-    return (KINDS[word],) if word in KINDS else ()
+    kind = WORDS.get(word) or KINDS.get(word)
+    return () if kind is None else (kind,)
 
 
 def examples(entry: GroupEntry) -> dict[str, str]:
