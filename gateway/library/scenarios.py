@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gateway.library.composition import Composition, Unit
 from gateway.library.entries import Edge, MonitorEntry
 from gateway.library.nodes import Plain
+from gateway.library.pattern import camel
 from gateway.units import duration
 
 ANSWER = 100_000_000  # ns: what a controller, a gateway and the way between them may add, besides scans
@@ -28,7 +29,7 @@ class Shown(NamedTuple):
         """As the station file has it."""
         entry: dict[str, Plain] = {"tag": self.tag, "becomes": self.becomes}
         if self.tolerance:
-            entry["tolerance"] = float(self.tolerance)
+            entry["tolerance"] = float(self.tolerance.split()[0])
         if self.after:
             entry["after"] = milliseconds(self.after)
         return entry | {"within": milliseconds(self.within)}
@@ -46,7 +47,12 @@ class Scenarios:
         self.composition = composition
         self.slack = ANSWER + SCANS * scan
         self.readies = list(composition.readies().values())
-        self.takes = list(composition.takes().values())
+        units = composition.units.values()  # where one tells of its inlet, it may take more while it works
+        self.takes = [
+            tag
+            for inlet, tag in composition.takes().items()
+            if not any(unit.tells(f"Take{camel(inlet)}") for unit in units)
+        ]
 
     def sequences(self) -> dict[str, Plain]:
         """The whole cycle, and that a finished workpiece waits for the next station."""
