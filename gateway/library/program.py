@@ -353,10 +353,11 @@ class _Writer:
         yield f"LampFault := State = FAULT OR {manual} AND {lamp.variable};"
 
     def taking(self, tag: str) -> str:
-        """When a workpiece may come: as a pattern says (``TakeMain``), else while the station is empty."""
+        """When a workpiece may come: as a pattern says (``TakeMain``), also while the station has one; else
+        while the station is empty."""
         inlet = next(name for name, each in self.takes.items() if each == tag)
         own = next((unit for unit in self.units if unit.tells(f"Take{camel(inlet)}")), None)
-        return f"State = EMPTY AND {_instance(own)}.Take{camel(inlet)}" if own else "State = EMPTY"
+        return f"Released AND {_instance(own)}.Take{camel(inlet)}" if own else "State = EMPTY"
 
 
 def _instance(unit: Unit) -> str:

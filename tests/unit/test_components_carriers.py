@@ -436,10 +436,14 @@ def test_a_table_that_is_stuck_or_holds_a_gripped_workpiece() -> None:
 
 def test_a_buffer_gives_in_order_after_its_time() -> None:
     bench = Bench()
-    buffer = bench.add(Buffer, {"capacity": 2, "through": 1000})
+    buffer = bench.add(Buffer, {"capacity": 2, "through": 1000, "entry": 300})
     buffer.drive("release", False)
     assert buffer.sense("empty") is True
     buffer.admit(part("a"))
+    bench.to(299)
+    assert (buffer.sense("at-inlet"), buffer.admits(part("b"))) == (True, False)
+    bench.to(300)
+    assert (buffer.sense("at-inlet"), buffer.admits(part("b"))) == (False, True)
     bench.to(400)
     buffer.admit(part("b"))
     assert (buffer.sense("count"), buffer.sense("full"), buffer.admits(part("c"))) == (2, True, False)
@@ -447,15 +451,21 @@ def test_a_buffer_gives_in_order_after_its_time() -> None:
     assert buffer.sense("ready") is False
     bench.to(1000)
     assert (buffer.sense("ready"), buffer.waiting()) == (True, None)
+    bench.to(1001)
     buffer.drive("release", True)
+    assert buffer.sense("passed") is False
     buffer.release("a")
-    assert (buffer.waiting(), buffer.admits(part("c"))) == (None, True)
+    assert (buffer.waiting(), buffer.admits(part("c")), buffer.sense("passed")) == (None, True, True)
     bench.fault(buffer, "jam")
     bench.to(2000)
+    assert buffer.waiting() is None, "one edge, one workpiece"
+    buffer.drive("release", False)
+    assert buffer.sense("passed") is False
+    buffer.drive("release", True)
     assert (buffer.sense("ready"), buffer.waiting()) == (True, None)
     bench.fault(buffer, "jam", False)
     assert buffer.waiting() == part("b")
-    assert bench.told() == [(1000, "offered", "a", ""), (2000, "offered", "b", "")]
+    assert bench.told() == [(1001, "offered", "a", ""), (2000, "offered", "b", "")]
 
 
 @pytest.mark.parametrize(

@@ -64,31 +64,40 @@ class Store(Carrier):
 class Buffer(Store):
     """First in, first out; a workpiece takes ``through`` from the inlet to the outlet at least.
 
-    While ``release`` is off nothing goes out; where no output drives it, it is on.
+    Each rising edge of ``release`` lets one out, and ``passed`` shows that it has gone as long as ``release``
+    stays on. Where no output drives it, they go out by themselves.
     """
 
     ABOUT = "buffer, first in first out"
     PARAMS = (
         Param("capacity", "1", 1, 1_000, 10),
         Param("through", "ms", 0, 3_600_000, 0, "time from the inlet to the outlet, at least"),
+        Param("entry", "ms", 0, 60_000, 0, "until a workpiece has passed the inlet"),
         *Carrier.PARAMS,
     )
     PORTS = (
-        Port("release", "actuator", about="the way out is open", optional=True),
+        Port("release", "actuator", about="lets one out", optional=True),
         *Store.PORTS,
         Port("ready", "sensor", about="a workpiece is at the outlet", optional=True),
+        Port("at-inlet", "sensor", about="a workpiece is passing the inlet", optional=True),
+        Port("passed", "sensor", about="the one that was let out has gone", optional=True),
     )
     FAULTS = (Fault("jam", "nothing comes out"), *Carrier.FAULTS)
-    STATE = (*Store.STATE, "released", "due")
+    STATE = (*Store.STATE, "released", "granted", "passed", "due", "free")
 
     def start(self) -> None:
         super().start()
-        self.released = True
+        self.released: bool | None = None  # None: no output drives it
+        self.granted = True  # one may go out
+        self.passed = False
         self.due: dict[str, int] = {}  # workpiece -> when it is at the outlet, ns
+        self.free = self.now  # when the inlet is, or was
 
     def drive(self, port: str, value: Scalar) -> None:
-        self.released = bool(value)
-        self.changed()
+        was, self.released = self.released, bool(value)
+        if self.released != was:
+            self.granted, self.passed = self.released, False
+            self.changed()
 
     def fault_changed(self, fault: str, active: bool) -> None:
         super().fault_changed(fault, active)
@@ -98,20 +107,30 @@ class Buffer(Store):
         self.changed()
 
     def sense(self, port: str) -> Scalar:
+        if port == "passed":
+            return self.passed
+        if port == "at-inlet":
+            return self.now < self.free
         return self._ready() is not None if port == "ready" else super().sense(port)
+
+    def admits(self, workpiece: Workpiece, at: float = 0.0) -> bool:
+        return self.now >= self.free and super().admits(workpiece, at)
 
     def take_in(self, workpiece: Workpiece, at: float) -> None:
         super().take_in(workpiece, at)
         self.due[workpiece.id] = self.now + round(self.params["through"] * MILLISECOND)
-        if self.params["through"]:
-            self.at(self.due[workpiece.id], "through")
+        self.free = self.now + round(self.params["entry"] * MILLISECOND)
+        for time in {self.due[workpiece.id], self.free} - {self.now}:
+            self.at(time, "moved")
 
     def take_off(self, workpiece: str) -> Workpiece:
         self.due.pop(workpiece)
+        if self.released and self.granted:
+            self.granted, self.passed = False, True
         return super().take_off(workpiece)
 
     def waiting(self) -> Workpiece | None:
-        return self._ready() if self.released and not self.closed and "jam" not in self.faults else None
+        return self._ready() if self.granted and not self.closed and "jam" not in self.faults else None
 
     def _ready(self) -> Workpiece | None:
         return self.items[0] if self.items and self.due[self.items[0].id] <= self.now else None
