@@ -496,7 +496,8 @@ class Cell:
                 self._journal("workpiece", happening.workpiece, None)
             if self.script is not None:
                 self.script.happened(happening)
-            self._event("workpiece", f"{happening.workpiece} {happening.kind} {happening.detail}".rstrip())
+            who = happening.workpiece or happening.component
+            self._event("workpiece", f"{who} {happening.kind} {happening.detail}".rstrip())
 
     def _event(self, kind: str, text: str) -> None:
         self._out.events.append(StationEvent(kind, text))

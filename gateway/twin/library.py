@@ -11,6 +11,7 @@ import msgspec
 from gateway.field.tags import Complain, Tag
 from gateway.twin.component import Component, Port
 from gateway.twin.components.axes import CamSwitch, ServoAxis
+from gateway.twin.components.bodies import Body
 from gateway.twin.components.buffers import Bin, Buffer, Magazine
 from gateway.twin.components.dispensing import DispensingValve
 from gateway.twin.components.drives import LinearAxis, RotaryAxis
@@ -57,6 +58,7 @@ KINDS: dict[str, type[Component]] = {
     "air-supply": AirSupply,
     "air-unit": AirUnit,
     "belt-conveyor": BeltConveyor,
+    "body": Body,
     "bin": Bin,
     "buffer": Buffer,
     "button": Button,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from gateway.field.tags import Tag
 from gateway.field.types import Value
 from gateway.twin.carrier import Carrier
+from gateway.twin.collisions import Collisions
 from gateway.twin.component import Component, Surroundings
 from gateway.twin.injection import Injections
 from gateway.twin.kernel import Kernel
@@ -78,8 +79,10 @@ class Twin:
         driving = [wire for wires in self._actuators.values() for wire in wires]
         self._wires = {f"{wire.component.name}.{wire.port}": wire for wire in (*self._sensors, *driving)}
         self.injections = Injections(self.surroundings, self.components, self._wires)
+        self.collisions = Collisions(self.surroundings, self.components.values())
         for component in self.components.values():
             component.start()
+        self.collisions.begin()
         self._lagging = [wire.signal for wire in self._sensors if wire.signal and wire.signal.lags]
         self._track()
         self.levels = {wire.tag.name: bool(wire.arriving()) for wire in self._switches}
@@ -173,8 +176,9 @@ class Twin:
                     self._witness.seen(edge)
 
     def _track(self) -> None:
-        """Something may have happened: begin faults that waited for it, follow what lagging sensors see."""
+        """Something may have happened: begin faults that wait for it, follow bodies and lagging sensors."""
         self.injections.check()
+        self.collisions.check()
         for signal in self._lagging:
             signal.track(self.now)
 
@@ -227,6 +231,7 @@ class Twin:
             "begun": self.surroundings.begun,
             "wires": {place: wire.snapshot() for place, wire in self._wires.items()},
             "faults": self.injections.snapshot(),
+            "collisions": self.collisions.snapshot(),
             "driven": dict(self._driven),
             "levels": dict(self.levels),
             "touched": self._touched,
@@ -244,6 +249,7 @@ class Twin:
         for place, state in taken["wires"].items():
             self._wires[place].restore(state)
         self.injections.restore(taken["faults"])
+        self.collisions.restore(taken["collisions"])
         self._driven = dict(taken["driven"])
         self.levels, self._edges = dict(taken["levels"]), list(taken["edges"])
         self._touched = taken["touched"]

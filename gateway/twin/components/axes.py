@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 
 from gateway.field.types import Scalar
 from gateway.twin.component import Component, Fault, Link, Param, Port
+from gateway.twin.envelope import Guided
 from gateway.twin.motion import Path, still, trapezoid
 
 NEAR = 1e-6  # mm or deg; what rounding may leave of a way
 SOON = 1_000  # ns
 
 
-class Mover(Component):
+class Mover(Guided):
     """Base of what moves a tool: ``path`` is where it is, in mm or deg, from now until something changes."""
 
     STATE: ClassVar[tuple[str, ...]] = ("path", "covered")
@@ -23,6 +24,9 @@ class Mover(Component):
         self.path = Path((still(self.now, place),))
         self.covered = 0.0  # way covered before this path
         self._subscribers: list[Callable[[], None]] = []
+
+    def way(self) -> Path:
+        return self.path
 
     def subscribe(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` when the path has changed."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from gateway.field.types import Scalar
 from gateway.twin.carrier import Carrier
 from gateway.twin.component import Component, Fault, Link, Param, Port
+from gateway.twin.envelope import Guided
 from gateway.twin.motion import MILLISECOND, SECOND, Exponential, Path, Segment, ramp, still
 
 # Shares of the nominal pressure.
@@ -103,7 +104,7 @@ class AirUnit(AirSupply):
         return LEAK if "leak" in self.faults else 1.0
 
 
-class Rod(Component):
+class Rod(Guided):
     """A rod between its rest (0) and its driven end (1): the part that pneumatic components share.
 
     Energised with air it goes to 1. Not energised it goes to 0: by its spring, or by air if it has none.
@@ -135,6 +136,9 @@ class Rod(Component):
 
     def sense(self, port: str) -> Scalar:
         return self.rests(1.0 if port == self.DRIVEN else 0.0)
+
+    def way(self) -> Path:
+        return self.rod
 
     @property
     def place(self) -> float:
