@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-SETTLED = 16  # time constants, after which an exponential is at its target: 1e-7 is left of the way
+SETTLED = 12  # time constants, after which an exponential is at its target: 6e-6 of the way are left
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
 
@@ -244,9 +244,11 @@ def lag(path: Path, gain: float, initial: float, now: int, since: int | None = N
     """How far what follows ``path`` with ``gain`` (per s) trails behind it at ``now``.
 
     It solves e' = v - gain e with e = ``initial`` at ``since``, or where the path begins. So does a position
-    controller, and a sensor with a first-order lag of 1 / ``gain``.
+    controller, and a sensor with a first-order lag of 1 / ``gain``. Behind what rests, it settles.
     """
-    error = initial
+    error, last = initial, path.segments[-1]
+    if last.rests(now) and gain * (now - max(last.start, since or last.start)) >= SETTLED * SECOND:
+        return 0.0
     ends = [each.start for each in path.segments[1:]]
     for each, end in itertools.zip_longest(path.segments, ends):
         start = each.start if since is None else max(each.start, since)

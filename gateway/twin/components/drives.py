@@ -280,9 +280,7 @@ class Drive(Mover):
         return states[port]
 
     def steady(self, port: str) -> bool:
-        place, error = self.path.at(self.now), self._error()
-        settled = error == 0.0 if port == "following" else place - error == place
-        return settled and super().steady(port)
+        return self._error() == 0.0 and super().steady(port)
 
     def _arrived(self, place: float) -> bool:
         at_goal = self.active and self.target is not None and abs(self.target - place) <= NEAR
