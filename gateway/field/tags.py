@@ -133,11 +133,20 @@ class Tag(msgspec.Struct, frozen=True):
         return 1.0 if self.conversion is None else self.conversion.step
 
     def in_range(self, value: Value) -> bool:
-        """Whether every number in ``value`` lies within the range (a BOOL or a text always does)."""
+        """Whether every number in ``value`` lies within the range (a BOOL or a text always does).
+
+        The ends count as the type holds them: 2.4 is 2.4000001 in a REAL.
+        """
+        low, high = self.range
+        if self.type.kind == "real":
+            low, high = min(low, self._as_held(low)), max(high, self._as_held(high))
         parts = value if isinstance(value, tuple) else (value,)
-        return all(
-            isinstance(part, bool | str) or self.range.low <= part <= self.range.high for part in parts
-        )
+        return all(isinstance(part, bool | str) or low <= part <= high for part in parts)
+
+    def _as_held(self, number: float) -> float:
+        held = self.type.unpack(self.type.pack(number))
+        assert isinstance(held, float), f"{self.type.name} holds {held!r}"
+        return held
 
 
 def _each(convert: Callable[[float], float], value: Value) -> Value:

@@ -364,3 +364,12 @@ def test_infinity_and_nan_are_no_safe_value() -> None:
         assert len(said) == 1
         assert f"safe: {text} does not fit REAL" in said[0]
     assert math.isfinite(check(entry("a", 7, "input", "REAL", "hr:0"))[0]["a"].safe)
+
+
+@pytest.mark.parametrize(
+    ("value", "inside"), [(2.4, True), (2.4000000953674316, True), (2.4001, False), (-1e-9, False)]
+)
+def test_the_ends_of_a_range_count_as_a_real_holds_them(value: float, inside: bool) -> None:
+    tags, said = check(entry("torque", 1, "input", "REAL", "hr:0", range=Range(0, 2.4), unit="N.m"))
+    assert not said
+    assert tags["torque"].in_range(value) is inside
