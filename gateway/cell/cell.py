@@ -1,4 +1,4 @@
-"""The cell: a station's twin, write gate, lease, forces and watches behind one ``step``; pure.
+"""The cell: a station's twin, write gate, couplings and commands behind one ``step``; pure.
 
 The agent calls ``step`` once a scan with what it read and received, and does what comes out: first the
 journal, then writes, replies and coupling messages. Nothing here knows a clock, a socket or a file.
@@ -9,36 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import msgspec
-
-from gateway.cell.check import refuses
+from gateway.cell.commands import Commands
 from gateway.cell.couplings import Couplings, Neighbours, Stored, load
 from gateway.cell.formulas import Formulas
 from gateway.cell.gate import Gate
 from gateway.cell.lease import Lease
 from gateway.cell.pulses import Pulses
 from gateway.cell.quality import Qualities
-from gateway.cell.scan import Asked, Change, Inputs, Outputs
+from gateway.cell.scan import Asked, Change, Inputs, Outputs, Telling
 from gateway.cell.script import Script
-from gateway.field.tags import TagRef
 from gateway.field.types import Value
-from gateway.net.messages import (
-    Abort,
-    Acquire,
-    Done,
-    Force,
-    Leased,
-    Refused,
-    Release,
-    Renew,
-    ReplyBody,
-    Run,
-    State,
-    StationEvent,
-)
+from gateway.net.messages import State
 from gateway.station import Station
 from gateway.twin.twin import Twin
-from gateway.twin.workpiece import GONE, Happening, Kind, Workpiece
+from gateway.twin.workpiece import GONE, Happening, Kind
 
 EARLY = 1_000  # ns: by so much carriers, which allow for rounding, may be ahead of their events
 
@@ -58,11 +42,9 @@ class Cell:
         stored = stored or {}
         inputs = {tag.name: tag for tag in station.inputs}
         self.twin = Twin(station.twin, station.tags, now)
-        self.lease = Lease(load(stored, "lease", "token", 0))
         self.values: dict[str, Value] = {tag.name: tag.safe for tag in inputs.values()}
         self.formulas = Formulas(station.tags, self.values)
         self.gate = Gate(inputs, self.formulas.written)
-        self.script: Script | None = None
         self.pulses = Pulses(
             self.twin.levels,
             {tag.name: station.hold if tag.hold is None else tag.hold for tag in inputs.values()},
@@ -71,17 +53,18 @@ class Cell:
         self.qualities = Qualities(station.tags.values())
         self.overruns = 0
         self.lost: dict[str, str] = dict.fromkeys(station.devices, "")
-        self._waiting: tuple[Asked, int] | None = None  # a command until its ticket is persisted
-        self._kept: set[TagRef] = set()  # forces whose old value is journalled
         self._driven_safe = False  # to be told
-        self._ended = False
-        self._ticket = 0
-        self._out = Outputs()
+        self._telling = Telling()
         self._now = now
         self._quiet = False  # the last step found nothing to do
         self.couplings = Couplings(
-            station, neighbours, self.twin, stored, epoch, self._journal, self._happened
+            station, neighbours, self.twin, stored, epoch, self._telling.journal, self._happened
         )
+        self.lease = Lease(load(stored, "lease", "token", 0))
+        self.commands = Commands(
+            station, self.twin, self.gate, self.couplings, self.lease, self.values, self.qualities,
+            self._telling, self._change,
+        )  # fmt: skip
         self._restore(stored)
 
     def _restore(self, stored: Stored) -> None:
@@ -93,50 +76,47 @@ class Cell:
         if ("gate", "open") in stored:
             self.gate.make_safe()
             forces = sorted(key for table, key in stored if table == "force")
-            self._event(
+            self._telling.event(
                 "safe", "restarted while driving: safe state; forces ended: " + (", ".join(forces) or "none")
             )
             for key in forces:
-                self._journal("force", key, None)
+                self._telling.journal("force", key, None)
         for text in self.couplings.recover(stored):
-            self._event("workpiece", text)
+            self._telling.event("workpiece", text)
 
     # --- one scan ----------------------------------------------------------------------------------
 
     def step(self, now: int, seen: Inputs) -> Outputs:
         """One scan at ``now`` ns (never before the last): take ``seen``, say what to do."""
         self._now = now
-        before = self._stage
+        before = self.commands.stage
         happened = self.twin.advance(now)
         if self.script is not None:
             self.script.scans += seen.idle
         self._see(seen)
-        if self.lease.expired(now):
-            self._end_lease(f"lease of {self.lease.holder} ran out")
+        self.commands.begin(now, self.lost)
         for sender, message in seen.coupled:
             passed = self.couplings.hear(now, sender, message)
             if passed is not None and self.script is not None:
                 self.script.coupled(now, *passed)
         for asked in seen.asked:
-            self._take(asked, seen.utc)
-        self._admit_waiting(seen.persisted, seen.utc)
+            self.commands.take(asked, seen.utc)
+        self.commands.admit(seen.persisted, seen.utc)
         self.couplings.move(now)
         wanted = self._wanted()
         if self.script is not None:
             self.script.scans += 1
-            if self.script.progress(now, self.values | wanted, self):
+            if self.script.progress(now, self.values | wanted, self.commands):
                 self.couplings.move(now)
                 wanted = self._wanted()
         self._show(wanted)
         self._count_missed()
         self._tell_happenings()
-        self._finish_script()
-        self._forget_forces()
-        out, self._out = self._out, Outputs()
+        self.commands.end()
+        out = self._telling.collect()
         out.writes = self._reachable(self.gate.writes(wanted))
         out.couple = self.couplings.tell(now, self.values if self.link else None)
-        out.ticket = self._ticket
-        self._quiet = not happened and seen.quiet and out.quiet and self._stage == before
+        self._quiet = not happened and seen.quiet and out.quiet and self.commands.stage == before
         return out
 
     def due(self) -> int | None:
@@ -146,7 +126,7 @@ class Cell:
         do, so that after it only time can change anything, at instants that are known. Steps before that may
         be left out; the next one is told how many.
         """
-        if not self._quiet or self._out.journal or self._out.events or self._driven_safe or self._waiting:
+        if not self._quiet or self._telling.anything or self._driven_safe or self.commands.waiting:
             return self._now
         event = self.twin.due()
         dues = [
@@ -160,8 +140,9 @@ class Cell:
         return min((due for due in dues if due is not None), default=None)
 
     @property
-    def _stage(self) -> tuple[Script | None, object]:
-        return self.script, None if self.script is None else self.script.stage
+    def script(self) -> Script | None:
+        """The one that runs."""
+        return self.commands.script
 
     @property
     def link(self) -> bool:
@@ -185,13 +166,11 @@ class Cell:
         if before == "safing" and self.gate.state == "closed":
             self._driven_safe = True
             if self.lease.holder is None:  # else a new lease waits for the disk, and keeps the entry
-                self._journal("gate", "open", None)
+                self._telling.journal("gate", "open", None)
 
     def shut(self) -> None:
         """The gateway ends: as if the lease had, and nobody gets another."""
-        self._ended = True
-        if self.lease.holder is not None:
-            self._end_lease("the gateway ends")
+        self.commands.shut()
 
     def state(self, boot: str, link: str, problem: str = "") -> State:
         """The heartbeat."""
@@ -229,7 +208,7 @@ class Cell:
             self._driven_safe = False
             missing = sorted(set(seen.refused) & set(self.gate.inputs))
             but = f", but for what the controller refuses: {', '.join(missing)}" if missing else ""
-            self._event("safe", f"the safe state is driven{but}")
+            self._telling.event("safe", f"the safe state is driven{but}")
         if seen.late:
             self.overruns += 1
             if self.script is not None:
@@ -248,10 +227,12 @@ class Cell:
                 continue
             what = "the controller" if device.role == "controller" else f"device {name}"
             if name not in lost:
-                self._event("link", f"{what} is connected")
+                self._telling.event("link", f"{what} is connected")
                 continue
             self.gate.forget(name)
-            self._event("link", f"{what} is not connected" + (f": {lost[name]}" if lost[name] else ""))
+            self._telling.event(
+                "link", f"{what} is not connected" + (f": {lost[name]}" if lost[name] else "")
+            )
             if self.script is not None:
                 self.script.ended = "link"
         self.lost = dict(lost)
@@ -259,7 +240,7 @@ class Cell:
     def _judge(self, seen: Inputs) -> None:
         changes = self.qualities.see(self.lost, seen.refused, seen.uncertain)
         if changes:
-            self._out.quality.update(changes)
+            self._telling.out.quality.update(changes)
             if self.script is not None:
                 self.script.judged(self._now, changes)
 
@@ -268,7 +249,7 @@ class Cell:
         both_nan = old != old and value != value  # NaN is no change from NaN, though it never equals it
         if old is None or (old != value and not both_nan):
             self.values[tag] = value
-            self._out.changed[tag] = value
+            self._telling.out.changed[tag] = value
             if self.script is not None:
                 self.script.sampled(self._now, tag, value)
 
@@ -299,192 +280,7 @@ class Cell:
             for tag, count in missed.items():
                 counts[tag] = counts.get(tag, 0) + count
 
-    # --- commands ----------------------------------------------------------------------------------
-
-    def _take(self, asked: Asked, utc: int) -> None:
-        operator, command = asked.operator, asked.command
-        match command:
-            case Acquire(ttl=ttl):
-                held = self.lease.holder is not None
-                granted = "the gateway ends" if self._ended else self.lease.acquire(self._now, operator, ttl)
-                if isinstance(granted, str):
-                    self._answer(asked, Refused(granted))
-                    return
-                if held:
-                    self._let_go("a new lease was granted", "lease")
-                self._journal("lease", "token", msgspec.msgpack.encode(granted))
-                self._journal("gate", "open", msgspec.msgpack.encode(granted))
-                self._wait(asked)
-            case Renew(token=token):
-                why = self.lease.renew(self._now, operator, token)
-                self._answer(asked, Refused(why) if why else Done())
-            case Release(token=token):
-                why = self.lease.refuses(operator, token)
-                if not why:
-                    self._end_lease(f"{operator} gave the lease back")
-                self._answer(asked, Refused(why) if why else Done())
-            case Run(token=token):
-                why = self.lease.refuses(operator, token) or self._refuses(command)
-                if why:
-                    self._answer(asked, Refused(why))
-                    return
-                for action in command.actions:
-                    if isinstance(action, Force):
-                        old = self.values.get(action.ref.tag, False)
-                        self._journal("force", str(action.ref), msgspec.msgpack.encode(old))
-                        self._kept.add(action.ref)
-                self._wait(asked)
-            case Abort(token=token):
-                why = self.lease.refuses(operator, token)
-                if not why:
-                    self._abort(utc)
-                self._answer(asked, Refused(why) if why else Done())
-
-    def _refuses(self, run: Run) -> str:
-        """Why ``run`` cannot be done here now; empty if it can."""
-        if self._waiting is not None:
-            return "a command is being journalled; wait for its answer first"
-        if self.script is not None:
-            return "a script is running; abort it first"
-        coming = [workpiece for _, workpiece in self.couplings.feeding]
-        return refuses(run, self.station, {each.id for each in (*self.couplings.contents(), *coming)})
-
-    def _wait(self, asked: Asked) -> None:
-        """Go on with ``asked`` once what was journalled for it is on the disk."""
-        assert self._waiting is None, f"{self._waiting} waits already"
-        self._waiting = (asked, self._ticket)
-
-    def _admit_waiting(self, persisted: int, utc: int) -> None:
-        if self._waiting is None or persisted < self._waiting[1]:
-            return
-        asked, _ = self._waiting
-        self._waiting = None
-        if isinstance(asked.command, Acquire):
-            self.gate.open()
-            self._event("lease", f"{asked.operator} holds the lease, token {self.lease.token}")
-            self._answer(asked, Leased(self.lease.token, self.lease.ttl))
-        elif isinstance(asked.command, Run):
-            self._begin(asked, asked.command, utc)
-
-    def _begin(self, asked: Asked, run: Run, utc: int) -> None:
-        self.script = Script(asked.operator, asked.request, run, self._now, utc, self.values)
-        self.script.judged(self._now, self.qualities.now)
-        if not self.link:
-            self.script.ended = "link"
-
-    def _abort(self, utc: int) -> None:
-        """End the script that runs, or that waits for the disk: it gets its trace either way."""
-        asked = self._waiting[0] if self._waiting is not None else None
-        if asked is not None and isinstance(asked.command, Run):
-            self._waiting = None
-            self._begin(asked, asked.command, utc)
-        self._end_script("aborted")
-
-    def _answer(self, asked: Asked, body: ReplyBody) -> None:
-        self._out.replies.append((asked.operator, asked.request, body))
-
-    def _end_lease(self, why: str) -> None:
-        self._let_go(why, "lease")
-        self.lease.release()
-
-    def _let_go(self, why: str, ended: str) -> None:
-        """Whatever the lease's holder did here ends, and the safe state is driven."""
-        self._event("lease", why)
-        if self._waiting is not None:
-            self._answer(self._waiting[0], Refused(why))
-            self._waiting = None
-        self._end_script(ended)
-        for fault in self.twin.active_faults():
-            self.twin.inject(fault, False)
-        self._free_all()
-        self.couplings.isolated = False
-        self.couplings.feeding.clear()
-        if self.gate.state == "open":
-            self.gate.make_safe()
-        elif self.gate.state == "closed":
-            self._journal("gate", "open", None)  # it never opened
-        for name, value in self.gate.safe.items():
-            self._change(name, value)
-
-    def _end_script(self, how: str) -> None:
-        if self.script is not None:
-            self.script.ended = self.script.ended or how
-            self._finish_script()
-
-    def _finish_script(self) -> None:
-        script = self.script
-        if script is None or not script.ended:
-            return
-        self.script = None
-        script.undo(self)
-        trace = script.trace(self._now, self.couplings.contents(), self.lost)
-        self._out.replies.append((script.operator, script.request, trace))
-
-    # --- what a script does to the station (script.Station) ------------------------------------------
-
-    def force(self, ref: TagRef, value: Value) -> None:
-        """Hold ``ref`` at ``value``; its old value is journalled already."""
-        self.gate.forces[ref] = value
-        self._event("force", f"{ref} held at {value}")
-
-    def free(self, ref: TagRef) -> None:
-        """End a force."""
-        if self.gate.forces.pop(ref, None) is not None:
-            self._event("force", f"{ref} freed")
-
-    def forced(self) -> Mapping[TagRef, Value]:
-        """What is forced now, and to what."""
-        return self.gate.forces
-
-    def inject(self, fault: str, active: bool) -> None:
-        """Begin or end a fault in the twin."""
-        self.twin.inject(fault, active)
-
-    def faults(self) -> list[str]:
-        """The faults in force now."""
-        return self.twin.active_faults()
-
-    def feed(self, carrier: str, workpieces: tuple[Workpiece, ...]) -> None:
-        """Put ``workpieces`` onto ``carrier``, each as soon as there is room."""
-        self.couplings.feeding += [(carrier, workpiece) for workpiece in workpieces]
-
-    def feeding(self) -> bool:
-        """Whether workpieces still wait to be put on."""
-        return bool(self.couplings.feeding)
-
-    def reset(self) -> None:
-        """No faults, no workpieces, no forces."""
-        self.couplings.reset()
-        self._free_all()
-
-    def isolate(self, on: bool) -> None:
-        """Cut the station from its neighbours, or couple it again."""
-        self.couplings.isolated = on
-
-    def _free_all(self) -> None:
-        for ref in list(self.gate.forces):
-            self.free(ref)
-
-    def _forget_forces(self) -> None:
-        """The old values of forces that are over, or never came about, need not be kept."""
-        if not self._kept:
-            return
-        running = self.script.run if self.script is not None else None
-        waiting = self._waiting[0].command if self._waiting is not None else None
-        needed = set(self.gate.forces)
-        for run in (running, waiting):
-            if isinstance(run, Run):
-                needed |= {action.ref for action in run.actions if isinstance(action, Force)}
-        for ref in sorted(self._kept - needed):
-            self._journal("force", str(ref), None)
-        self._kept &= needed
-
     # --- records -------------------------------------------------------------------------------------
-
-    def _journal(self, table: str, key: str, data: bytes | None) -> None:
-        if not self._out.journal:
-            self._ticket += 1
-        self._out.journal.append(Change(table, key, data))
 
     def _happened(self, kind: Kind, component: str, workpiece: str, detail: str) -> None:
         happening = Happening(self._now, kind, component, workpiece, detail)
@@ -493,14 +289,11 @@ class Cell:
     def _tell_happenings(self) -> None:
         for happening in self.twin.happenings():
             if happening.kind in GONE:
-                self._journal("workpiece", happening.workpiece, None)
+                self._telling.journal("workpiece", happening.workpiece, None)
             if self.script is not None:
                 self.script.happened(happening)
             who = happening.workpiece or happening.component
-            self._event("workpiece", f"{who} {happening.kind} {happening.detail}".rstrip())
-
-    def _event(self, kind: str, text: str) -> None:
-        self._out.events.append(StationEvent(kind, text))
+            self._telling.event("workpiece", f"{who} {happening.kind} {happening.detail}".rstrip())
 
 
 __all__ = ["Asked", "Cell", "Change", "Inputs", "Outputs"]

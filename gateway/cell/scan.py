@@ -72,3 +72,36 @@ class Outputs:
         said = self.journal or self.writes or self.changed or self.quality or self.events
         answered = any(request for _, request, _ in self.replies)
         return not said and not answered and all(isinstance(each, Signals) for _, each in self.couple)
+
+
+class Telling:
+    """What a step has to tell, as it gathers: ``out``, and the journal's last ticket."""
+
+    def __init__(self) -> None:
+        self.out = Outputs()
+        self.ticket = 0
+
+    def journal(self, table: str, key: str, data: bytes | None) -> None:
+        """Write an entry, or delete it; all of one scan have one ticket."""
+        if not self.out.journal:
+            self.ticket += 1
+        self.out.journal.append(Change(table, key, data))
+
+    def event(self, kind: str, text: str) -> None:
+        """Something worth keeping happened."""
+        self.out.events.append(StationEvent(kind, text))
+
+    def reply(self, operator: str, request: int, body: ReplyBody) -> None:
+        """Answer ``operator``."""
+        self.out.replies.append((operator, request, body))
+
+    @property
+    def anything(self) -> bool:
+        """Whether something is to be told that came about between two steps."""
+        return bool(self.out.journal or self.out.events)
+
+    def collect(self) -> Outputs:
+        """All of this scan; the next one begins anew."""
+        out, self.out = self.out, Outputs()
+        out.ticket = self.ticket
+        return out

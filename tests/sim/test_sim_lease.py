@@ -8,6 +8,7 @@ import pytest
 from sim_lease import LeaseWorld, Violation
 
 from gateway.cell.cell import Cell
+from gateway.cell.commands import Commands
 from gateway.cell.gate import Gate
 from gateway.cell.lease import Lease
 from gateway.field.types import Value
@@ -34,8 +35,8 @@ def any_token_will_do(patch: pytest.MonkeyPatch) -> None:
 
 def grant_before_the_disk(patch: pytest.MonkeyPatch) -> None:
     """A command goes on before what it needs is journalled."""
-    admit = Cell._admit_waiting
-    patch.setattr(Cell, "_admit_waiting", lambda self, persisted, utc: admit(self, 2**62, utc))
+    admit = Commands.admit
+    patch.setattr(Commands, "admit", lambda self, persisted, utc: admit(self, 2**62, utc))
 
 
 def close_on_any_values(patch: pytest.MonkeyPatch) -> None:
@@ -57,7 +58,7 @@ def forget_that_it_was_open(patch: pytest.MonkeyPatch) -> None:
         before = self.gate.state
         took(self, writes)
         if before == "safing" and self.gate.state == "closed":
-            self._journal("gate", "open", None)
+            self._telling.journal("gate", "open", None)
 
     patch.setattr(Cell, "took", changed)
 
