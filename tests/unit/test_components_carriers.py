@@ -7,6 +7,7 @@ from twin_bench import Bench, part
 
 from gateway.twin.carrier import Carrier
 from gateway.twin.components.buffers import Bin, Buffer, Magazine
+from gateway.twin.components.electrics import PowerSupply
 from gateway.twin.components.gripping import PickAndPlace
 from gateway.twin.components.lanes import Diverter, Merger, RollerZone
 from gateway.twin.components.lifting import Flipper, Lift, TurnUnit
@@ -710,3 +711,33 @@ def test_workpieces_that_are_dropped_missing_or_turned() -> None:
         (600, "dropped", "a", ""),
         (1000, "dropped", "c", "missing"),
     ]
+
+
+def test_without_power_all_that_is_driven_stands_and_goes_on_afterwards() -> None:
+    bench = Bench()
+    supply = bench.add(PowerSupply)
+    conveyor = bench.add(BeltConveyor, {"length": 1000, "speed": 500}, power=supply)
+    lift = bench.add(Lift, {"travel": 1000}, power=supply)
+    shuttle = bench.add(Shuttle, {"pitch": 1000.0, "speed": 1000, "acceleration": 100_000}, power=supply)
+    table = bench.add(RotaryTable, {"step": 1000}, power=supply)
+    conveyor.drive("run", True)
+    conveyor.admit(part("a"))
+    lift.drive("up", True)
+    shuttle.drive("target", 1)
+    table.drive("index", True)
+    bench.to(400)
+    bench.fault(supply, "lost")
+    bench.to(5000)
+    assert conveyor.positions() == [pytest.approx(200)]
+    assert (lift.sense("at-top"), lift.sense("at-bottom")) == (False, False)
+    halted = shuttle.sense("position")
+    assert 350 < float(halted) < 400
+    assert table.sense("in-position") is False
+    bench.fault(supply, "lost", False)
+    bench.to(5599)
+    assert (lift.sense("at-top"), table.sense("in-position")) == (False, False)
+    bench.to(5700)
+    assert conveyor.positions() == [pytest.approx(550)]
+    assert lift.sense("at-top") is True
+    assert shuttle.sense("in-position") is True
+    assert (table.sense("in-position"), table.sense("home")) == (True, False)

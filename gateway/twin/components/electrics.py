@@ -68,6 +68,11 @@ class PowerSupply(Power):
         return self.live if port == "ok" else self.voltage.at(self.now)
 
 
+def fed(component: Component) -> bool:
+    """Whether ``component`` has power, where it has that link."""
+    return "power" not in component.links or component.link("power", Power).live
+
+
 class Machine(Component):
     """Base of what turns: ``speed`` as a share of its rated speed, and who is told when it changes course."""
 
@@ -88,7 +93,7 @@ class Machine(Component):
 
     def fed(self) -> bool:
         """Whether there is power, where the component has that link."""
-        return "power" not in self.links or self.link("power", Power).live
+        return fed(self)
 
 
 class MotorStarter(Machine):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from gateway.field.types import Scalar
 from gateway.twin.carrier import Carrier
 from gateway.twin.component import Fault, Link, Param, Port
+from gateway.twin.components.electrics import Power, fed
 from gateway.twin.components.places import Place
 from gateway.twin.components.pneumatics import AirSupply
 from gateway.twin.components.stroke import Stroke, at_rest
@@ -22,7 +23,7 @@ class Travelling(Place):
 
     With one actuator it goes to 1 while that is on, and back when it is off. Where the other one is driven
     too it goes by whichever is on, and stands where it is while none or both are. A workpiece that is
-    neither in its place nor wholly off when it sets out is hit.
+    neither in its place nor wholly off when it sets out is hit. Without power its brake holds it where it is.
     """
 
     PARAMS = (
@@ -31,7 +32,11 @@ class Travelling(Place):
         Param("outlet", "1", 0, 2, 1, "the end at which they go out; 2: either"),
         *Place.PARAMS,
     )
-    LINKS = (*Carrier.LINKS, Link("air", AirSupply, optional=True))
+    LINKS = (
+        *Carrier.LINKS,
+        Link("air", AirSupply, optional=True),
+        Link("power", Power, optional=True),
+    )
     FAULTS = (
         Fault("stuck", "it stands where it is"),
         Fault("slow", "it takes three times as long"),
@@ -51,6 +56,8 @@ class Travelling(Place):
         self.end = 0.0  # the last one it was at
         if "air" in self.links:
             self.link("air", AirSupply).feeds(self._aim)
+        if "power" in self.links:
+            self.link("power", Power).feeds(self._aim)
 
     def arrived(self) -> None:
         """It has come from one end to the other."""
@@ -92,6 +99,8 @@ class Travelling(Place):
         """Where it must go now."""
         here = self.stroke.place(self.now)
         if "stuck" in self.faults:
+            return here
+        if not fed(self):
             return here
         powered = "air" not in self.links or self.link("air", AirSupply).strong
         if self.back is None:

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.field.types import Scalar
 from gateway.twin.carrier import Carrier
 from gateway.twin.component import Fault, Link, Param, Port
+from gateway.twin.components.electrics import Power, fed
 from gateway.twin.components.places import Place
 from gateway.twin.motion import Path, still, trapezoid
 
@@ -37,7 +38,7 @@ class Shuttle(Place):
         Port("position", "sensor", "real", "mm", "along the track", optional=True),
         Port("in-position", "sensor", about="at the stop it was sent to", optional=True),
     )
-    LINKS = (*Carrier.LINKS, Link("second", Carrier, optional=True))
+    LINKS = (*Carrier.LINKS, Link("second", Carrier, optional=True), Link("power", Power, optional=True))
     FAULTS = (Fault("stuck", "it stops at once and stays where it is"), *Carrier.FAULTS)
     STATE = (*Place.STATE, "target", "path", "pending")
 
@@ -50,6 +51,8 @@ class Shuttle(Place):
         self._second = other if isinstance(other, Carrier) else None
         if self._second is not None:
             self._second.subscribe_room(self.pass_on)
+        if "power" in self.links:
+            self.link("power", Power).feeds(self._plan)
 
     def drive(self, port: str, value: Scalar) -> None:
         if port != "target":
@@ -97,7 +100,7 @@ class Shuttle(Place):
             self.tell("collided", self.item.id, "moved with a workpiece half on it")
         self.cancel(self.pending)
         self.pending = None
-        if "stuck" in self.faults:
+        if "stuck" in self.faults or not fed(self):
             self.path = Path((still(self.now, place),))
         else:
             speed, acceleration = self.params["speed"], self.params["acceleration"]

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 from gateway.field.types import Scalar
 from gateway.twin.carrier import Carrier
 from gateway.twin.component import Component, Fault, Link, Param, Port
+from gateway.twin.components.electrics import Power, fed
 from gateway.twin.motion import SECOND, Exponential, Path, Segment, still
 from gateway.twin.workpiece import Workpiece
 
@@ -62,6 +63,7 @@ class BeltConveyor(Carrier):
         Port("speed", "sensor", "real", "mm/s", "belt speed, first-order lag of 100 ms", optional=True),
         Port("ok", "sensor", about="drive healthy", optional=True),
     )
+    LINKS = (*Carrier.LINKS, Link("power", Power, optional=True))
     FAULTS = (
         Fault("jam", "the belt stands though it is driven; the drive reports no fault"),
         Fault("trip", "the motor protection has tripped; the belt stands"),
@@ -99,6 +101,8 @@ class BeltConveyor(Carrier):
         self._edges: dict[tuple[float, bool], Edges] = {}
         self._inlets: list[tuple[float, Callable[[], None]]] = []  # where others wait for room
         self._crossed: list[tuple[Passing, Workpiece]] = []
+        if "power" in self.links:
+            self.link("power", Power).feeds(self.drive_changed)
 
     def drive(self, port: str, value: Scalar) -> None:
         if port == "run":
@@ -358,7 +362,7 @@ class BeltConveyor(Carrier):
 
     def drive_changed(self) -> None:
         """The belt's speed may be another one now."""
-        moving = self.driven and not self.faults & {"jam", "trip"}
+        moving = self.driven and fed(self) and not self.faults & {"jam", "trip"}
         rate = (-self.wanted if self.backwards else self.wanted) if moving else 0.0
         if rate == self.rate:
             return

@@ -6,7 +6,8 @@ from typing import Any
 
 from gateway.field.types import Scalar
 from gateway.twin.carrier import Carrier
-from gateway.twin.component import Fault, Param, Port
+from gateway.twin.component import Fault, Link, Param, Port
+from gateway.twin.components.electrics import Power, fed
 from gateway.twin.components.stroke import Stroke, at_rest
 from gateway.twin.motion import MILLISECOND
 from gateway.twin.workpiece import Workpiece
@@ -35,6 +36,7 @@ class RotaryTable(Carrier):
         Port("home", "sensor", about="cam: the first place is at the inlet", optional=True),
         Port("loaded", "sensor", about="a workpiece is at the inlet's place", optional=True),
     )
+    LINKS = (*Carrier.LINKS, Link("power", Power, optional=True))
     FAULTS = (
         Fault("stuck", "it does not move"),
         Fault("slow", "an index takes three times as long"),
@@ -50,18 +52,19 @@ class RotaryTable(Carrier):
         self.stroke: Stroke = at_rest(self.now)
         self.grips: dict[str, str] = {}  # who holds -> workpiece
         self.closed: set[str] = set()
+        if "power" in self.links:
+            self.link("power", Power).feeds(self._resume)
 
     def drive(self, port: str, value: Scalar) -> None:
         was, self.commanded = self.commanded, bool(value)
-        if self.commanded and not was and self._rests() and "stuck" not in self.faults:
+        if self.commanded and not was and self._rests() and self._can():
             for workpiece in self.grips.values():
                 self.tell("collided", workpiece, "the table moved while it was held")
             self._move()
 
     def fault_changed(self, fault: str, active: bool) -> None:
         super().fault_changed(fault, active)
-        if not self._rests():
-            self._move()
+        self._resume()
 
     def on(self, kind: str, argument: Any) -> None:
         self.stroke = at_rest(self.now)
@@ -137,9 +140,17 @@ class RotaryTable(Carrier):
     def _rests(self) -> bool:
         return self.stroke.pending is None and self.stroke.rests(self.now, 0.0)
 
+    def _can(self) -> bool:
+        return "stuck" not in self.faults and fed(self)
+
+    def _resume(self) -> None:
+        """A fault or the power changed: what is on its way stops, or goes on."""
+        if not self._rests():
+            self._move()
+
     def _move(self) -> None:
-        """Set out for the next place, or go on to it in another time; stuck, stand between two."""
+        """Set out for the next place, or go on to it in another time; where it cannot, stand between two."""
         took = self.params["step"] * MILLISECOND * (SLOW if "slow" in self.faults else 1)
-        goal = self.stroke.place(self.now) if "stuck" in self.faults else 1.0
+        goal = 1.0 if self._can() else self.stroke.place(self.now)
         self.stroke.aim(self, goal, took, "place")
         self.changed()
