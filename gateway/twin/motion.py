@@ -91,7 +91,10 @@ class Path(msgspec.Struct, frozen=True):
 
     def segment(self, now: int) -> Segment:
         """The one valid at ``now``."""
-        return next((each for each in reversed(self.segments) if each.start <= now), self.segments[0])
+        segments = self.segments
+        if segments[-1].start <= now:  # as a rule
+            return segments[-1]
+        return next((each for each in reversed(segments) if each.start <= now), segments[0])
 
     def at(self, now: int) -> float:
         """The value at ``now``."""
