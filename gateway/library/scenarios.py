@@ -184,6 +184,9 @@ class Scenarios:
         start, steps, on = way
         part, _, fault = monitor.fault.partition(".")
         within = duration(unit.value(monitor.within)) + self.slack
+        if monitor.while_ == "give":  # the station waits for the slowest of those that hand out
+            units = self.composition.units.values()
+            within += max(each.duty("give") for each in units) - unit.duty("give")
         after = duration(unit.value(monitor.after))
         expect = [Shown(tag, False, within, after=after) for tag in on]
         expect.append(Shown("lamp-fault", True, within, after=after))
