@@ -313,6 +313,8 @@ class Agent:
             who.vendor if who else "",
             who.product if who else "",
             who.version if who else "",
+            link.losses,
+            link.slowest_ns,
         )
 
     def _on_coupling(self, delivery: Delivery) -> None:

@@ -38,6 +38,16 @@ class Link(Protocol):
         ...
 
     @property
+    def losses(self) -> int:
+        """How many connections ended, or how often the controller ceased to poll."""
+        ...
+
+    @property
+    def slowest_ns(self) -> int:
+        """How long an answer took at most; 0 where the device is asked nothing."""
+        ...
+
+    @property
     def refused(self) -> dict[str, str]:
         """What the device does not serve, by tag."""
         ...

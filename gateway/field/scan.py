@@ -6,9 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
-import msgspec
-
-from gateway.errors import ConnectionLost, DeviceRefused, GatewayError, ProtocolViolation
+from gateway.errors import ConnectionLost, DeviceRefused, GatewayError
 from gateway.field.drivers.base import Identity, TagsRefused, not_held, open_driver
 from gateway.field.tags import Tag
 from gateway.field.types import Value
@@ -47,23 +45,11 @@ class Backoff:
         self._next = self._first
 
 
-class LinkCounts(msgspec.Struct):
-    """Since the link was made."""
-
-    connects: int = 0
-    failures: int = 0
-    losses: int = 0
-    reads: int = 0
-    writes: int = 0
-    refusals: int = 0
-    violations: int = 0
-
-
 class DeviceLink:
     """Owns a driver. ``run`` keeps it connected; ``read`` and ``write`` are called once a scan.
 
     ``identity`` is what the device said at the last connection, ``problem`` why there is none ("" while
-    ready). ``changed(state)`` is called at each change of ``state``.
+    ready), ``losses`` how many connections ended. ``changed(state)`` is called at each change of ``state``.
     """
 
     def __init__(
@@ -77,7 +63,7 @@ class DeviceLink:
         self.driver = open_driver(address, tags, timeout_ns)
         self._verified = {tag.name: tag for tag in tags.values() if tag.verify}
         self.state: LinkState = "closed"
-        self.counts = LinkCounts()
+        self.losses = 0
         self.identity: Identity | None = None
         self.problem = "not connected yet"
         self._backoff = backoff or Backoff()
@@ -88,6 +74,11 @@ class DeviceLink:
     def ready(self) -> bool:
         """Whether the device can be read and written now."""
         return self.state == "ready" and not self.driver.lost.is_set()
+
+    @property
+    def slowest_ns(self) -> int:
+        """How long an answer took at most."""
+        return self.driver.statistics.slowest_ns
 
     @property
     def times(self) -> Mapping[str, int]:
@@ -113,7 +104,7 @@ class DeviceLink:
             while True:
                 if await self._connect():
                     await self.driver.lost.wait()
-                    self.counts.losses += 1
+                    self.losses += 1
                     self.problem = self.problem or "the device closed the connection"
                 await self.driver.close()
                 self._move("lost")
@@ -135,12 +126,10 @@ class DeviceLink:
         try:
             changes = await self.driver.read()
         except TagsRefused as refusal:
-            self.counts.refusals += 1
             changes = refusal.values
         except GatewayError as error:
             self._failed(error)
             return {}
-        self.counts.reads += 1
         self._backoff.reset()
         return dict(changes)
 
@@ -152,16 +141,12 @@ class DeviceLink:
         try:
             await self.driver.write(values)
         except TagsRefused as refusal:
-            self.counts.refusals += 1
-            self.counts.writes += 1
             return {name: str(self.driver.refused.get(name, refusal)) for name in refusal.tags}
         except DeviceRefused as refusal:
-            self.counts.refusals += 1
             return dict.fromkeys(values, str(refusal))
         except GatewayError as error:
             self._failed(error)
             return None
-        self.counts.writes += 1
         return await self._not_held({n: value for n, value in values.items() if n in self._verified})
 
     async def _not_held(self, written: Mapping[str, Value]) -> dict[str, str] | None:
@@ -178,7 +163,6 @@ class DeviceLink:
         for name, value in written.items():
             if why := not_held(self._verified[name], value, held[name]):
                 told[name] = why
-        self.counts.refusals += bool(told)
         return told
 
     async def read_back(self, names: Iterable[str]) -> dict[str, Value]:
@@ -202,17 +186,13 @@ class DeviceLink:
         try:
             self.identity = await self.driver.connect()
         except GatewayError as error:
-            self.counts.failures += 1
             self._failed(error)
             return False
-        self.counts.connects += 1
         self.problem = ""
         self._move("connected")
         return True
 
     def _failed(self, error: GatewayError) -> None:
-        self.counts.refusals += isinstance(error, DeviceRefused)
-        self.counts.violations += isinstance(error, ProtocolViolation)
         self.problem = str(error)
 
     def _move(self, event: LinkEvent) -> None:

@@ -34,6 +34,7 @@ class ServedLink:
 
     def __init__(self, address: str, tags: Mapping[str, Tag], timeout_ns: int) -> None:
         self.identity: Identity | None = None
+        self.losses = 0
         self._address, self._timeout = address, timeout_ns
         self._safe = {tag.name: tag.safe for tag in tags.values() if tag.direction == "input"}
         self._heard_at: int | None = None
@@ -72,6 +73,11 @@ class ServedLink:
     def problem(self) -> str:
         """Why it is not ready; empty while it is."""
         return "" if self.ready else self._problem
+
+    @property
+    def slowest_ns(self) -> int:
+        """0: nobody is asked."""
+        return 0
 
     @property
     def times(self) -> Mapping[str, int]:
@@ -154,6 +160,7 @@ class ServedLink:
     def _watch(self) -> None:
         if not self.ready and self._ready_since is not None:
             self._ready_since = None
+            self.losses += 1
             self._problem = f"the controller polls {self._address} no longer"
             self.image.expect()
             self._make_safe()

@@ -180,7 +180,11 @@ class Ask(Body, frozen=True):
 
 
 class DeviceFound(msgspec.Struct, frozen=True):
-    """One of a station's devices; ``problem`` says why it is not ready, in words."""
+    """One of a station's devices; ``problem`` says why it is not ready, in words.
+
+    ``losses`` is how many connections ended since the gateway runs, ``slowest`` how long an answer took at
+    most, ns (0: it is asked nothing).
+    """
 
     role: str
     protocol: str
@@ -190,6 +194,8 @@ class DeviceFound(msgspec.Struct, frozen=True):
     vendor: str = ""
     product: str = ""
     version: str = ""
+    losses: int = 0
+    slowest: int = 0
 
 
 class Identified(Body, frozen=True):

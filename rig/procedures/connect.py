@@ -49,6 +49,7 @@ def test_controller(session: Session, station: StationHandle, step: StepContext)
     _remember(session, station, found, None)
     step.measure("protocol", found.protocol)
     step.measure("controller", _controller(found) or "unnamed")
+    _measure_link(step, found.devices[device.name])
     if found.link != "ready":
         session.gone[station.id] = "its controller is not connected"
         why = found.problem or found.link
@@ -72,9 +73,17 @@ def test_device(session: Session, device: tuple[StationHandle, Device], step: St
     step.measure("role", found.role)
     step.measure("protocol", found.protocol)
     step.measure("device", " ".join(filter(None, (found.vendor, found.product, found.version))) or "unnamed")
+    _measure_link(step, found)
     if not found.ready:
         session.gone[station.id] = f"its device {declared.name} is not ready"
         raise Failed(f"{station.id}: {declared.name} at {found.address}: {found.problem}", declared.name)
+
+
+def _measure_link(step: StepContext, found: DeviceFound) -> None:
+    """What a weak network shows first: lost connections, and answers that take their time."""
+    step.measure("connections lost", found.losses)
+    if found.slowest:
+        step.measure_time("slowest answer", found.slowest)
 
 
 def test_lease(session: Session, station: StationHandle, step: StepContext) -> None:

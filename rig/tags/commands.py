@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
 
 import typer
 
@@ -19,80 +22,96 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-SourceArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="FILE",
-        help="CSV, XLSX, TIA Portal tag table (XLSX, XML) or block source (.db, .scl, XML), CODESYS symbol "
-        "configuration, OPC UA NodeSet2, or opc.tcp://host:port to browse.",
-    ),
-]
-StationOption = Annotated[Path, typer.Option("--into", metavar="STATION.yaml", help="The station file.")]
-DeviceOption = Annotated[str | None, typer.Option(help="Which device the tags are of.")]
-DirectionOption = Annotated[
-    str | None, typer.Option(help="input or output (the controller's), where the file does not say.")
-]
-OnlyOption = Annotated[
-    list[str] | None,
-    typer.Option(metavar="PATTERN", help="Only signals with such a name: 'Plant.*'."),
-]
-SheetOption = Annotated[str | None, typer.Option(help="Only this sheet of a workbook.")]
-DbOption = Annotated[
-    list[str] | None,
-    typer.Option("--db", metavar="NAME=NUMBER", help="A block's number, or just NUMBER."),
-]
-NamespaceOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--namespace", metavar="FILE=SERVER", help="A namespace's index in the file and at the server."
-    ),
-]
-CodesysOption = Annotated[
-    str | None,
-    typer.Option("--codesys-device", help="The runtime's name on its OPC UA server."),
-]
-UnderOption = Annotated[str, typer.Option(help="Where browsing begins: a node id.")]
-BaseOption = Annotated[
-    int | None,
-    typer.Option("--modbus-base", min=0, max=1, help="Bare numbers count from 0 or 1."),
-]
-InputsOption = Annotated[
-    str | None,
-    typer.Option(metavar="DB100", help="Where the program reads what lies at %I: a block laid out like it."),
-]
-TakeOption = Annotated[
-    str,
-    typer.Option(
-        metavar="FIELDS", help="Fields where the file beats the station, such as range,title; or all."
-    ),
-]
+
+class Options(NamedTuple):
+    """What every command that reads a list asks of a person."""
+
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="CSV, XLSX, TIA Portal tag table (XLSX, XML) or block source (.db, .scl, XML), STEP 7 "
+            "symbol table, CODESYS symbol configuration, OPC UA NodeSet2, or opc.tcp://host:port to browse.",
+        ),
+    ]
+    into: Annotated[Path, typer.Option("--into", metavar="STATION.yaml", help="The station file.")]
+    device: Annotated[str | None, typer.Option(help="Which device the tags are of.")] = None
+    direction: Annotated[
+        str | None, typer.Option(help="input or output (the controller's), where the file does not say.")
+    ] = None
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="PATTERN", help="Only signals with such a name: 'Plant.*'.")
+    ] = None
+    sheet: Annotated[str | None, typer.Option(help="Only this sheet of a workbook.")] = None
+    db: Annotated[
+        list[str] | None,
+        typer.Option("--db", metavar="NAME=NUMBER", help="A block's number, or just NUMBER."),
+    ] = None
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--namespace", metavar="FILE=SERVER", help="A namespace's index in the file and at the server."
+        ),
+    ] = None
+    codesys_device: Annotated[
+        str | None, typer.Option("--codesys-device", help="The runtime's name on its OPC UA server.")
+    ] = None
+    under: Annotated[str, typer.Option(help="Where browsing begins: a node id.")] = "i=85"
+    modbus_base: Annotated[
+        int | None, typer.Option("--modbus-base", min=0, max=1, help="Bare numbers count from 0 or 1.")
+    ] = None
+    inputs_at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DB100", help="Where the program reads what lies at %I: a block laid out like it."
+        ),
+    ] = None
+    take: Annotated[
+        str,
+        typer.Option(
+            metavar="FIELDS", help="Fields where the file beats the station, such as range,title; or all."
+        ),
+    ] = ""
+
+
+def reading(command: Callable[..., None]) -> Callable[..., None]:
+    """``command(options, …)`` as the command line takes it: each of ``Options`` by itself, then its own."""
+    hints = get_type_hints(Options, include_extras=True)
+    defaults = Options._field_defaults
+    shared = [
+        Parameter(
+            name, Parameter.KEYWORD_ONLY, default=defaults.get(name, Parameter.empty), annotation=hints[name]
+        )
+        for name in Options._fields
+    ]
+    own = [
+        each.replace(kind=Parameter.KEYWORD_ONLY)
+        for each in list(signature(command, eval_str=True).parameters.values())[1:]
+    ]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        mine = {each.name: given.pop(each.name) for each in own}
+        command(Options(**given), **mine)
+
+    shown: Any = run
+    shown.__signature__ = Signature([*shared, *own])
+    shown.__annotations__ = {each.name: each.annotation for each in (*shared, *own)}
+    return run
 
 
 @app.command("import")
+@reading
 def tags_import(
-    source: SourceArgument,
-    into: StationOption,
-    device: DeviceOption = None,
-    direction: DirectionOption = None,
-    only: OnlyOption = None,
-    sheet: SheetOption = None,
-    db: DbOption = None,
-    namespace: NamespaceOption = None,
-    codesys_device: CodesysOption = None,
-    under: UnderOption = "i=85",
-    modbus_base: BaseOption = None,
-    inputs_at: InputsOption = None,
-    take: TakeOption = "",
+    options: Options,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Write without asking.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show the difference; exit status 1 if there is one.")
     ] = False,
 ) -> None:
     """Show what a list would change in a station file, and after a yes merge it in."""
-    wanted = _wanted(
-        device, direction, only, sheet, db, namespace, codesys_device, under, modbus_base, inputs_at, take
-    )
-    done = _compare(source, into, wanted)
+    into = options.into
+    done = _compare(options)
     if dry_run:
         raise typer.Exit(1 if done.plan.differs else 0)
     if not done.plan.differs:
@@ -115,26 +134,10 @@ def tags_import(
 
 
 @app.command("diff")
-def tags_diff(
-    source: SourceArgument,
-    into: StationOption,
-    device: DeviceOption = None,
-    direction: DirectionOption = None,
-    only: OnlyOption = None,
-    sheet: SheetOption = None,
-    db: DbOption = None,
-    namespace: NamespaceOption = None,
-    codesys_device: CodesysOption = None,
-    under: UnderOption = "i=85",
-    modbus_base: BaseOption = None,
-    inputs_at: InputsOption = None,
-    take: TakeOption = "",
-) -> None:
+@reading
+def tags_diff(options: Options) -> None:
     """Show what a list would change in a station file. Exit status: 0 nothing, 1 something, 2 bad input."""
-    wanted = _wanted(
-        device, direction, only, sheet, db, namespace, codesys_device, under, modbus_base, inputs_at, take
-    )
-    raise typer.Exit(1 if _compare(source, into, wanted).plan.differs else 0)
+    raise typer.Exit(1 if _compare(options).plan.differs else 0)
 
 
 @app.command("export")
@@ -168,44 +171,34 @@ app.command("signals")(handout.signals)
 app.command("shim")(handout.shim)
 
 
-def _compare(source: str, into: Path, wanted: Wanted) -> Import:
+def _compare(options: Options) -> Import:
     from rig.tags.importing import Import
 
-    done = Import(source, into, wanted)
+    done = Import(options.source, options.into, _wanted(options))
     for line in done.lines:
         typer.echo(line)
     return done
 
 
-def _wanted(
-    device: str | None,
-    direction: str | None,
-    only: list[str] | None,
-    sheet: str | None,
-    db: list[str] | None,
-    namespace: list[str] | None,
-    codesys_device: str | None,
-    under: str,
-    modbus_base: int | None,
-    inputs_at: str | None,
-    take: str,
-) -> Wanted:
+def _wanted(options: Options) -> Wanted:
+    """The options, read; BadInput with all that is wrong in them."""
     from rig.tags.importing import Wanted, read_take
     from rig.tags.read import Asked
     from rig.tags.settle import moved
 
     problems: list[Problem] = []
+    direction = options.direction
     if direction not in (None, "input", "output"):
         problems.append(Problem("", 0, 0, f"--direction {direction!r} is not known", "write input or output"))
     numbers: dict[str, int] = {}
-    for text in db or ():
+    for text in options.db or ():
         name, _, number = text.rpartition("=")
         if not number.isdecimal() or not 0 < int(number[:6]) < 65536:
             problems.append(Problem("", 0, 0, f"--db {text!r} is no block", "write NAME=10, or 10"))
         else:
             numbers[name.strip('"')] = int(number)
     indices: dict[int, int] = {}
-    for text in namespace or ():
+    for text in options.namespace or ():
         file, _, server = text.partition("=")
         if file.isdecimal() and server.isdecimal() and len(file) < 6 and len(server) < 6:
             indices[int(file)] = int(server)
@@ -213,27 +206,27 @@ def _wanted(
             problems.append(Problem("", 0, 0, f"--namespace {text!r} is no pair", "write 1=4"))
     fields: frozenset[str] = frozenset()
     try:
-        fields = read_take(take)
-        if inputs_at is not None:
-            moved("%I0.0", inputs_at)
+        fields = read_take(options.take)
+        if options.inputs_at is not None:
+            moved("%I0.0", options.inputs_at)
     except ValueError as error:
         what, _, hint = str(error).partition("; ")
         problems.append(Problem("", 0, 0, what, hint))
     if problems:
         raise BadInput(problems)
     asked = Asked(
-        sheet=sheet,
+        sheet=options.sheet,
         numbers=numbers,
         namespaces=indices,
-        codesys_device=codesys_device,
-        only=tuple(only or ()),
+        codesys_device=options.codesys_device,
+        only=tuple(options.only or ()),
     )
     return Wanted(
-        device=device,
+        device=options.device,
         direction="input" if direction == "input" else "output" if direction else None,
-        modbus_base=modbus_base,
-        inputs_at=inputs_at,
+        modbus_base=options.modbus_base,
+        inputs_at=options.inputs_at,
         take=fields,
-        under=under,
+        under=options.under,
         asked=asked,
     )

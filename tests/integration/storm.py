@@ -106,7 +106,7 @@ async def restarts(device: Hostile, url: str, tags: Mapping[str, Tag], times: in
                 await until("backing off")
                 assert await link.read() == {}
                 await device.start()
-        assert link.counts.losses >= times
+        assert link.losses >= times
     finally:
         await link.close()
         assert life.done()

@@ -18,7 +18,7 @@ from gateway.errors import DeviceRefused, GatewayError, ProtocolViolation
 from gateway.field.drivers import modbus, s7
 from gateway.field.drivers.base import Identity
 from gateway.field.drivers.blocks import Area
-from gateway.field.drivers.opcua import OpcUaDriver
+from gateway.field.drivers.opcua_connection import Connection
 from gateway.field.drivers.opcua_read import Batch
 from gateway.field.probe import opcua_session
 
@@ -182,12 +182,12 @@ class _Server:
 def test_an_opc_ua_array_of_nothing_is_refused_before_it_fills_the_memory() -> None:
     """Six bytes that claim 2^31 elements of no bytes each; coverage-guided fuzzing found it."""
     claims = struct.pack("<iBBi", 1, 1, 0x80, 2**31 - 1) + struct.pack("<i", -1)
-    made = OpcUaDriver("opc.tcp://127.0.0.1:1", {}, 1_000_000_000)
+    made = Connection("opc.tcp://127.0.0.1:1", 1_000_000_000)
     server: Any = _Server(opcua_answer(claims))
 
     async def work() -> None:
         with pytest.raises(ProtocolViolation, match="2147483647 times nothing"):
-            await made._call(Batch([ua.NodeId("tag", 2)]).read(server))
+            await made.call(Batch([ua.NodeId("tag", 2)]).read(server))
 
     asyncio.run(work())
 
@@ -206,12 +206,12 @@ GOOD = struct.pack("<iBBhBBh", 2, 1, 4, 7, 1, 4, 8) + struct.pack("<i", -1)
 @settings(max_examples=500, deadline=None)
 def test_opc_ua(answer: bytes) -> None:
     async def work() -> None:
-        made = OpcUaDriver("opc.tcp://127.0.0.1:1", {}, 1_000_000_000)
+        made = Connection("opc.tcp://127.0.0.1:1", 1_000_000_000)
         batch = Batch([ua.NodeId(f"tag{n}", 2) for n in range(2)])
         server: Any = _Server(answer)
         for _ in range(2):
             try:
-                found = await made._call(batch.read(server))
+                found = await made.call(batch.read(server))
             except GatewayError:
                 return
             assert found.decoded is None or isinstance(found.decoded, list)

@@ -33,13 +33,11 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Statistics(msgspec.Struct):
-    """Counted over all connections of a driver; ``round_trip_ns`` is that of the last answer."""
+    """Counted over all connections of a driver; ``slowest_ns`` is how long an answer took at most."""
 
     requests: int = 0
     errors: int = 0
-    bytes_out: int = 0
-    bytes_in: int = 0
-    round_trip_ns: int = 0
+    slowest_ns: int = 0
 
 
 class TagsRefused(DeviceRefused):

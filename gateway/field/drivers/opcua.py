@@ -2,59 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
-import time
-from collections.abc import Awaitable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from urllib.parse import SplitResult
 
 from asyncua import ua
 from asyncua.client.client import Client
-from asyncua.client.ua_client import UaClientState
 from asyncua.ua.attribute_ids import AttributeIds
-from asyncua.ua.status_codes import get_name_and_doc
-from asyncua.ua.uaerrors import UaError, UaStatusCodeError
+from asyncua.ua.uaerrors import UaError
 
-from gateway.errors import ConnectionLost, DeviceRefused, GatewayError, ProtocolViolation
+from gateway.errors import DeviceRefused, ProtocolViolation
 from gateway.field.addresses import OpcUaAddress
 from gateway.field.compound import ArrayType
-from gateway.field.drivers.base import Identity, Statistics, TagsRefused
+from gateway.field.drivers.base import Identity, TagsRefused
+from gateway.field.drivers.opcua_connection import Connection
 from gateway.field.drivers.opcua_paths import resolve
 from gateway.field.drivers.opcua_read import Batch
-from gateway.field.drivers.stream import plain
 from gateway.field.tags import Tag
-from gateway.field.types import Value
-
-# What goes wrong reaches the caller as an exception; the library's log would say it a second time.
-logging.getLogger("asyncua").setLevel(logging.CRITICAL)
+from gateway.field.types import OPCUA_TYPES, Value
 
 MAX_NODES = 1000
 """In one request, where the server names no limit of its own."""
 MAX_PATHS = 100
 """Browse paths in one request."""
-CONNECT_STEPS = 5
-"""Connecting takes so many time-outs at most: socket, hello, channel, session, activation."""
-
-VARIANTS = {
-    "BOOL": ua.VariantType.Boolean,
-    "BYTE": ua.VariantType.Byte,
-    "WORD": ua.VariantType.UInt16,
-    "DWORD": ua.VariantType.UInt32,
-    "SINT": ua.VariantType.SByte,
-    "USINT": ua.VariantType.Byte,
-    "INT": ua.VariantType.Int16,
-    "UINT": ua.VariantType.UInt16,
-    "DINT": ua.VariantType.Int32,
-    "UDINT": ua.VariantType.UInt32,
-    "LWORD": ua.VariantType.UInt64,
-    "LINT": ua.VariantType.Int64,
-    "ULINT": ua.VariantType.UInt64,
-    "REAL": ua.VariantType.Float,
-    "LREAL": ua.VariantType.Double,
-    "TIME": ua.VariantType.Int32,
-}
+VARIANTS = {name: ua.VariantType[known] for name, known in OPCUA_TYPES.items()}
 _HINTS = {
     "BadNodeIdUnknown": "check the node id of {} in the station file; the server does not know it",
     "BadNodeIdInvalid": "check the node id of {} in the station file; the server cannot read it",
@@ -65,7 +36,6 @@ _HINTS = {
     "BadUserAccessDenied": "give the anonymous user access to {} in the controller's OPC UA settings",
     "BadNotReadable": "make the variable of {} readable in the controller's OPC UA settings",
 }
-_GONE = ("BadSession", "BadSecureChannel", "BadConnection", "BadServerHalted", "BadShutdown", "BadTcp")
 _ASKED = {  # of the standard address space, but for the two that our virtual controller adds
     "manufacturer": "i=2263",
     "product": "i=2261",
@@ -76,7 +46,6 @@ _ASKED = {  # of the standard address space, but for the two that our virtual co
     "reads": "i=11705",
     "writes": "i=11707",
 }
-_Result = TypeVar("_Result")
 
 
 def open_url(
@@ -94,13 +63,12 @@ class OpcUaDriver:
     """One OPC UA session with the server at ``url``."""
 
     def __init__(self, url: str, tags: Mapping[str, Tag], timeout_ns: int) -> None:
-        self.lost = asyncio.Event()
-        self.lost.set()
-        self.statistics = Statistics()
+        self._link = Connection(url, timeout_ns)
+        self.lost, self.statistics = self._link.lost, self._link.statistics
         self.refused: dict[str, DeviceRefused] = {}
         self.uncertain: set[str] = set()
         self.times: dict[str, int] = {}
-        self._url, self._timeout = url, timeout_ns / 1e9
+        self._url = url
         self._tags = tags
         self._paths = {tag.name: path for tag in tags.values() if (path := _address(tag).path)}
         self._ids = {tag.name: _node(tag) for tag in tags.values() if tag.name not in self._paths}
@@ -110,8 +78,6 @@ class OpcUaDriver:
         self._last: dict[str, Value] = {}
         self._batches: list[tuple[Batch, Sequence[Tag]]] = []  # that read the outputs
         self._held: dict[Batch, tuple[Any, ...]] = {}  # what the outputs of a batch held last
-        self._client: Client | None = None
-        self._watcher: asyncio.Task[None] | None = None
         self._read_limit = self._write_limit = MAX_NODES
 
     async def connect(self) -> Identity:
@@ -121,14 +87,8 @@ class OpcUaDriver:
         self.refused.clear()
         self.uncertain.clear()
         self.times.clear()
-        # Health is what the scan sees: the library's own probe would only come between.
-        self._client = client = Client(self._url, CONNECT_STEPS * self._timeout, watchdog_intervall=86_400)
         try:
-            await self._call(apart(client.connect(), CONNECT_STEPS * self._timeout))
-            assert client.uaclient.protocol is not None
-            client.uaclient.protocol.timeout = self._timeout
-            self.lost.clear()
-            self._watcher = asyncio.create_task(self._watch(client))
+            client = await self._link.open()
             identity = await self._identify()
             await self._follow_paths(client)
             there = [tag for tag in self._outputs if tag.name in self._nodes]
@@ -146,7 +106,7 @@ class OpcUaDriver:
         """The nodes of this connection; what is not there is refused for as long as it lasts."""
 
         async def translate(paths: list[ua.BrowsePath]) -> list[ua.BrowsePathResult]:
-            results: list[ua.BrowsePathResult] = await self._call(
+            results: list[ua.BrowsePathResult] = await self._link.call(
                 client.uaclient.translate_browsepaths_to_nodeids(paths)
             )
             self._check_count(len(results), len(paths))
@@ -159,11 +119,6 @@ class OpcUaDriver:
             for name, what in missing.items()
         }
         self.refused.update(self._lost_paths)
-
-    async def _watch(self, client: Client) -> None:
-        async with client.subscribe_state() as states:
-            await states.wait_for_state(UaClientState.DISCONNECTED)
-        self.lost.set()
 
     async def _identify(self) -> Identity:
         answers = await self._read_nodes([ua.NodeId.from_string(node) for node in _ASKED.values()])
@@ -182,8 +137,10 @@ class OpcUaDriver:
         )  # fmt: skip
 
     async def read(self) -> Mapping[str, Value]:
-        protocol: Any = self._connected().uaclient.protocol
-        answers = [(batch, tags, await self._call(batch.read(protocol))) for batch, tags in self._batches]
+        protocol: Any = self._link.client.uaclient.protocol
+        answers = [
+            (batch, tags, await self._link.call(batch.read(protocol))) for batch, tags in self._batches
+        ]
         changes: dict[str, Value] = {}
         refused: dict[str, TagsRefused] = {}
         for batch, tags, (numbers, decoded, time_of) in answers:
@@ -251,8 +208,8 @@ class OpcUaDriver:
             parameters = ua.WriteParameters(
                 NodesToWrite=[self._to_write(tag, tag.to_device(values[tag.name])) for tag in part]
             )
-            client = self._connected()
-            codes: list[ua.StatusCode] = await self._call(client.uaclient.write(parameters))
+            client = self._link.client
+            codes: list[ua.StatusCode] = await self._link.call(client.uaclient.write(parameters))
             self._check_count(len(codes), len(part))
             refused |= {
                 tag.name: _refusal(tag, code.name)
@@ -297,8 +254,8 @@ class OpcUaDriver:
                 TimestampsToReturn=ua.TimestampsToReturn.Neither,
                 NodesToRead=[ua.ReadValueId(node, AttributeIds.Value) for node in part],
             )
-            client = self._connected()
-            found: list[ua.DataValue] = await self._call(client.uaclient.read(parameters))
+            client = self._link.client
+            found: list[ua.DataValue] = await self._link.call(client.uaclient.read(parameters))
             self._check_count(len(found), len(part))
             answers += found
         return answers
@@ -308,86 +265,14 @@ class OpcUaDriver:
             self.refused.pop(tag.name, None)
         self.refused.update(refused)
 
-    def _connected(self) -> Client:
-        if self._client is None or self.lost.is_set():
-            raise ConnectionLost(f"{self._url} is not connected")
-        return self._client
+    async def close(self) -> None:
+        await self._link.close()
 
     def _check_count(self, found: int, asked: int) -> None:
         if found != asked:
-            raise self._drop(ProtocolViolation(f"{self._url}: answered {found} nodes, asked were {asked}"))
-
-    async def _call(self, service: Awaitable[_Result]) -> _Result:
-        """The result of a request, or one of our errors; after all but DeviceRefused it is over."""
-        self.statistics.requests += 1
-        begun = time.monotonic_ns()
-        try:
-            result = await service
-        except UaStatusCodeError as error:
-            name, _ = get_name_and_doc(error.code)
-            if name.startswith(_GONE):
-                raise self._drop(ConnectionLost(f"{self._url}: {name}")) from None
-            self.statistics.errors += 1
-            raise DeviceRefused(name, self._url, _HINTS.get(name, "see the server's diagnosis")) from None
-        except TimeoutError:
-            raise self._drop(
-                ConnectionLost(f"{self._url} is silent for {self._timeout * 1e3:g} ms")
-            ) from None
-        except OSError as error:
-            raise self._drop(ConnectionLost(plain(self._url, error))) from None
-        except asyncio.CancelledError:
-            self._drop(ConnectionLost("abandoned"))  # its answer must not meet the next request
-            raise
-        except Exception as error:
-            raise self._drop(ProtocolViolation(f"{self._url}: cannot read its answer: {error}")) from None
-        self.statistics.round_trip_ns = time.monotonic_ns() - begun
-        return result
-
-    def _drop(self, error: GatewayError) -> GatewayError:
-        """End the connection at once, however far it had come."""
-        self.statistics.errors += 1
-        self.lost.set()
-        if self._client is not None:
-            abort(self._client)
-        return error
-
-    async def close(self) -> None:
-        client, self._client = self._client, None
-        watcher, self._watcher = self._watcher, None
-        if watcher is not None:
-            watcher.cancel()
-        if client is None:
-            return
-        try:
-            with contextlib.suppress(Exception):
-                await apart(client.disconnect(), self._timeout)
-        finally:
-            abort(client)
-            self.lost.set()
-
-
-async def apart(work: Coroutine[Any, Any, _Result], seconds: float) -> _Result:
-    """Do ``work`` in a task of its own; TimeoutError past the bound.
-
-    The library swallows cancellations in places: one that is meant for us must not go that way.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait((task,), timeout=seconds)
-        if not task.done():
-            raise TimeoutError
-        return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-
-
-def abort(client: Client) -> None:
-    """Close the socket; the library's own way leaves it open when it believes itself disconnected."""
-    protocol: Any = client.uaclient.protocol
-    if protocol is not None and protocol.transport is not None:
-        protocol.transport.abort()
+            raise self._link.drop(
+                ProtocolViolation(f"{self._url}: answered {found} nodes, asked were {asked}")
+            )
 
 
 def _variant(tag: Tag) -> ua.VariantType:

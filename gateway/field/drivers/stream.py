@@ -86,7 +86,6 @@ class Stream(asyncio.Protocol):
             self._answer = self._loop.create_future()
             statistics = self._statistics
             statistics.requests += 1
-            statistics.bytes_out += len(frame)
             begun = time.monotonic_ns()
             self._due = self._loop.time() + self._timeout
             if self._timer is None:
@@ -102,8 +101,7 @@ class Stream(asyncio.Protocol):
                 raise
             finally:
                 self._answer = None
-            statistics.round_trip_ns = time.monotonic_ns() - begun
-            statistics.bytes_in += len(answer)
+            statistics.slowest_ns = max(statistics.slowest_ns, time.monotonic_ns() - begun)
             return answer
 
     def violated(self, what: str) -> ProtocolViolation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from gateway.errors import ConnectionLost, DeviceRefused
@@ -40,6 +40,15 @@ class Asking(Generic[_Driver]):
     async def read(self, area: Area, first: int, cells: int = 1) -> bytes | str:
         """The cells' bytes; or, as text, the code with which the device refuses them."""
         return await self.ask(lambda: self.driver.fetch(area, first, cells))
+
+    async def read_some(self, area: Area, first: int, counts: Sequence[int]) -> bytes | str:
+        """The first of so many cells that can be read at once; else the last refusal."""
+        answer: bytes | str = SILENT
+        for cells in counts:
+            answer = await self.read(area, first, cells)
+            if isinstance(answer, bytes):
+                break
+        return answer
 
     async def ask(self, question: Callable[[], Awaitable[_Result]]) -> _Result | str:
         """The answer to ``question``, or the code of its refusal; SILENT where the device went away."""

@@ -16,7 +16,6 @@ ORDERS: dict[int, tuple[Order, ...]] = {1: WORDS[:1], 2: ("ABCD", "BADC"), 4: WO
 FACTORS = (1, 10, 100, 1000)
 """A whole number may hold tenths, hundredths or thousandths of what is shown."""
 _PREFIX = re.compile(r"/\d+\Z")  # what is after that colon is the name of a browse path's last element
-ANOTHER = "change the value on the machine and probe again to tell them apart"
 
 
 class Expectation(NamedTuple):
@@ -59,6 +58,12 @@ def read_expectation(protocol: Protocol, text: str) -> Expectation:
     places = len(shown.lower().partition("e")[0].partition(".")[2])
     at = parse_address(protocol, address if kind else where)
     return Expectation(text, at, value, places, kind)
+
+
+def bits(held: int, wanted: Expectation) -> list[Reading]:
+    """How the lowest bit of ``held`` is the value."""
+    bit = bool(held & 1)
+    return [Reading("BOOL", "-", 1, bit)] if bit == bool(wanted.value) else []
 
 
 def readings(raw: bytes, wanted: Expectation, sizes: Sequence[int]) -> list[Reading]:

@@ -9,7 +9,7 @@ from gateway.field.drivers.base import Driver
 from gateway.field.drivers.blocks import Area
 from gateway.field.drivers.modbus import ModbusDriver
 from gateway.field.probe.asking import SILENT, Asking
-from gateway.field.probe.expect import ANOTHER, Expectation, Reading, readings
+from gateway.field.probe.expect import Expectation, Reading, bits, readings
 from gateway.field.probe.extent import extent, largest
 from gateway.field.probe.report import Record, Report
 
@@ -129,36 +129,23 @@ async def _compare(asking: Asking[ModbusDriver], wanted: Expectation, report: Re
     area = Area(address.table)
     if address.width == 1:
         raw = await asking.read(area, address.index)
-        held = isinstance(raw, bytes) and bool(int.from_bytes(raw, "big") >> max(address.bit, 0) & 1)
-        if isinstance(raw, str) or held != bool(wanted.value):
-            report.advice.append(f"{wanted.text}: {raw if isinstance(raw, str) else f'the bit is {held}'}")
-        else:
-            report.add("expected", **_match(wanted, Reading("BOOL", "-", 1, held), address, ""))
+        held = int.from_bytes(raw, "big") >> max(address.bit, 0) if isinstance(raw, bytes) else 0
+        fitting = bits(held, wanted) if isinstance(raw, bytes) else []
+        otherwise = raw if isinstance(raw, str) else f"the bit is {bool(held & 1)}"
+        report.judge(wanted.text, [_match(each, address, "") for each in fitting], otherwise)
         return
-    found: list[str] = []
+    found: list[Record] = []
     for near, note in _NEAR.items():
         if not 0 <= address.index + near <= _LAST:
             continue
         at = ModbusAddress(address.table, address.index + near)
-        for reading in readings(await _registers(asking, area, at.index), wanted, (2, 4, 8)):
-            if near == 0 or reading.factor == 1:  # scaled and elsewhere would be guessing
-                found.append(note)
-                report.add("expected", **_match(wanted, reading, at, note))
-    if not found:
-        report.advice.append(f"{wanted.text}: no type and order at or beside this address holds the value")
-    elif len(found) > 1:
-        report.advice.append(f"{wanted.text}: {len(found)} readings fit; {ANOTHER}")
+        raw = await asking.read_some(area, at.index, (min(4, _LAST + 1 - at.index), 2, 1))
+        fit = readings(raw, wanted, (2, 4, 8)) if isinstance(raw, bytes) else ()
+        # Scaled and elsewhere would be guessing.
+        found += [_match(each, at, note) for each in fit if near == 0 or each.factor == 1]
+    report.judge(wanted.text, found, "no type and order at or beside this address holds the value")
 
 
-def _match(wanted: Expectation, reading: Reading, at: ModbusAddress, note: str) -> Record:
+def _match(reading: Reading, at: ModbusAddress, note: str) -> Record:
     where = f"{at.table}:{at.index}" + (f".{at.bit}" if at.bit >= 0 else "")
-    return {"expected": wanted.text, "address": where, **reading._asdict(), "note": note}
-
-
-async def _registers(asking: Asking[ModbusDriver], area: Area, first: int) -> bytes:
-    """Four registers from ``first``, or as many as there are."""
-    for cells in (4, 2, 1):
-        answer = await asking.read(area, first, min(cells, _LAST + 1 - first))
-        if isinstance(answer, bytes):
-            return answer
-    return b""
+    return {"address": where, **reading._asdict(), "note": note}

@@ -11,7 +11,7 @@ from asyncua import ua
 from gateway.field.addresses import OpcUaAddress
 from gateway.field.drivers.base import Driver
 from gateway.field.drivers.opcua_paths import Names, path_text
-from gateway.field.probe.expect import ANOTHER, Expectation
+from gateway.field.probe.expect import Expectation
 from gateway.field.probe.opcua_security import POLICIES, Security, policy_of
 from gateway.field.probe.opcua_session import Answer, Session, hello
 from gateway.field.probe.opcua_value import holdings, shape
@@ -175,10 +175,6 @@ async def _compare(session: Session, wanted: Expectation, report: Report) -> Non
     if isinstance(answer, str):
         report.advice.append(f"{wanted.text}: {answer}")
         return
-    found = holdings(answer, wanted)
-    for at, reading in found:
-        report.add("expected", expected=wanted.text, held=shape(answer), at=at, **reading._asdict())
-    if not found:
-        report.advice.append(f"{wanted.text}: the variable is {shape(answer)} {str(answer.Value)[:40]}")
-    elif len(found) > 1:
-        report.advice.append(f"{wanted.text}: {len(found)} readings fit; {ANOTHER}")
+    held = shape(answer)
+    found = [{"held": held, "at": at, **each._asdict()} for at, each in holdings(answer, wanted)]
+    report.judge(wanted.text, found, f"the variable is {held} {str(answer.Value)[:40]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
+import time
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -19,7 +20,7 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from gateway.errors import ConnectionLost, DeviceRefused, ProtocolViolation
 from gateway.field.addresses import OpcUaAddress
 from gateway.field.drivers.base import Statistics
-from gateway.field.drivers.opcua import abort, apart
+from gateway.field.drivers.opcua_connection import abort, apart
 from gateway.field.drivers.opcua_paths import resolve
 from gateway.field.drivers.stream import Stream, plain
 from gateway.field.probe.opcua_security import Security, advise, choose, credentials, secure
@@ -45,7 +46,7 @@ async def hello(timeout_ns: int, report: Report) -> None:
         answer = await stream.request(head + struct.pack("<I", len(asked)) + asked)
     finally:
         await stream.close()
-        report.requests += statistics.requests
+        report.count(statistics.requests, statistics.slowest_ns)
     if answer[:3] == b"ERR":
         code = int.from_bytes(answer[8:12], "little")
         raise DeviceRefused(get_name_and_doc(code)[0], report.url, "check the address's host and path")
@@ -129,8 +130,7 @@ class Session:
         return nodes.get(""), missing.get("", "")
 
     async def call(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        self._report.requests += 1
-        url = self._report.url
+        url, begun = self._report.url, time.monotonic_ns()
         try:
             return await apart(work, _CONNECTING * self._timeout)
         except UaStatusCodeError as error:
@@ -142,6 +142,8 @@ class Session:
             raise ConnectionLost(plain(url, error)) from None
         except Exception as error:  # the library raises many kinds over bytes that make no sense
             raise ProtocolViolation(f"{url}: cannot read its answer: {error}") from None
+        finally:
+            self._report.count(1, time.monotonic_ns() - begun)
 
     async def read(self, nodes: Sequence[ua.NodeId]) -> list[Answer]:
         """What the nodes hold; in requests of ``most`` nodes."""

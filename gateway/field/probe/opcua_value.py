@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from asyncua import ua
 
-from gateway.field.probe.expect import Expectation, Reading, readings
+from gateway.field.probe.expect import Expectation, Reading, bits, readings
 from gateway.field.types import OPCUA_TYPES, TYPES
 
 _OWN = {OPCUA_TYPES[name]: kind for name, kind in TYPES.items() if kind.kind in ("int", "real")}
@@ -35,7 +35,7 @@ def holdings(variant: ua.Variant, wanted: Expectation) -> list[Held]:
     """
     value = variant.Value
     if isinstance(value, bool):
-        return [Held(None, Reading("BOOL", "-", 1, value))] if value == bool(wanted.value) else []
+        return [Held(None, each) for each in bits(value, wanted)]
     if isinstance(value, bytes):
         return [
             Held(at, each) for at in range(len(value)) for each in readings(value[at:], wanted, (2, 4, 8))

@@ -64,7 +64,7 @@ async def probe(
         report.reason = str(error)
     finally:
         await driver.close()
-    report.requests += driver.statistics.requests
+    report.count(driver.statistics.requests, driver.statistics.slowest_ns)
     return report
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 Cell = str | int | float | bool | None
 Record = dict[str, Cell]
+_ANOTHER = "change the value on the machine and probe again to tell them apart"
 
 
 class Report(msgspec.Struct):
@@ -15,7 +16,8 @@ class Report(msgspec.Struct):
 
     ``answered``: something there speaks the protocol and serves the unit, rack and slot, or session asked
     for; else ``reason`` says in plain words why not. Where it answered, ``reason`` says why the probe
-    stopped early ("" if it did not). ``sections`` are records by title, ``advice`` is what to change.
+    stopped early ("" if it did not). ``slowest_ns`` is how long an answer took at most. ``sections`` are
+    records by title, ``advice`` is what to change.
     """
 
     url: str
@@ -23,8 +25,23 @@ class Report(msgspec.Struct):
     answered: bool = False
     reason: str = ""
     requests: int = 0
+    slowest_ns: int = 0
     sections: dict[str, list[Record]] = msgspec.field(default_factory=dict)
     advice: list[str] = msgspec.field(default_factory=list)
+
+    def count(self, requests: int, slowest_ns: int) -> None:
+        """Add what a connection has counted."""
+        self.requests += requests
+        self.slowest_ns = max(self.slowest_ns, slowest_ns)
+
+    def judge(self, text: str, found: Sequence[Record], otherwise: str) -> None:
+        """Say of the expectation ``text`` which readings were ``found``, or ``otherwise`` why none."""
+        for record in found:
+            self.add("expected", expected=text, **record)
+        if not found:
+            self.advice.append(f"{text}: {otherwise}")
+        elif len(found) > 1:
+            self.advice.append(f"{text}: {len(found)} readings fit; {_ANOTHER}")
 
     def add(self, section: str, **record: Cell) -> None:
         """Append a record to ``section``; a section's records have the same keys."""
@@ -34,7 +51,8 @@ class Report(msgspec.Struct):
 def show(report: Report) -> Iterator[str]:
     """The report as lines for a terminal."""
     verdict = "answers" if report.answered else "does not answer as asked"
-    yield f"{report.url} {verdict} ({report.requests} requests)"
+    slowest = f", slowest answer {report.slowest_ns / 1e6:.3g} ms" if report.slowest_ns else ""
+    yield f"{report.url} {verdict} ({report.requests} requests{slowest})"
     if report.reason:
         yield f"  {report.reason}"
     for title, records in report.sections.items():

@@ -10,7 +10,7 @@ from gateway.field.drivers.base import Driver, open_driver
 from gateway.field.drivers.blocks import Area
 from gateway.field.drivers.s7 import S7Driver
 from gateway.field.probe.asking import Asking
-from gateway.field.probe.expect import ANOTHER, Expectation, Reading, readings
+from gateway.field.probe.expect import Expectation, bits, readings
 from gateway.field.probe.extent import extent
 from gateway.field.probe.report import Report
 
@@ -76,7 +76,7 @@ async def _elsewhere(driver: S7Driver, timeout_ns: int, said: str, report: Repor
             return
         finally:
             await other.close()
-            report.requests += other.statistics.requests
+            report.count(other.statistics.requests, other.statistics.slowest_ns)
 
 
 async def _identity(asking: Asking[S7Driver], report: Report) -> None:
@@ -103,24 +103,13 @@ async def _compare(asking: Asking[S7Driver], wanted: Expectation, report: Report
     assert isinstance(address, S7Address)
     area = Area(address.area, address.db)
     sizes = (4, 8) if address.width == 32 else (address.width // 8,)
-    raw: bytes | str = ""
-    for size in (8, 4, 2, 1):  # as many bytes as there are
-        if isinstance(raw := await asking.read(area, address.byte, size), bytes):
-            break
+    raw = await asking.read_some(area, address.byte, (8, 4, 2, 1))
     if isinstance(raw, str):
         report.advice.append(f"{wanted.text}: {raw}")
         return
-    if address.bit >= 0:
-        held = bool(raw[0] >> address.bit & 1)
-        found = [Reading("BOOL", "-", 1, held)] if held == bool(wanted.value) else []
-    else:
-        found = readings(raw, wanted, sizes)
-    for reading in found:
-        report.add("expected", expected=wanted.text, **reading._asdict())
-    if not found:
-        report.advice.append(f"{wanted.text}: no type and order holds the value; found {raw[:8].hex(' ')}")
-    elif len(found) > 1:
-        report.advice.append(f"{wanted.text}: {len(found)} readings fit; {ANOTHER}")
+    found = bits(raw[0] >> address.bit, wanted) if address.bit >= 0 else readings(raw, wanted, sizes)
+    otherwise = f"no type and order holds the value; found {raw[:8].hex(' ')}"
+    report.judge(wanted.text, [each._asdict() for each in found], otherwise)
 
 
 def _advise(asking: Asking[S7Driver], report: Report) -> None:
