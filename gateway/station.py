@@ -335,6 +335,8 @@ def _places(
         where = key if one is not None and name == MAIN else f"{key}s: {name}"
         if not carries(carrier, twin):
             complain(lines[name], f"{where}: {carrier!r} is no carrier", "name one, such as a belt")
+        elif key == "outlet" and (onward := twin[carrier].links.get("to")) is not None:
+            complain(lines[name], f"{where}: {carrier} passes on to {onward}", "name the last carrier")
         same = [other for other, each in places.items() if each == carrier and other != name]
         if key == "outlet" and same and name == max((name, *same), key=lines.__getitem__):
             what = f"{where}: {carrier} is the outlet {same[0]} already"

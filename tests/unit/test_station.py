@@ -201,6 +201,14 @@ def test_what_a_scenario_holds(tmp_path: Path, held: str, what: str) -> None:
     assert said == [f"{line_of('trip:') + 1}: {what}"]
 
 
+def test_a_carrier_that_passes_on_inside_the_station_is_no_outlet(tmp_path: Path) -> None:
+    after = "twin:\n  last: {kind: nest}\n"
+    said = load(
+        tmp_path, ("twin:\n", after), ("kind: belt-conveyor,", "kind: belt-conveyor, links: {to: last},")
+    )
+    assert said == [f"{line_of('outlet:')}: outlet: belt passes on to last; name the last carrier"]
+
+
 def test_what_a_scenario_needs_of_its_station(tmp_path: Path) -> None:
     recover = ("  trip:\n", "  trip:\n    recover: [{tag: seen.2, becomes: true, within: 1 s}]\n")
     (said,) = load(tmp_path, recover)
