@@ -91,10 +91,10 @@ class _Trial:
             unit, port = self.port(name)
             self.twin.drive(unit.tag(port), self.value(unit, port, text.text))
         if step.place is not None:
-            carrier = self.twin.carrier(self.composition.units[step.place].carrier)
+            carrier = self.composition.units[step.place].carrier
             workpiece = Workpiece(f"w{self.twin.now}", "part", 150.0)
-            if carrier.admits(workpiece):
-                carrier.admit(workpiece)
+            if self.twin.carrier(carrier).admits(workpiece):
+                self.twin.admit(carrier, workpiece)
             else:
                 yield f"{step.place} takes no workpiece"
         for fault, active in ((step.inject, True), (step.clear, False)):

@@ -47,16 +47,6 @@ def write_station(folder: Path, station: dict[str, Plain]) -> Path:
     return path
 
 
-def on_bench(folder: Path, group: Group) -> tuple[Station, Composition]:
-    """The station in which the group is tried, and how it was composed."""
-    path = write_station(folder, bench_station(group))
-    node = compose(read_text(path), str(path), [])
-    assert isinstance(node, MappingNode)
-    expanded = expand_station(node, str(path), problems := [])
-    assert expanded is not None, "\n".join(str(problem) for problem in problems)
-    return load_station(path), expanded.composition
-
-
 def open_session(folder: Path) -> Session:
     """A session in virtual mode, with the right to write on every station."""
     line: Line = load_line(folder / "line.yaml")
@@ -69,9 +59,25 @@ def open_session(folder: Path) -> Session:
     return session
 
 
-def passes(session: Session, procedure: Callable[..., None], station: str, **things: Any) -> str:
+class OnBench:
+    """A group in its smallest station, and a session with it."""
+
+    def __init__(self, group: Group, folder: Path) -> None:
+        self.group = group
+        path = write_station(folder, bench_station(group))
+        node = compose(read_text(path), str(path), [])
+        assert isinstance(node, MappingNode)
+        expanded = expand_station(node, str(path), problems := [])
+        assert expanded is not None, "\n".join(str(problem) for problem in problems)
+        self.composition: Composition = expanded.composition
+        self.station: Station = load_station(path)
+        self.session = open_session(folder)
+        self.handle = self.session.stations[self.station.id]
+
+
+def passes(bench: OnBench, procedure: Callable[..., None], **things: Any) -> str:
     """Run a procedure once; what is wrong with the station, empty if nothing is."""
-    step = StepContext(session, procedure.__name__, "trial", "", station)
+    step = StepContext(bench.session, procedure.__name__, "trial", "", bench.station.id)
     try:
         procedure(step=step, **things)
         step.close()
