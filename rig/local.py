@@ -153,14 +153,20 @@ class LocalLine:
 
     def _check_ports(self) -> None:
         wrong = []
+        listening: dict[tuple[str, int], str] = {}
         for name, each in self.line.stations.items():
             for device in self._station(name, each).devices.values():
-                listens = device.role == "served" or each.serve
-                if listens and (why := _taken(*device.endpoint)):
-                    what = "controller" if device.role == "controller" else f"device {device.name}"
-                    wrong.append(f"{name}'s {what} cannot be served at {device.address}: {why}")
+                if device.role != "served" and not each.serve:
+                    continue
+                what = f"{name}'s {'controller' if device.role == 'controller' else f'device {device.name}'}"
+                other = listening.setdefault(device.endpoint, what)
+                why = f"{other} is served there" if other != what else _taken(*device.endpoint)
+                if why:
+                    wrong.append(f"{what} cannot be served at {device.address}: {why}")
         if wrong:
-            raise RigFault("; ".join(wrong) + "; end what uses it, or choose --ports auto")
+            raise RigFault(
+                "; ".join(wrong) + "; end what uses it, give it another address, or choose --ports auto"
+            )
 
     def _make_keys(self) -> None:
         for name in self.line.stations:
