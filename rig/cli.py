@@ -13,7 +13,6 @@ import typer
 from gateway.errors import BadInput, Problem
 from rig.library import app as library_app
 from rig.library import station_app
-from rig.prepare import app as gateway_app
 from rig.tags.commands import app as tags_app
 
 app = typer.Typer(
@@ -23,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+gateway_app = typer.Typer(help="Set up gateways that run on machines of their own.", no_args_is_help=True)
 app.add_typer(gateway_app, name="gateway")
 session_app = typer.Typer(
     help="Run a commissioning session, and look after its evidence.", no_args_is_help=True
@@ -161,6 +161,24 @@ def plant_serve(
         raise BadInput(
             [Problem("--at", 0, 0, f"{at}: {error.strerror or error}", "choose another port")]
         ) from None
+
+
+@gateway_app.command("prepare")
+def gateway_prepare(
+    line: LineArgument,
+    into: Annotated[Path, typer.Option(metavar="DIR", help="Where the folders go.")],
+    broker: Annotated[
+        list[str] | None,
+        typer.Option(help="mqtt://host:port, as gateways reach it; else as the line file says."),
+    ] = None,
+    operator: OperatorOption = "rig",
+) -> None:
+    """Make a folder for each gateway of a line, with its configuration and key, and the operator's key."""
+    from rig.line import load_line
+    from rig.prepare import prepare
+
+    for said in prepare(load_line(line), into, tuple(broker or ()), operator):
+        typer.echo(said)
 
 
 @session_app.command("run")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -12,7 +13,9 @@ from rig.session import Session, StationHandle, StepContext
 if TYPE_CHECKING:
     from gateway.field.tags import Tag
     from gateway.scenario import Scenario
-    from gateway.station import Device
+    from gateway.station import Device, Station
+
+T = TypeVar("T")
 
 
 def _session(request: pytest.FixtureRequest) -> Session:
@@ -21,9 +24,13 @@ def _session(request: pytest.FixtureRequest) -> Session:
     return request.config.stash[SESSION]
 
 
-def _thing(request: pytest.FixtureRequest) -> tuple[StationHandle, str]:
+def _each(
+    request: pytest.FixtureRequest, of: Callable[[Station], Mapping[str, T]]
+) -> tuple[StationHandle, T]:
+    """The station that this turn is about, and which of its things."""
     station, name = request.param
-    return _session(request).stations[station], name
+    handle = _session(request).stations[station]
+    return handle, of(handle.spec)[name]
 
 
 @pytest.fixture
@@ -43,39 +50,35 @@ def step(request: pytest.FixtureRequest) -> StepContext:
 @pytest.fixture
 def station(request: pytest.FixtureRequest) -> StationHandle:
     """Each station of the line in turn."""
-    return _thing(request)[0]
+    station, _ = request.param
+    return _session(request).stations[station]
 
 
 @pytest.fixture
 def device(request: pytest.FixtureRequest) -> tuple[StationHandle, Device]:
     """Each device in turn that is not the controller, as (station, device)."""
-    handle, name = _thing(request)
-    return handle, handle.spec.devices[name]
+    return _each(request, lambda spec: spec.devices)
 
 
 @pytest.fixture
 def output(request: pytest.FixtureRequest) -> tuple[StationHandle, Tag]:
     """Each output in turn, as (station, tag)."""
-    handle, name = _thing(request)
-    return handle, handle.spec.tags[name]
+    return _each(request, lambda spec: spec.tags)
 
 
 @pytest.fixture
 def input(request: pytest.FixtureRequest) -> tuple[StationHandle, Tag]:
     """Each input in turn, as (station, tag)."""
-    handle, name = _thing(request)
-    return handle, handle.spec.tags[name]
+    return _each(request, lambda spec: spec.tags)
 
 
 @pytest.fixture
 def sequence(request: pytest.FixtureRequest) -> tuple[StationHandle, Scenario]:
     """Each sequence in turn, as (station, scenario)."""
-    handle, name = _thing(request)
-    return handle, handle.spec.sequences[name]
+    return _each(request, lambda spec: spec.sequences)
 
 
 @pytest.fixture
 def interlock(request: pytest.FixtureRequest) -> tuple[StationHandle, Scenario]:
     """Each interlock in turn, as (station, scenario)."""
-    handle, name = _thing(request)
-    return handle, handle.spec.interlocks[name]
+    return _each(request, lambda spec: spec.interlocks)

@@ -9,10 +9,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
-import typer
 
 from gateway.agentfile import AgentConfig
 from gateway.errors import BadInput, Problem
@@ -20,26 +18,9 @@ from gateway.net.identity import Identity, Trust
 from gateway.net.link import broker_address
 from gateway.store.atomic import write_atomically
 from gateway.yamlfile import identifier
-from rig.line import Line, LineStation, load_line
+from rig.line import Line, LineStation
 
 TRUST, KEY, CONFIG, STATION = "trust.yaml", "key.pem", "gateway.json", "station.yaml"
-
-app = typer.Typer(help="Set up gateways that run on machines of their own.", no_args_is_help=True)
-
-
-@app.command("prepare")
-def command(
-    line: Annotated[Path, typer.Argument(help="The line file.", metavar="LINE.yaml")],
-    into: Annotated[Path, typer.Option(metavar="DIR", help="Where the folders go.")],
-    broker: Annotated[
-        list[str] | None,
-        typer.Option(help="mqtt://host:port, as gateways reach it; else as the line file says."),
-    ] = None,
-    operator: Annotated[str, typer.Option(help="Who commissions: an id.")] = "rig",
-) -> None:
-    """Make a folder for each gateway of a line, with its configuration and key, and the operator's key."""
-    for said in prepare(load_line(line), into, tuple(broker or ()), operator):
-        typer.echo(said)
 
 
 def prepare(line: Line, into: Path, brokers: tuple[str, ...], operator: str) -> Iterator[str]:

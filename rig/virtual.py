@@ -20,7 +20,17 @@ from gateway.net.messages import (
     Run,
     Trace,
 )
-from rig.backend import LEASE_RENEW, LEASE_TTL, SLACK, Backend, Begun, GatewayGone, RigFault, RoundTrip, Script
+from rig.backend import (
+    LEASE_RENEW,
+    LEASE_TTL,
+    SLACK,
+    Backend,
+    Begun,
+    GatewayGone,
+    RigFault,
+    RoundTrip,
+    Script,
+)
 from rig.line import Line, LineStation
 from rig.schedule import Schedule
 
