@@ -108,9 +108,9 @@ class Plant:
         """What waits comes in; what stands at the outlet is taken away."""
         inlet, outlet = self.station.inlet, self.station.outlet
         while self._waiting and inlet is not None and self.twin.carrier(inlet).admits(self._waiting[0]):
-            self.twin.carrier(inlet).admit(self._waiting.pop(0))
+            self.twin.admit(inlet, self._waiting.pop(0))
         if outlet is not None and (done := self.twin.carrier(outlet).waiting()) is not None:
-            self.twin.carrier(outlet).release(done.id)
+            self.twin.remove(outlet, done.id)
 
     def command(self, line: str) -> str:
         """What a person types: ``place``, ``inject FAULT``, ``clear FAULT``, ``reset``, ``show``."""

@@ -9,6 +9,7 @@ from gateway.controller.compile import Program
 from gateway.controller.couplers import coupler_view
 from gateway.controller.idle import Idle
 from gateway.controller.mapping import Direct, Loopback
+from gateway.controller.memory import AREAS
 from gateway.controller.modules import Polled, ranges
 from gateway.controller.runtime import VirtualController
 from gateway.errors import DeviceRefused
@@ -36,7 +37,8 @@ class VirtualDevices:
         modules = [*station.having("coupler"), *station.having("served")]
         where = dict(zip([each.name for each in modules], ranges(each.at for each in modules), strict=True))
         main = station.controller
-        self._clients: dict[str, Direct] = {main.name: Loopback(main.protocol, program, memory)}
+        self._main = Loopback(main.protocol, program, memory)
+        self._clients: dict[str, Direct] = {main.name: self._main}
         for each in station.having("coupler"):
             view = coupler_view(each.protocol, program, memory, where[each.name])
             self._clients[each.name] = Direct(view)
@@ -51,7 +53,8 @@ class VirtualDevices:
             self._polled.append((polled, image))
         self._scanned = False
         self._put = False  # something into a served device, since it was last polled
-        self._touched = True  # since it was last read
+        self._outputs = [(tag, self._span(tag)) for tag in station.outputs]
+        self._image: tuple[bytes, ...] | None = None  # of the controller's memory, when it was last read
         self._values: dict[str, Value] = {}
         self._refused: dict[str, str] = {}
 
@@ -67,7 +70,6 @@ class VirtualDevices:
         for polled, image in self._polled:
             self._poll_outputs(polled, image)
         self._scanned = True
-        self._touched = self._touched or changed
         return changed
 
     def due(self) -> int | None:
@@ -101,10 +103,15 @@ class VirtualDevices:
     def read(self) -> dict[str, Value]:
         """The outputs that have changed since the last call; at first all."""
         changed: dict[str, Value] = {}
-        if not self._touched:
+        before, image = self._image, self._idle.image
+        if image == before and not self._images:
             return changed
-        self._touched = False
-        for tag in self._station.outputs:
+        self._image = image
+        for tag, span in self._outputs:
+            if span is not None and before is not None:
+                area, part = span
+                if image[area][part] == before[area][part]:
+                    continue
             try:
                 value = self._read(tag)
             except DeviceRefused as refused:
@@ -113,6 +120,16 @@ class VirtualDevices:
             if tag.name not in self._values or self._values[tag.name] != value:
                 self._values[tag.name] = changed[tag.name] = value
         return changed
+
+    def _span(self, tag: Tag) -> tuple[int, slice] | None:
+        """Where in the image its bytes are; None: nobody knows, it is read each time."""
+        if tag.device != self._station.controller.name:
+            return None
+        try:
+            span = self._main.span(tag.address, tag.type)
+        except DeviceRefused:
+            return None
+        return (AREAS.index(span.area), slice(span.first, span.end)) if span.area else None
 
     def _read(self, tag: Tag) -> Value:
         if tag.device in self._images:
@@ -132,7 +149,6 @@ class VirtualDevices:
                 self._refused[name] = wrong
             else:
                 self._refused.pop(name, None)
-        self._touched = self._touched or bool(values)
 
     def _write(self, tag: Tag, value: Value) -> str:
         """What is then found wrong there ("": nothing)."""

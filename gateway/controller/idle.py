@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.controller.compile import Program
 from gateway.controller.declarations import SIZES
 from gateway.controller.mapping import SERVED_BYTES
+from gateway.controller.memory import AREAS
 from gateway.controller.runtime import VirtualController
 
 
@@ -13,7 +14,7 @@ class Idle:
 
     def __init__(self, controller: VirtualController) -> None:
         self._controller = controller
-        self._areas = [controller.memory.areas[area] for area in "IQM"]
+        self._areas = [controller.memory.areas[area] for area in AREAS]
         self._extent = _extent(controller.program)
         self._at: int | None = None  # the last scan, and what it left:
         self._memory: tuple[object, ...] = ()

@@ -39,6 +39,14 @@ _SERVED_TABLES = {
 }
 
 
+class Span(NamedTuple):
+    """The bytes ``first`` to ``end`` (not included) of an area; "" stands for what never changes."""
+
+    area: str
+    first: int
+    end: int
+
+
 class ModbusView:
     """The four tables of Modbus. Bits are packed as on the wire: the first in the lowest bit of byte 0."""
 
@@ -63,6 +71,16 @@ class ModbusView:
         if offset + count > SERVED_REGISTERS:
             raise _unserved(table, first, count)
         return bytes(self._areas[area][2 * offset : 2 * (offset + count)])
+
+    def span(self, address: ModbusAddress, type: DataType) -> Span:
+        """The bytes that a read of ``address`` depends on."""
+        second = {"coil": M_COILS, "hr": M_REGISTERS}.get(address.table)
+        area, index = ("I", address.index) if second is None else ("Q", address.index)
+        if second is not None and index >= second:
+            area, index = "M", index - second
+        if address.table in ("coil", "di"):
+            return Span(area, index // 8, (index + max(type.bits, 1) + 7) // 8)
+        return Span(area, 2 * index, 2 * index + max(type.bits // 8, 2))
 
     def write_bits(self, first: int, count: int, values: int) -> None:
         """Write ``count`` coils from the low bits of ``values``."""
@@ -128,6 +146,11 @@ class S7View:
         target = self._data(area, db, byte, 1)
         if target is self._areas["M"]:
             target[byte] = target[byte] & ~(1 << bit) | value << bit
+
+    def span(self, address: S7Address, type: DataType) -> Span:
+        """The bytes that a read of ``address`` depends on."""
+        area = {1: "M", 2: "Q"}.get(address.db, "") if address.area == "DB" else address.area
+        return Span(area, address.byte, address.byte + max(type.bits // 8, 1))
 
     def _data(self, area: S7AreaName, db: int, first: int, count: int) -> bytearray:
         size = SERVED_BYTES
@@ -205,6 +228,11 @@ class OpcUaView:
             area[at.byte] = area[at.byte] & ~(1 << at.bit) | bool(value) << at.bit
         else:
             area[at.byte : at.byte + found.type.bits // 8] = found.type.pack(value)
+
+    def span(self, address: OpcUaAddress, type: DataType) -> Span:
+        """The bytes that a read of ``address`` depends on."""
+        at = self._find(address.node).location
+        return Span(at.area, at.byte, at.byte + max(type.bits // 8, 1))
 
     def check_type(self, node: str, opcua_type: str) -> None:
         """Raise BadTypeMismatch unless the node is of ``opcua_type``."""
@@ -318,6 +346,19 @@ class Direct:
 class Loopback(Direct):
     """The client of a controller's own memory over ``protocol``."""
 
+    def span(self, address: Address, type: DataType) -> Span:
+        """The bytes of the memory that ``read`` depends on; DeviceRefused."""
+        view = self._view
+        if isinstance(view, ModbusView):
+            assert isinstance(address, ModbusAddress)
+            return view.span(address, type)
+        if isinstance(view, S7View):
+            assert isinstance(address, S7Address)
+            return view.span(address, type)
+        assert isinstance(address, OpcUaAddress)
+        return view.span(address, type)
+
     def __init__(self, protocol: Protocol, program: Program, memory: Memory) -> None:
         self.protocol = protocol
-        super().__init__(view_of(protocol, program, memory))
+        self._view = view_of(protocol, program, memory)
+        super().__init__(self._view)

@@ -86,6 +86,8 @@ class Twin:
         self._lagging = [wire.signal for wire in self._sensors if wire.signal and wire.signal.lags]
         self._track()
         self.levels = {wire.tag.name: bool(wire.arriving()) for wire in self._switches}
+        self._shown: dict[str, Value] = {}  # at the last ``sense``
+        self._moving: list[SensorWire] | None = None  # the numbers that change; None: to be found out
 
     @property
     def now(self) -> int:
@@ -95,18 +97,19 @@ class Twin:
     def advance(self, until: int) -> int:
         """Let everything up to ``until`` happen; the count of events that did."""
         happened = 0
-        if self._touched:
-            self.settle()
+        self.settle()
         while (due := self.kernel.next_time()) is not None and due <= until:
             happened += self.kernel.advance(due)
             self._track()
             self._look()
+            self._moving = None
         return happened + self.kernel.advance(until)
 
     def due(self) -> int | None:
         """From when on it may show anything else while nobody acts on it: now while a number changes, else at
         the next event; None: never."""
-        return self.now if not all(wire.steady() for wire in self._numbers) else self.kernel.next_time()
+        self._read()
+        return self.now if self._moving else self.kernel.next_time()
 
     def drive(self, tag: str, value: Value) -> None:
         """The controller's output ``tag`` is ``value`` now; an unchanged value does nothing."""
@@ -132,7 +135,21 @@ class Twin:
 
     def sense(self) -> dict[str, Value]:
         """What every bound input shows now, through its wire, held within the tag's range."""
-        return {wire.tag.name: wire.arriving() for wire in self._sensors}
+        self._read()
+        return dict(self._shown)
+
+    def _read(self) -> None:
+        """Switches change as ``edges`` tells; numbers are read again while they move."""
+        self.settle()
+        shown, numbers = self._shown, self._moving
+        if numbers is None:
+            numbers = self._numbers
+            shown.update(self.levels)
+        if numbers:
+            shown.update((wire.tag.name, wire.arriving()) for wire in numbers)
+            self._moving = [wire for wire in numbers if not wire.steady()]
+        else:
+            self._moving = numbers
 
     @property
     def witness(self) -> Witness | None:
@@ -151,11 +168,13 @@ class Twin:
 
     def settle(self) -> None:
         """Notice what has changed by what somebody did at this instant; ``advance`` and ``edges`` do so."""
-        if self._touched:
-            self._did("look", "", None)
+        if not self._touched:
+            return
+        self._did("look", "", None)
         self._touched = False
         self._track()
         self._look()
+        self._moving = None
 
     def edges(self) -> list[Edge]:
         """Every change of a BOOL input up to now, also one that is undone already, in order of time."""
@@ -253,4 +272,5 @@ class Twin:
         self._driven = dict(taken["driven"])
         self.levels, self._edges = dict(taken["levels"]), list(taken["edges"])
         self._touched = taken["touched"]
+        self._moving = None
         self.surroundings.happenings = list(taken["happenings"])

@@ -114,8 +114,8 @@ class Gateway:
         one, other = self.world.random.sample(self.lanes, 2)
         waiting = self.cell.twin.carrier(one.carrier).waiting()
         if waiting is not None and self.cell.twin.carrier(other.carrier).admits(waiting):
-            self.cell.twin.carrier(one.carrier).release(waiting.id)
-            self.cell.twin.carrier(other.carrier).admit(waiting)
+            self.cell.twin.remove(one.carrier, waiting.id)
+            self.cell.twin.admit(other.carrier, waiting)
 
     def kill(self) -> None:
         """The process is gone, with everything that is not on the disk."""
