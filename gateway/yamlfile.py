@@ -13,6 +13,7 @@ import difflib
 import re
 import types
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -251,8 +252,7 @@ class _Converter:
         """``where`` begins the messages; ``name`` is the key in a mapping, which names the struct."""
         if not isinstance(node, yaml.MappingNode):
             return self.bad(node, f"{where}: keys with values are wanted here, not a {_kind(node)}")
-        hints = get_type_hints(shape, include_extras=True)
-        fields = {f.encode_name: f for f in msgspec.structs.fields(shape) if f.name not in FROM_PLACE}
+        hints, fields = _shape(shape)
         values: dict[str, Any] = {}
         if "line" in hints:
             values["line"] = (name or node).start_mark.line + 1
@@ -277,6 +277,13 @@ class _Converter:
                 self.bad(name or node, f"{where}: key {key!r} is missing")
                 failed = True
         return _FAILED if failed else shape(**values)
+
+
+@cache
+def _shape(shape: type[msgspec.Struct]) -> tuple[dict[str, Any], dict[str, msgspec.structs.FieldInfo]]:
+    """The types of a struct's fields, and the fields by their keys: a third of the time of a long file."""
+    fields = {f.encode_name: f for f in msgspec.structs.fields(shape) if f.name not in FROM_PLACE}
+    return get_type_hints(shape, include_extras=True), fields
 
 
 def boolean(text: str) -> bool:
