@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gateway.twin.library import KINDS
 from gateway.twin.recording import Recorder, Trace, read_recording, replay
 
+NEAR = 2_000  # ns, by which the event at an edge may be late
 PLANTS = {kind: Plant(kind) for kind in KINDS}
 every_kind = pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
 
@@ -56,3 +57,21 @@ def test_a_recording_is_replayed_to_the_same_trace(plant: Plant, seed: int, star
     assert recording.end is not None
     assert list(replay(recording, plant.twin(recording.head.start, recording.head.seed))) == trace
     assert recording.end.seen == len(trace)
+
+
+@every_kind
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_switches_and_what_is_called_steady_change_at_events_alone(plant: Plant, seed: int) -> None:
+    hand, twin = Hand(plant, seed), plant.twin(seed=seed)
+    for _ in range(60):
+        hand.act(twin)
+        twin.advance(twin.now + hand.random.randrange(150_000_000))
+        twin.edges()
+        due = twin.kernel.next_time()
+        until = twin.now + 3_000_000_000 if due is None else max(due - NEAR, twin.now)
+        steady = [wire for wire in twin._sensors if wire.tag.type.kind == "bool" or wire.steady()]
+        before = [(wire.tag.name, wire.arriving()) for wire in steady]
+        for part in (1, 10, 100, 1000):
+            twin.kernel.advance(until - (until - twin.now) * (1000 - part) // 1000)
+            assert [(wire.tag.name, wire.arriving()) for wire in steady] == before

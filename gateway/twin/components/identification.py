@@ -80,6 +80,15 @@ class DistanceSensor(Component):
     LINKS = (Link("on", Carrier),)
     FAULTS = (Fault("dirty", "the lens is dirty: it shows the floor"),)
 
+    STATE = ("there",)
+
+    def start(self) -> None:
+        self.there = False
+        self._carrier = self.link("on", Carrier)
+        self._carrier.watch(self.params["at"], self._look)
+
     def sense(self, port: str) -> Scalar:
-        there = self.link("on", Carrier).covering(self.params["at"]) is not None
-        return self.params["near" if there and "dirty" not in self.faults else "far"]
+        return self.params["near" if self.there and "dirty" not in self.faults else "far"]
+
+    def _look(self) -> None:
+        self.there = self._carrier.covering(self.params["at"]) is not None
