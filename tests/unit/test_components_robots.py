@@ -34,6 +34,7 @@ class Cell:
             nest.drive("release", False)
         links = {"place-1": self.first, "place-2": self.second, "power": self.supply}
         self.robot = self.bench.add(Robot, {**ROBOT, **params}, **links)
+        self.robot.drive("enable", True)
 
     def run(self, program: int) -> None:
         self.robot.drive("start", False)
@@ -127,6 +128,23 @@ def test_a_stop_keeps_place_and_grip(how: str) -> None:
     c.run(2)
     c.bench.to(9_000)
     assert (c.robot.sense("done"), c.robot.sense("gripped")) == (True, True)
+
+
+def test_without_enable_it_stands_and_its_program_is_over() -> None:
+    c = Cell()
+    c.first.admit(part("a"))
+    c.run(12)
+    c.bench.to(1_500)
+    c.robot.drive("enable", False)
+    angle = c.robot.sense("angle")
+    c.run(12)
+    c.bench.to(5_000)
+    assert (c.robot.sense("angle"), c.robot.sense("busy"), c.robot.sense("fault")) == (angle, False, False)
+    assert c.robot.sense("gripped") is True
+    c.robot.drive("enable", True)
+    c.run(0)
+    c.bench.to(9_000)
+    assert (c.robot.sense("done"), c.robot.sense("at-home")) == (True, True)
 
 
 def test_what_it_drops_is_gone() -> None:

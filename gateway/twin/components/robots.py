@@ -19,8 +19,8 @@ class Robot(Carrier):
 
     A program is a row of steps: turn the base by a trapezoid, lower, grip or open, raise. It waits over a
     place that has no room. Nothing to take, a program it does not have, or a loss of power stop it with a
-    fault; then ``reset`` and program 0. With ``joins-n`` what it puts onto place n becomes part of the
-    workpiece there.
+    fault; then ``reset`` and program 0. Without ``enable`` it stands, and its program is over. With
+    ``joins-n`` what it puts onto place n becomes part of the workpiece there.
     """
 
     ABOUT = "handling robot"
@@ -34,6 +34,7 @@ class Robot(Carrier):
         *(Param(f"joins-{n}", "1", 0, 1, 0, f"1: it assembles at place {n}") for n in PLACES),
     )
     PORTS = (
+        Port("enable", "actuator", about="it may move"),
         Port("program", "actuator", "int", low=0, high=44),
         Port("start", "actuator", about="rising: run the program"),
         Port("reset", "actuator", about="rising: acknowledge its fault", optional=True),
@@ -57,13 +58,14 @@ class Robot(Carrier):
         *(fault for fault in Carrier.FAULTS if fault.name == "dropped"),
     )
     STATE = (
-        *Carrier.STATE, "item", "program", "started", "active", "steps", "done", "tripped", "base", "lowered",
-        "pending",
+        *Carrier.STATE, "item", "enabled", "program", "started", "active", "steps", "done", "tripped", "base",
+        "lowered", "pending",
     )  # fmt: skip
 
     def start(self) -> None:
         super().start()
         self.item: Workpiece | None = None
+        self.enabled = False
         self.program = 0  # what the port says
         self.started = False
         self.active = 0
@@ -84,10 +86,14 @@ class Robot(Carrier):
     def drive(self, port: str, value: Scalar) -> None:
         if port == "program":
             self.program = int(value)
+        elif port == "enable":
+            self.enabled = bool(value)
+            if not self.enabled:
+                self._stand()
         elif port == "start":
             rising, self.started = bool(value) and not self.started, bool(value)
             self.done = self.done and self.started
-            if rising and not self.steps and not self.tripped:
+            if rising and self.enabled and not self.steps and not self.tripped:
                 self._begin(self.program)
         elif value:
             self.tripped = "stopped" in self.faults or not self._powered()
@@ -220,8 +226,12 @@ class Robot(Carrier):
             self._trip()
 
     def _trip(self) -> None:
-        """It stands where it is; the grip keeps what it has, and the program is over."""
-        self.tripped, self.steps, self.done = True, [], False
+        self.tripped = True
+        self._stand()
+
+    def _stand(self) -> None:
+        """It stays where it is; the grip keeps what it has, and the program is over."""
+        self.steps, self.done = [], False
         self.cancel(self.pending)
         self.pending = None
         self.base = Path((still(self.now, self.base.at(self.now)),))
