@@ -128,7 +128,8 @@ class Station(msgspec.Struct, frozen=True):
     workpieces reappear after a kill; ``operations`` is what the station can do with one.
 
     Of a station composed of groups, ``groups`` says what of the library each is, ``handshake`` how it agrees
-    with its neighbours, and ``composed`` is its program in Structured Text.
+    with its neighbours, and ``composed`` is its program in Structured Text. Where there is none,
+    ``uncomposed`` says why.
     """
 
     id: str
@@ -152,6 +153,7 @@ class Station(msgspec.Struct, frozen=True):
     groups: dict[str, str] = {}
     handshake: Handshake = Handshake()
     composed: str = ""
+    uncomposed: str = "the controller names no program"
 
     @property
     def controller(self) -> Device:
@@ -288,6 +290,7 @@ def load_station(path: Path) -> Station:
         expanded.groups if expanded is not None else {},
         expanded.handshake if expanded is not None else Handshake(),
         expanded.program if expanded is not None else "",
+        *((expanded.uncomposed,) if expanded is not None else ()),
     )  # fmt: skip
 
 

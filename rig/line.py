@@ -222,7 +222,7 @@ def _check_program(
                     station.file,
                     line,
                     0,
-                    f"{station.id}: the controller names no program, and {file} serves it",
+                    f"{station.id}: {station.uncomposed}, and {file} serves it",
                     "add program: path.st",
                 )
             )

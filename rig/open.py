@@ -114,7 +114,7 @@ def prepare(options: Options) -> Line:
                     station.file,
                     station.controller.line,
                     0,
-                    f"{name}: the controller names no program, and virtual mode runs one",
+                    f"{name}: {station.uncomposed}, and virtual mode runs one",
                     "add program: path.st",
                 )
             )

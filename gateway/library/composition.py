@@ -217,6 +217,8 @@ class _Resolving:
                 found = self._only(use, name, word, optional)
             if found:
                 links[name] = found
+            if found and written is not None and word == "carrier":
+                self._check_joint(use, group, name, written)
         return links
 
     def _named(self, use: UseEntry, link: str, word: str, written: Text) -> str:
@@ -237,6 +239,18 @@ class _Resolving:
             self.complain(written.line, f"{where} names {written.text!r}, a {kind}", f"name a {word}")
             return ""
         return group.component(name, part)
+
+    def _check_joint(self, use: UseEntry, group: Group, link: str, written: Text) -> None:
+        """Workpieces pass from one carrier to another only where the two fit."""
+        other = self.groups[written.text.partition(".")[0]]
+        if not (self._fits(group, group.main, "carrier") and self._fits(other, other.main, "carrier")):
+            return
+        why = group.entry.interface.misfit(other.entry.interface)
+        if why:
+            what = f"{use.name} ({group.name}) cannot lead to {written.text} ({other.name}): {why}"
+            self.complain(
+                written.line, f"{what}, by its link {link}", "join groups of one mechanical interface"
+            )
 
     def _only(self, use: UseEntry, link: str, word: str, optional: bool) -> str:
         fit = [

@@ -23,6 +23,10 @@ from gateway.yamlfile import MappingNode, Mark, Node, ScalarNode, convert
 KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(CompositionEntry))
 OWN = frozenset({"groups", "cycle", "quality", "present"})
 """The keys that are about groups alone, and gone after the expansion."""
+ELSEWHERE = frozenset(
+    {"address", "type", "direction", "device", "raw", "scale", "offset", "table", "formula", "order"}
+)
+"""What of a tag says where and how it lies in the controller."""
 
 
 class Controller(msgspec.Struct, frozen=True):
@@ -44,10 +48,12 @@ class Handshake(msgspec.Struct, frozen=True):
 
 
 class Expanded(msgspec.Struct, frozen=True):
-    """``program`` is Structured Text; ``digest`` is of the groups and patterns used."""
+    """``program`` is Structured Text, empty where ``uncomposed`` says why there is none; ``digest`` is of the
+    groups and patterns used."""
 
     node: MappingNode
     program: str
+    uncomposed: str
     digest: str
     composition: Composition
     handshake: Handshake
@@ -101,6 +107,7 @@ def expand(
     except Full as full:
         complain(top.line + 1, f"groups: {full}", "divide the station")
         return None
+    own, strange = _own_places(root, placed, device, name)
     scenarios = Scenarios(composition, scan)
     made: dict[str, Node] = {
         "title": build(title or identity, top),
@@ -122,11 +129,32 @@ def expand(
     assert isinstance(node, MappingNode)
     return Expanded(
         node,
-        write_program(name, title or identity, composition, placed, wiring),
+        "" if strange else write_program(name, title or identity, composition, own, wiring),
+        f"{strange} has no place in the program that is composed" if strange else "",
         _digest(groups),
         composition,
         _handshake(composition),
     )
+
+
+def _own_places(
+    root: MappingNode, placed: Mapping[str, Signal], device: Controller, program: str
+) -> tuple[dict[str, Signal], str]:
+    """``placed`` where the file itself says that they lie, and what of it the program cannot follow."""
+    found = dict(placed)
+    for key, entry in _items(child(root, "tags")):
+        signal = placed.get(key.value)
+        said = {name.value: value for name, value in _items(entry)}
+        if signal is None or not said.keys() & ELSEWHERE:
+            continue
+        address = said.get("address")
+        moved = None
+        if said.keys() & ELSEWHERE == {"address"} and isinstance(address, ScalarNode):
+            moved = signal.moved(address.value, device.protocol, program, device.base)
+        if moved is None:
+            return found, f"{key.value} as tags: has it"
+        found[key.value] = moved
+    return found, ""
 
 
 def _items(node: Node | None) -> list[tuple[Node, Node]]:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from gateway.controller.mapping import M_COILS, M_REGISTERS, SERVED_BYTES
-from gateway.field.addresses import Protocol
+from gateway.field.addresses import ModbusAddress, OpcUaAddress, Protocol, S7Address, parse_address
 from gateway.library.nodes import Plain
 from gateway.library.pattern import camel
 
@@ -55,6 +55,27 @@ class Signal(msgspec.Struct, frozen=True):
         if size == 1:
             return f"coil:{8 * self.byte + self.bit + (M_COILS if inside else 0) + base}"
         return f"hr:{self.byte // 2 + (M_REGISTERS if inside else 0) + base}"
+
+    def moved(self, text: str, protocol: Protocol, program: str, base: int = 0) -> Signal | None:
+        """The signal where a client finds it at the address ``text``; None where the program has no such
+        place, or ``text`` is no address."""
+        try:
+            where = parse_address(protocol, text, base)
+        except ValueError:
+            return None
+        size, inside = BITS[self.type], self.direction == "input"
+        at = -1  # bits
+        if isinstance(where, ModbusAddress) and where.bit < 0:
+            if (where.table, size) == ("coil", 1):
+                at = where.index - (M_COILS if inside else 0)
+            elif where.table == "hr" and size > 1:
+                at = 16 * (where.index - (M_REGISTERS if inside else 0))
+        elif isinstance(where, S7Address) and where.area == "DB" and where.db == (1 if inside else 2):
+            at = 8 * where.byte + max(where.bit, 0) if where.width == size else -1
+        elif isinstance(where, OpcUaAddress):
+            return self if text == self.address(protocol, program, base) else None
+        there = 0 <= at <= 8 * SERVED_BYTES - size and at % size == 0
+        return msgspec.structs.replace(self, byte=at // 8, bit=at % 8) if there else None
 
 
 class Full(Exception):
