@@ -14,6 +14,7 @@ from gateway.errors import BadInput, Problem
 from rig.library import app as library_app
 from rig.library import station_app
 from rig.tags.commands import app as tags_app
+from rig.twins import twin_app
 
 app = typer.Typer(
     name="twinline",
@@ -31,6 +32,7 @@ app.add_typer(session_app, name="session")
 app.add_typer(tags_app, name="tags")
 app.add_typer(library_app, name="library")
 app.add_typer(station_app, name="station")
+app.add_typer(twin_app, name="twin")
 line_app = typer.Typer(help="Look at a line before it is commissioned.", no_args_is_help=True)
 app.add_typer(line_app, name="line")
 plant_app = typer.Typer(help="Stand in for a station's machine.", no_args_is_help=True)

@@ -218,9 +218,13 @@ def open_backend(line: Line, options: Options, folder: Path) -> Iterator[Opened]
     """The line's gateways for the time of a session; what was started here ends with it."""
     programs, _ = compile_all(line)
     if options.mode_of(line) == "virtual":
+        from rig.twins import recorded
         from rig.virtual import VirtualBackend
 
-        yield Opened(VirtualBackend(line, programs), programs, lambda: None)
+        virtual = VirtualBackend(line, programs)
+        twins = {name: (each.station, each.cell.twin) for name, each in virtual.stations.items()}
+        with recorded(twins, folder / "twins"):
+            yield Opened(virtual, programs, lambda: None)
         return
     if options.keys is not None:
         from rig.attach import AttachedLine

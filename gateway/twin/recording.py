@@ -62,7 +62,7 @@ class Recorder:
     """Attach it to a twin that has just begun; it hands each line to ``write`` as it comes."""
 
     def __init__(
-        self, twin: Twin, station: str, sha256: str, write: Callable[[bytes], None], limit: int = LONGEST
+        self, twin: Twin, station: str, sha256: str, write: Callable[[bytes], object], limit: int = LONGEST
     ) -> None:
         assert twin.witness is None, "this twin is recorded already"
         self._twin, self._write, self._limit = twin, write, limit
