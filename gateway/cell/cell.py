@@ -268,8 +268,10 @@ class Cell:
     def _show(self, wanted: Mapping[str, Value]) -> None:
         """Inputs count as changed when they are written."""
         if self.gate.state == "open":
+            values = self.values
             for tag, value in wanted.items():
-                self._change(tag, value)
+                if values[tag] != value:
+                    self._change(tag, value)
 
     def _count_missed(self) -> None:
         """Pulses that nobody was to see are not missed."""

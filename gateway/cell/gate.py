@@ -25,11 +25,12 @@ class Gate:
         self.state: GateState = "closed"
         self.forces: dict[TagRef, Value] = {}
         self.written: dict[str, Value] = {}
+        self._safe: dict[str, Value] = {name: tag.safe for name, tag in inputs.items()}
 
     @property
     def safe(self) -> dict[str, Value]:
         """Every input's safe value."""
-        return {name: tag.safe for name, tag in self.inputs.items()}
+        return self._safe.copy()
 
     def open(self) -> None:
         """A lease is held, and that is journalled. Everything is written anew."""

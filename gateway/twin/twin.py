@@ -112,14 +112,16 @@ class Twin:
         return self.now if self._moving else self.kernel.next_time()
 
     def drive(self, tag: str, value: Value) -> None:
-        """The controller's output ``tag`` is ``value`` now; an unchanged value does nothing."""
-        if self._driven.get(tag) == value and tag in self._driven:
+        """The controller's output ``tag`` is ``value`` now. An unchanged value does nothing, and neither does
+        an output that is wired to no actuator."""
+        wires = self._actuators.get(tag)
+        if wires is None or (self._driven.get(tag) == value and tag in self._driven):
             return
         self._driven[tag] = value
         self._did("drive", tag, value)
         if isinstance(value, str | tuple):
             return  # no actuator takes one
-        for wire in self._actuators.get(tag, ()):
+        for wire in wires:
             wire.drive(value)
         self._track()
 
@@ -185,7 +187,7 @@ class Twin:
     def _look(self) -> None:
         """Note which switches have changed: they do so at events, and when somebody acts on the twin."""
         for wire in self._switches:
-            level = bool(wire.arriving())
+            level = bool(wire.arriving() if wire.faults else wire.component.sense(wire.port))
             tag = wire.tag.name
             if level != self.levels[tag]:
                 self.levels[tag] = level

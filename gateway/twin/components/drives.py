@@ -8,7 +8,6 @@ brake and friction stop the axis, and one that gravity pulls and nothing holds f
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from gateway.field.types import Scalar
@@ -258,7 +257,13 @@ class Drive(Mover):
     # --- what the controller sees ------------------------------------------------------------------------
 
     def sense(self, port: str) -> Scalar:
+        if port == "referenced":
+            return self.referenced
+        if port in ("ready", "fault"):
+            return self.tripped if port == "fault" else self.powered and not self.tripped
         place = self.path.at(self.now)
+        if port == "in-position":
+            return self._arrived(place)
         if port == "position":
             return place - self._error()
         if port == "velocity":
@@ -269,23 +274,16 @@ class Drive(Mover):
             return self._error()
         if port == "at-low":
             return place <= self.params["low"] + NEAR
-        if port == "at-high":
-            return place >= self.params["high"] - NEAR
-        states: Mapping[str, bool] = {
-            "in-position": self._arrived(place),
-            "referenced": self.referenced,
-            "ready": self.powered and not self.tripped,
-            "fault": self.tripped,
-        }
-        return states[port]
+        assert port == "at-high", f"{self.name} has no sensor {port}"
+        return place >= self.params["high"] - NEAR
 
     def steady(self, port: str) -> bool:
-        return self._error() == 0.0 and super().steady(port)
+        return self.path.rests(self.now) and self._error() == 0.0
 
     def _arrived(self, place: float) -> bool:
         at_goal = self.active and self.target is not None and abs(self.target - place) <= NEAR
-        settled = abs(self._error()) <= self.params["window"] and self.path.segments[-1].start <= self.now
-        return at_goal and settled
+        at_rest = at_goal and self.path.segments[-1].start <= self.now
+        return at_rest and abs(self._error()) <= self.params["window"]
 
     def _error(self) -> float:
         gain = self.params["gain"]
