@@ -24,6 +24,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.agentfile import AgentConfig, load_config
+from gateway.announce import about
 from gateway.cell.cell import Asked, Cell, Inputs, Outputs
 from gateway.cell.quality import Quality
 from gateway.errors import BadInput
@@ -106,6 +107,14 @@ class Agent:
         """Until ``ending`` is set; then the safe state, and everything closed."""
         self.bus.subscribe(topics.command(self.line, self.node, topics.ANY), self._on_command)
         self.bus.subscribe(topics.couple(self.line, topics.ANY, self.node), self._on_coupling)
+        self.bus.publish(
+            topics.about(self.line, self.node),
+            "about",
+            encode(about(self.station, self.boot, VERSION)),
+            qos=1,
+            retain=True,
+            sign=True,
+        )
         self.bus.start()
         tasks = [
             asyncio.create_task(job(), name=job.__name__)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from gateway.errors import BadInput, Problem
 from gateway.net.identity import Identity, Trust
 from rig.line import Line
-from rig.open import Options, broker_of
+from rig.open import Options, broker_of, prepare
 from rig.prepare import TRUST, key_of
+from rig.presence import Presence, presences
 from rig.remote import BusBackend
+
+LISTEN = 1_500_000_000  # what is retained comes at once; a gateway that runs tells its state twice in that
 
 
 class AttachedLine:
@@ -20,6 +23,17 @@ class AttachedLine:
     def start(self) -> None:
         """Connect; BrokerGone."""
         self.backend.start()
+
+
+def who(options: Options) -> list[Presence]:
+    """Who has come to the line; RigFault, and BadInput with everything that is wrong in what was given."""
+    line = prepare(options)
+    attached = AttachedLine(line, options)
+    try:
+        attached.start()
+        return list(presences(line, attached.backend.seen(line.stations, LISTEN)))
+    finally:
+        attached.backend.close()
 
 
 def load_keys(line: Line, options: Options) -> tuple[Identity, Trust]:

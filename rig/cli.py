@@ -137,6 +137,32 @@ def line_show(
         typer.echo(text)
 
 
+@line_app.command("who")
+def line_who(
+    line: LineArgument,
+    keys: Annotated[Path, typer.Option(metavar="DIR", help="The folder of 'twinline gateway prepare'.")],
+    broker: BrokerOption = None,
+    operator: OperatorOption = "rig",
+) -> None:
+    """Which gateways have come to the line; exit status 0: every station is there, 1: one is not."""
+    from rig.attach import who
+    from rig.backend import RigFault
+    from rig.open import Options
+
+    given = argparse.Namespace(
+        line=str(line), mode=None, program=[], ports="file", broker=broker, runs=Path("runs"),
+        operator=operator, procedures=[], keys=keys,
+    )  # fmt: skip
+    try:
+        found = who(Options.of(given))
+    except RigFault as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(3) from None
+    for each in found:
+        typer.echo(f"{each.station:<16}  {each.standing:<8}  {each.text}")
+    raise typer.Exit(0 if all(each.standing in ("there", "stranger") for each in found) else 1)
+
+
 @plant_app.command("serve")
 def plant_serve(
     station: Annotated[Path, typer.Argument(help="The station file.", metavar="STATION.yaml")],

@@ -7,7 +7,7 @@ import math
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +17,7 @@ from gateway.net.bus import Bus, Delivery
 from gateway.net.identity import Identity, Trust
 from gateway.net.messages import (
     Abort,
+    About,
     Acquire,
     Ask,
     Command,
@@ -45,6 +46,7 @@ from rig.backend import (
     RoundTrip,
     Script,
 )
+from rig.presence import Seen
 
 ANSWER = 3_000_000_000  # for a command that is done at once
 SILENCE = 2_500_000_000  # a gateway that says nothing for so long is gone
@@ -80,8 +82,10 @@ class BusBackend(Backend):
         self._closing = threading.Event()
         self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
         self.bus = Bus(identity.node, brokers, identity=identity, trust=trust, on_state=self._broker_changed)
+        self._about: dict[str, About] = {}
+        self.bus.subscribe(topics.state(line, topics.ANY), self._on_state)
+        self.bus.subscribe(topics.about(line, topics.ANY), self._on_about)
         for station in stations:
-            self.bus.subscribe(topics.state(line, station), self._on_state)
             self.bus.subscribe(topics.reply(line, station, self.operator), self._on_reply)
 
     def start(self, timeout: int = 10_000_000_000) -> None:
@@ -94,6 +98,16 @@ class BusBackend(Backend):
     def now(self) -> int:
         """UTC, ns."""
         return time.time_ns()
+
+    def seen(self, stations: Collection[str] = (), limit: int = 0) -> dict[str, Seen]:
+        """Every gateway that was heard of on this line, also one that the line does not know; waits until
+        all of ``stations`` are, at most ``limit`` ns."""
+        wanted = set(stations)
+        with self._condition:
+            self._condition.wait_for(lambda: wanted <= self._heard.keys() & self._about.keys(), limit / 1e9)
+            names = self._heard.keys() | self._about.keys()
+            states = {name: heard.state for name, heard in self._heard.items()}
+            return {name: Seen(self._about.get(name), states.get(name)) for name in names}
 
     def identify(self, station: str) -> tuple[Identified, RoundTrip]:
         """Ask several times; the quickest answer knows the gateway's clock best."""
@@ -279,6 +293,15 @@ class BusBackend(Backend):
                 if not state.online and before is not None and before.state.boot != state.boot:
                     return  # the last will of an earlier life
                 self._heard[sender] = Heard(state, time.monotonic_ns())
+                self._condition.notify_all()
+
+    def _on_about(self, delivery: Delivery) -> None:
+        if delivery.verified is not True:
+            return
+        with contextlib.suppress(msgspec.MsgspecError):
+            about = decode(delivery.envelope.body, About)
+            with self._condition:
+                self._about[delivery.envelope.sender] = about
                 self._condition.notify_all()
 
     def _on_reply(self, delivery: Delivery) -> None:

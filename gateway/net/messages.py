@@ -340,6 +340,23 @@ class StationEvent(Body, frozen=True):
     text: str
 
 
+class About(Body, frozen=True):
+    """What a gateway says of its station when it comes, retained: the hash of the station file, its library
+    groups by name, the mechanical interface of each inlet and outlet, what it can do, and how many tags."""
+
+    station: str
+    boot: str
+    gateway_version: str
+    station_sha256: str
+    title: str
+    groups: dict[str, str] = {}
+    inlets: dict[str, str] = {}
+    outlets: dict[str, str] = {}
+    operations: tuple[str, ...] = ()
+    outputs: int = 0
+    inputs: int = 0
+
+
 # --- couplings between neighbours ------------------------------------------------------------------
 
 

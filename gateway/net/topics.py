@@ -13,18 +13,23 @@ _STATION = rf"tl/1/line/{_ID}/st"
 _SENDERS = tuple(
     re.compile(pattern + r"\Z")
     for pattern in (
-        rf"{_STATION}/(?P<sender>{_ID})/(?:state|image|event|reply/{_ID})",
+        rf"{_STATION}/(?P<sender>{_ID})/(?:state|about|image|event|reply/{_ID})",
         rf"{_STATION}/{_ID}/cmd/(?P<sender>{_ID})",
         rf"tl/1/line/{_ID}/couple/(?P<sender>{_ID})/{_ID}",
         rf"tl/1/pool/{_ID}/{_ID}/(?P<sender>{_ID})",
     )
 )
-_RETAINED = re.compile(rf"(?:{_STATION}/{_ID}/state|tl/1/pool/.+)\Z")
+_RETAINED = re.compile(rf"(?:{_STATION}/{_ID}/(?:state|about)|tl/1/pool/.+)\Z")
 
 
 def state(line: str, station: str) -> str:
     """Whether the station is there and how it is: retained, and the topic of the last will."""
     return _join("tl/1/line", line, "st", station, "state")
+
+
+def about(line: str, station: str) -> str:
+    """What the station is, as its gateway says: retained."""
+    return _join("tl/1/line", line, "st", station, "about")
 
 
 def image(line: str, station: str) -> str:
@@ -66,7 +71,7 @@ def topic_sender(topic: str) -> str | None:
 
 
 def retainable(topic: str) -> bool:
-    """Whether a broker may keep the last message: states and pools, never a command or a hand-over."""
+    """Whether a broker may keep the last message: what stations and pools are, never a command or hand-over."""
     return _RETAINED.match(topic) is not None
 
 
