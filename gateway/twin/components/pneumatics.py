@@ -152,7 +152,8 @@ class Rod(Guided):
 
     def rests(self, at: float) -> bool:
         """Whether the rod is at ``at`` and does not leave it."""
-        return self.place == at == self.goal
+        last = self.rod.segments[-1]
+        return last.value == at and last.start <= self.now
 
     def aim(self) -> None:
         """Something changed: start towards where the rod must go now, from where it is."""

@@ -25,7 +25,8 @@ class Stroke(msgspec.Struct):
 
     def rests(self, now: int, at: float) -> bool:
         """Whether it is at ``at`` and does not leave it."""
-        return self.goal == at == self.place(now)
+        last = self.path.segments[-1]
+        return last.value == at and last.start <= now
 
     def aim(self, owner: Component, goal: float, took: float, kind: str) -> None:
         """Go to ``goal``, the whole way in ``took`` ns (> 0); ``owner`` has the event ``kind`` there."""
