@@ -6,7 +6,8 @@ import pytest
 from twin_bench import MS, START, Bench, part
 
 from gateway.twin import machining
-from gateway.twin.components.machine_tools import Drill, Lathe, MachineTool, Mill, WireCutter
+from gateway.twin.components.machine_tool import MachineTool
+from gateway.twin.components.machine_tools import Drill, Lathe, Mill, WireCutter
 from gateway.twin.components.places import Nest
 
 LATHE = {

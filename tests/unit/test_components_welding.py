@@ -44,9 +44,13 @@ def test_a_lasers_energy_is_the_sum_of_its_output() -> None:
     c.bench.to(300)
     assert laser.sense("energy") == pytest.approx(summed, rel=1e-4)
     assert laser.sense("emitting") is True
+    c.bench.to(1_000)
+    assert (laser.steady("output"), laser.steady("energy")) == (True, False)
     laser.drive("fire", False)
-    assert c.done() == {"weld_energy": round(summed, 2)}
+    assert c.done() == {"weld_energy": pytest.approx(summed + 0.7 * 200, abs=0.1)}
     assert laser.sense("emitting") is False
+    c.bench.to(2_000)
+    assert laser.steady("energy") is True
 
 
 @pytest.mark.parametrize(
@@ -100,6 +104,7 @@ def test_joule_heat_is_the_sum_of_current_squared_times_resistance() -> None:
     )
     c.bench.to(199)
     assert (welder.sense("done"), welder.sense("current")) == (False, 8_000)
+    assert (welder.steady("current"), welder.steady("energy")) == (True, False)
     c.bench.to(200)
     assert (welder.sense("done"), welder.sense("current")) == (True, 0)
     assert welder.sense("energy") == pytest.approx(summed, rel=1e-6)

@@ -79,6 +79,11 @@ class LaserSource(Process):
             return self.fired and self.ready
         return self.output.at(self.now) if port == "output" else self._energy()
 
+    def steady(self, port: str) -> bool:
+        if port == "energy" and self.part and self.output.at(self.now):
+            return False
+        return super().steady(port)
+
     @property
     def ready(self) -> bool:
         """It would fire."""
@@ -189,6 +194,9 @@ class ResistanceWelder(Process):
         if port == "energy":
             return self._heat()
         return {"ready": self.ready, "done": self.done, "fault": self.failed}[port]
+
+    def steady(self, port: str) -> bool:
+        return port == "current" or self.since is None
 
     @property
     def ready(self) -> bool:
