@@ -71,7 +71,7 @@ def topic_sender(topic: str) -> str | None:
 
 
 def retainable(topic: str) -> bool:
-    """Whether a broker may keep the last message: what stations and pools are, never a command or hand-over."""
+    """Whether a broker may keep the last message: what stations and pools are, no command or hand-over."""
     return _RETAINED.match(topic) is not None
 
 
