@@ -288,7 +288,7 @@ class _Check:
         for name in pattern.outputs:
             if name in jogs or (name in inputs):
                 self.complain(entry.line, f"pattern {pattern.name}: {name} is an output", "make it an input")
-        if "Manual" not in pattern.inputs or "Auto" not in pattern.inputs:
+        if outputs and not {"Auto", "Manual"} <= pattern.inputs.keys():
             self.complain(
                 entry.line, f"pattern {pattern.name} has no Auto or no Manual", "declare both in VAR_INPUT"
             )

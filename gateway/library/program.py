@@ -102,8 +102,10 @@ class _Writer:
         yield "    State       : INT := HOMING;"
         yield "    Released    : BOOL;         // automatic, and no fault"
         yield "    Present     : BOOL;         // a workpiece is in place"
-        yield "    Good        : BOOL := TRUE; // what was found of it"
-        yield "    Outlet      : INT;          // where it goes, from 1; 0 not known"
+        if self.judges():
+            yield "    Good        : BOOL := TRUE; // what was found of it"
+        if self.sorts():
+            yield "    Outlet      : INT;          // where it goes, from 1; 0 not known"
         yield "    Acknowledge : R_TRIG;"
         for name in self.readies:
             yield f"    {_sent(name)} : BOOL;     // one is on its way there, and not noticed yet"
@@ -122,6 +124,14 @@ class _Writer:
         giving = [unit.duty("give") for unit in self.units if unit.hears("Give") or unit.tells("Placed")]
         yield "LeavingTime", "LEAVING", max(giving, default=0) + MARGIN
         yield "ReturningTime", "RETURNING", homing
+
+    def judges(self) -> bool:
+        """Whether anything depends on what is found of a workpiece."""
+        return self.composition.quality is not None or any(unit.hears("Good") for unit in self.units)
+
+    def sorts(self) -> bool:
+        """Whether it matters by which outlet a workpiece leaves."""
+        return bool(self.readies) or any(unit.hears("Outlet") for unit in self.units)
 
     # --- what is shown -----------------------------------------------------------------------------------
 
@@ -174,8 +184,10 @@ class _Writer:
         yield ""
         yield from self.state("HOMING", self.all_home(), "EMPTY", "HomingTime")
         yield "    EMPTY:"
-        yield "        Good := TRUE;"
-        yield "        Outlet := 0;"
+        if self.judges():
+            yield "        Good := TRUE;"
+        if self.sorts():
+            yield "        Outlet := 0;"
         yield "        IF Present THEN"
         yield f"            State := {'STEP_1' if steps else 'DONE'};"
         yield "        END_IF;"
