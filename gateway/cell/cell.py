@@ -21,6 +21,7 @@ from gateway.cell.script import Script
 from gateway.field.types import Value
 from gateway.net.messages import State
 from gateway.station import Station
+from gateway.twin.chance import seeded
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import GONE, Happening, Kind
 
@@ -41,7 +42,7 @@ class Cell:
         self.station = station
         stored = stored or {}
         inputs = {tag.name: tag for tag in station.inputs}
-        self.twin = Twin(station.twin, station.tags, now)
+        self.twin = Twin(station.twin, station.tags, now, seeded(0, station.id))
         self.values: dict[str, Value] = {tag.name: tag.safe for tag in inputs.values()}
         self.formulas = Formulas(station.tags, self.values)
         self.gate = Gate(inputs, self.formulas.written)

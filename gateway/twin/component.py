@@ -83,6 +83,12 @@ class Fault(msgspec.Struct, frozen=True):
     size: Param | None = None
 
 
+def slow(what: str) -> Fault:
+    """The fault of ``what`` that takes longer than it should; see ``Component.slowness``."""
+    about = f"{what} three times as long, or as many times as is said"
+    return Fault("slow", about, Param("factor", "1", 1, 1_000, 3, "times as long"))
+
+
 class Surroundings:
     """What a component sees of its twin: the kernel's time and queue, chance, and a place for happenings."""
 
@@ -177,6 +183,11 @@ class Component:
     def now(self) -> int:
         """The twin's time, ns."""
         return self.surroundings.kernel.now
+
+    @property
+    def slowness(self) -> float:
+        """How many times longer it takes than it should."""
+        return self.sizes.get("slow", 1.0)
 
     def at(self, time: int, kind: str, argument: Any = None, priority: int = 0) -> int:
         """Schedule an own event at ``time``; gives a handle for ``cancel``."""

@@ -84,6 +84,7 @@ def test_orders_are_read(text: str, order: Order) -> None:
         ("belt.jam every 10 s", "never ends"),
         ("belt.jam every seldom for 2 s", "is no distribution"),
         ("belt.jam 5 mm", "has no size; leave '5 mm' out"),
+        ("stopper.stuck 2", "has no size"),
         ("belt.ok.broken-wire 5", "has no size; leave '5' out"),
         ("belt.speed.drift 5 kg", "is a mass"),
         ("belt.jam when nobody.home", "names no component"),

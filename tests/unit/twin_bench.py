@@ -47,6 +47,11 @@ class Bench:
     def fault(self, component: Component, fault: str, active: bool = True) -> None:
         """Inject or clear a fault, as the twin does."""
         (component.faults.add if active else component.faults.discard)(fault)
+        size = next(each.size for each in component.FAULTS if each.name == fault)
+        if active and size is not None and size.default is not None:
+            component.sizes[fault] = size.default
+        else:
+            component.sizes.pop(fault, None)
         component.fault_changed(fault, active)
 
     def told(self) -> list[tuple[float, str, str, str]]:

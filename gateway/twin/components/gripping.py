@@ -6,13 +6,11 @@ from typing import Any
 
 from gateway.field.types import Scalar
 from gateway.twin.carrier import Carrier
-from gateway.twin.component import Fault, Link, Param, Port
+from gateway.twin.component import Fault, Link, Param, Port, slow
 from gateway.twin.components.pneumatics import AirSupply
 from gateway.twin.components.stroke import Stroke, at_rest
 from gateway.twin.motion import MILLISECOND
 from gateway.twin.workpiece import Workpiece
-
-SLOW = 3  # times as long
 
 
 class PickAndPlace(Carrier):
@@ -56,7 +54,7 @@ class PickAndPlace(Carrier):
     FAULTS = (
         Fault("slide-stuck", "the slide keeps its place"),
         Fault("lower-stuck", "the vertical stroke keeps its place"),
-        Fault("slow", "slide and stroke take three times as long"),
+        slow("slide and stroke take"),
         Fault("weak", "the grip takes hold of nothing"),
         *(fault for fault in Carrier.FAULTS if fault.name == "dropped"),
     )
@@ -139,7 +137,7 @@ class PickAndPlace(Carrier):
 
     def _aim(self) -> None:
         """Start each motion towards where it must go now; without air all stands, but a vacuum is gone."""
-        factor = (SLOW if "slow" in self.faults else 1) * MILLISECOND
+        factor = self.slowness * MILLISECOND
         powered = self._powered()
         slide, lower = float(self.wanted["extend"]), float(self.wanted["lower"])
         centred = self.wanted.get("retract") == self.wanted["extend"]

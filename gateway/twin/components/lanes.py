@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.field.types import Scalar
 from gateway.twin.carrier import Carrier
-from gateway.twin.component import Fault, Link, Param, Port
+from gateway.twin.component import Fault, Link, Param, Port, slow
 from gateway.twin.components.pneumatics import AirSupply, Rod
 from gateway.twin.components.stroke import Stroke, at_rest
 from gateway.twin.components.transport import BeltConveyor
@@ -120,7 +120,7 @@ class Diverter(Rod):
         Port("straight", "sensor", about="end switch", optional=True),
     )
     LINKS = (Link("on", BeltConveyor), Link("to", Carrier), Link("air", AirSupply, optional=True))
-    FAULTS = (Fault("stuck", "it keeps its place"), Fault("slow", "a stroke takes three times as long"))
+    FAULTS = (Fault("stuck", "it keeps its place"), slow("a stroke takes"))
     STATE = (*Rod.STATE, "resting")
     DRIVEN, REST = "diverted", "straight"
 

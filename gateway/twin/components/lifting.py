@@ -6,14 +6,13 @@ from typing import Any, ClassVar
 
 from gateway.field.types import Scalar
 from gateway.twin.carrier import Carrier
-from gateway.twin.component import Fault, Link, Param, Port
+from gateway.twin.component import Fault, Link, Param, Port, slow
 from gateway.twin.components.electrics import Power, fed
 from gateway.twin.components.places import Place
 from gateway.twin.components.pneumatics import AirSupply
 from gateway.twin.components.stroke import Stroke, at_rest
 from gateway.twin.motion import MILLISECOND
 
-SLOW = 3  # times as long
 SINKING = 10  # a platform whose brake slips takes so many times as long
 EITHER = 2.0  # as inlet or outlet: both ends
 
@@ -39,7 +38,7 @@ class Travelling(Place):
     )
     FAULTS = (
         Fault("stuck", "it stands where it is"),
-        Fault("slow", "it takes three times as long"),
+        slow("it takes"),
         *Carrier.FAULTS,
     )
     STATE = (*Place.STATE, "forward", "back", "stroke", "end")
@@ -109,7 +108,7 @@ class Travelling(Place):
 
     def took(self) -> float:
         """The time from end to end, ns."""
-        return self.params["travel"] * MILLISECOND * (SLOW if "slow" in self.faults else 1)
+        return self.params["travel"] * MILLISECOND * self.slowness
 
     def _is_at(self, end: float) -> bool:
         ends = (0.0, 1.0) if end == EITHER else (end,)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from gateway.field.types import Scalar
 from gateway.twin.carrier import Carrier
-from gateway.twin.component import Component, Fault, Link, Param, Port
+from gateway.twin.component import Component, Fault, Link, Param, Port, slow
 from gateway.twin.envelope import Guided
 from gateway.twin.motion import MILLISECOND, SECOND, Exponential, Path, Segment, ramp, still
 
@@ -158,7 +158,7 @@ class Rod(Guided):
     def aim(self) -> None:
         """Something changed: start towards where the rod must go now, from where it is."""
         place, goal = self.place, self.target()
-        took = self.stroke(goal > place) * (3 if "slow" in self.faults else 1)
+        took = self.stroke(goal > place) * self.slowness
         self.rod = ramp(self.now, place, goal, SECOND / took)
         for handle in self.pending:
             self.cancel(handle)
@@ -205,7 +205,7 @@ class Cylinder(Rod):
     LINKS = (Link("air", AirSupply, optional=True), Link("holds", Carrier, optional=True))
     FAULTS = (
         Fault("stuck", "the rod keeps its place"),
-        Fault("slow", "strokes take three times as long"),
+        slow("strokes take"),
     )
     STATE: ClassVar[tuple[str, ...]] = (*Rod.STATE, "out", "extended")
     DRIVEN, REST = "extended", "retracted"

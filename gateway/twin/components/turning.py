@@ -6,13 +6,11 @@ from typing import Any
 
 from gateway.field.types import Scalar
 from gateway.twin.carrier import Carrier
-from gateway.twin.component import Fault, Link, Param, Port
+from gateway.twin.component import Fault, Link, Param, Port, slow
 from gateway.twin.components.electrics import Power, fed
 from gateway.twin.components.stroke import Stroke, at_rest
 from gateway.twin.motion import MILLISECOND
 from gateway.twin.workpiece import Workpiece
-
-SLOW = 3  # times as long
 
 
 class RotaryTable(Carrier):
@@ -39,7 +37,7 @@ class RotaryTable(Carrier):
     LINKS = (*Carrier.LINKS, Link("power", Power, optional=True))
     FAULTS = (
         Fault("stuck", "it does not move"),
-        Fault("slow", "an index takes three times as long"),
+        slow("an index takes"),
         *Carrier.FAULTS,
     )
     STATE = (*Carrier.STATE, "items", "turned", "commanded", "stroke", "grips", "closed")
@@ -150,7 +148,7 @@ class RotaryTable(Carrier):
 
     def _move(self) -> None:
         """Set out for the next place, or go on to it in another time; where it cannot, stand between two."""
-        took = self.params["step"] * MILLISECOND * (SLOW if "slow" in self.faults else 1)
+        took = self.params["step"] * MILLISECOND * self.slowness
         goal = 1.0 if self._can() else self.stroke.place(self.now)
         self.stroke.aim(self, goal, took, "place")
         self.changed()
