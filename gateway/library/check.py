@@ -288,7 +288,5 @@ class _Check:
         for name in pattern.outputs:
             if name in jogs or (name in inputs):
                 self.complain(entry.line, f"pattern {pattern.name}: {name} is an output", "make it an input")
-        if outputs and not {"Auto", "Manual"} <= pattern.inputs.keys():
-            self.complain(
-                entry.line, f"pattern {pattern.name} has no Auto or no Manual", "declare both in VAR_INPUT"
-            )
+        if outputs and "Manual" not in pattern.inputs:
+            self.complain(entry.line, f"pattern {pattern.name} has no Manual", "declare it in VAR_INPUT")

@@ -217,7 +217,7 @@ class _Resolving:
                 found = self._only(use, name, word, optional)
             if found:
                 links[name] = found
-            if found and written is not None and word == "carrier":
+            if found and written is not None and name == "to":
                 self._check_joint(use, group, name, written)
         return links
 
