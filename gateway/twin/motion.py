@@ -298,6 +298,39 @@ def _joined(
     return Path((*segments, Polynomial(now + rounded, target)))
 
 
+def scaled(path: Path, factor: float) -> Path:
+    """``factor`` times what ``path`` gives."""
+    return Path(tuple(_times(each, factor) for each in path.segments))
+
+
+def _times(each: Segment, factor: float) -> Segment:
+    if isinstance(each, Exponential):
+        return Exponential(each.start, each.value * factor, each.target * factor, each.tau)
+    return Polynomial(each.start, each.value * factor, each.speed * factor, each.acceleration * factor)
+
+
+def speeds(path: Path) -> Path:
+    """The speed of a path of polynomials."""
+    return Path(
+        tuple(Polynomial(each.start, each.speed_at(each.start), _pull(each)) for each in path.segments)
+    )
+
+
+def beyond(path: Path, level: float) -> Path:
+    """By how much a path of constant speeds lies above ``level``, else 0."""
+    segments: list[Segment] = []
+    ends = [each.start for each in path.segments[1:]]
+    for each, end in itertools.zip_longest(path.segments, ends):
+        begin, speed = each.value - level, each.speed_at(each.start)
+        segments.append(Polynomial(each.start, max(begin, 0.0), speed if begin > 0 else 0.0))
+        crossing = each.reaches(level, each.start) if begin and begin * speed < 0 else None
+        if crossing is not None and (end is None or crossing < end):
+            segments.append(Polynomial(crossing, 0.0, max(speed, 0.0)))
+        elif not begin:
+            segments[-1] = Polynomial(each.start, 0.0, max(speed, 0.0))
+    return Path(tuple(segments))
+
+
 def integral(segment: Segment, since: int, until: int) -> float:
     """The integral of ``segment`` over time, in its unit times seconds."""
     seconds = (until - since) / SECOND

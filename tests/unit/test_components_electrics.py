@@ -156,6 +156,7 @@ def test_a_vacuum_builds_up_on_a_workpiece_and_holds_it() -> None:
     bench = Bench()
     nest, air = bench.add(Nest, {"load": 0}), bench.add(AirSupply, {"decay": 1})
     cup = bench.add(Ejector, {"vacuum": 80, "lag": 60, "threshold": 55}, on=nest, air=air)
+    nest.drive("release", True)  # but for the cups the workpiece could go on
     cup.drive("suck", True)
     bench.to(2_000)
     assert (cup.sense("reached"), cup.sense("vacuum")) == (False, pytest.approx(12))

@@ -15,8 +15,11 @@ from gateway.twin.motion import (
     Path,
     Polynomial,
     Segment,
+    beyond,
     first_root,
     ramp,
+    scaled,
+    speeds,
     still,
     trapezoid,
 )
@@ -31,7 +34,7 @@ def rounded(low: float, high: float) -> st.SearchStrategy[float]:
     return st.floats(low, high).map(lambda number: round(number, 6))
 
 
-values, speeds, accelerations = rounded(-500, 500), rounded(-800, 800), rounded(-5000, 5000)
+values, rates, accelerations = rounded(-500, 500), rounded(-800, 800), rounded(-5000, 5000)
 
 
 def integrated(segment: Segment, seconds: float) -> float:
@@ -54,7 +57,7 @@ def integrated(segment: Segment, seconds: float) -> float:
     return value
 
 
-@given(values, speeds, accelerations, st.integers(1, SECOND))
+@given(values, rates, accelerations, st.integers(1, SECOND))
 def test_a_polynomial_is_the_integral_of_its_speed(v: float, s: float, a: float, later: int) -> None:
     segment = Polynomial(START, v, s, a)
     assert segment.at(START + later) == pytest.approx(integrated(segment, later / SECOND), abs=TOLERANCE)
@@ -104,7 +107,7 @@ def test_when_a_level_is_reached(segment: Segment, level: float, expected: int |
 
 
 segments = st.one_of(
-    st.builds(Polynomial, st.just(START), values, speeds, accelerations),
+    st.builds(Polynomial, st.just(START), values, rates, accelerations),
     st.builds(Exponential, st.just(START), values, values, st.floats(2e7, 2e9)),
 )
 
@@ -222,3 +225,27 @@ def test_the_first_root_is_a_root_and_none_is_before_it(a: float, b: float, c: f
         for n in range(100):
             t = root * n / 100
             assert (a * t * t + b * t + c) * c >= -1e-6 * size * abs(c)
+
+
+@given(values, values, rounded(1, 800), values, st.floats(-3, 3))
+def test_what_lies_beyond_a_level_and_multiples_are_what_they_are_of_the_values(
+    a: float, b: float, speed: float, level: float, factor: float
+) -> None:
+    down = ramp(START, a, b, speed)
+    turn = down.segments[-1].start
+    path = Path((*down.segments[:-1], *ramp(turn, b, a, speed).segments))
+    above, times = beyond(path, level), scaled(path, factor)
+    for n in range(101):
+        now = START + round((path.segments[-1].start - START + SECOND) * n / 100)
+        assert above.at(now) == pytest.approx(max(path.at(now) - level, 0.0), abs=1e-5)
+        assert times.at(now) == pytest.approx(path.at(now) * factor, abs=1e-6)
+
+
+def test_the_speeds_of_a_path_are_a_path() -> None:
+    path = trapezoid(START, 0, 0, 300, 400, 3000)
+    faster = speeds(path)
+    for n in range(101):
+        now = START + n * 9_999_999
+        assert faster.at(now) == pytest.approx(path.speed_at(now))
+    eased = scaled(Path((Exponential(START, 5, 1, 1e8),)), 2)
+    assert eased.at(START + 100_000_000) == pytest.approx(2 * (1 + 4 * math.exp(-1)))

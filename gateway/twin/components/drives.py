@@ -25,6 +25,7 @@ from gateway.twin.motion import (
     coast,
     halt,
     lag,
+    speeds,
     still,
     trapezoid,
 )
@@ -276,6 +277,12 @@ class Drive(Mover):
             return place <= self.params["low"] + NEAR
         assert port == "at-high", f"{self.name} has no sensor {port}"
         return place >= self.params["high"] - NEAR
+
+    def curve(self, port: str) -> Path | None:
+        """Of the position without the following error, which changes far slower than a sensor's lag."""
+        if port == "velocity":
+            return speeds(self.path)
+        return self.path if port == "position" else None
 
     def steady(self, port: str) -> bool:
         return self.path.rests(self.now) and self._error() == 0.0

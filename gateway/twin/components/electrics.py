@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.field.types import Scalar
 from gateway.twin.component import Component, Fault, Link, Param, Port
-from gateway.twin.motion import MILLISECOND, Exponential, Path, Segment, ramp, still
+from gateway.twin.motion import MILLISECOND, Exponential, Path, Segment, ramp, scaled, still
 
 
 class Power(Component):
@@ -66,6 +66,9 @@ class PowerSupply(Power):
 
     def sense(self, port: str) -> Scalar:
         return self.live if port == "ok" else self.voltage.at(self.now)
+
+    def curve(self, port: str) -> Path | None:
+        return Path((self.voltage,))
 
 
 def fed(component: Component) -> bool:
@@ -164,6 +167,9 @@ class MotorStarter(Machine):
             return self.closed
         return not self.tripped if port == "ok" else self.current.at(self.now)
 
+    def curve(self, port: str) -> Path | None:
+        return Path((self.current,))
+
     def _changed(self) -> None:
         """The coil, the protection or a fault changed: the contactor follows after its time."""
         pulls = self.wanted and not self.tripped and self.fed() and "contactor-stuck" not in self.faults
@@ -258,6 +264,9 @@ class FrequencyConverter(Machine):
         if port == "at-speed":
             return self._on() and share == self.setpoint and self.now >= self.turning.segments[-1].start
         return not self.tripped
+
+    def curve(self, port: str) -> Path | None:
+        return scaled(self.turning, self.params["rated"]) if port == "actual" else None
 
     def _on(self) -> bool:
         return self.wanted and not self.tripped and self.fed()

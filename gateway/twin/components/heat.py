@@ -15,7 +15,7 @@ from gateway.field.types import Scalar
 from gateway.twin.carrier import Carrier
 from gateway.twin.component import Component, Fault, Link, Param, Port, Word
 from gateway.twin.components.electrics import Power
-from gateway.twin.motion import SECOND, Exponential, above
+from gateway.twin.motion import SECOND, Exponential, Path, above
 
 
 def parts(zone: Exponential, value: float, tau: float) -> tuple[float, float, float]:
@@ -148,6 +148,9 @@ class HeatZone(Component):
         if port == "temperature":
             return self.zone.at(self.now)
         return not self.tripped if port == "ok" else self._heats()
+
+    def curve(self, port: str) -> Path | None:
+        return Path((self.zone,))
 
     def _heats(self) -> bool:
         wanted = self.inputs["heat"] or "heater-stuck" in self.faults

@@ -75,6 +75,9 @@ class Laminator(Process):
             return self.pressure.at(self.now)
         return self._rests(1.0 if port == "closed" else 0.0)
 
+    def curve(self, port: str) -> Path | None:
+        return Path((self.pressure,))
+
     def _rests(self, at: float) -> bool:
         return self.plate.at(self.now) == at == self.plate.segments[-1].value
 

@@ -7,7 +7,7 @@ from typing import Any
 from gateway.field.types import Scalar
 from gateway.twin.component import Fault, Param, Port, Word
 from gateway.twin.components.process import AT, ON, SUPPLIES, Process
-from gateway.twin.motion import SECOND, Path, Polynomial, still
+from gateway.twin.motion import SECOND, Path, Polynomial, beyond, scaled, still
 
 HARD = 4.0  # how many times as stiff
 LEAK = 0.6  # share of the force that is left
@@ -90,6 +90,11 @@ class Press(Process):
         if port == "home":
             return self._way() <= NEAR and not self.pressing
         return self.ended == port.removeprefix("by-")
+
+    def curve(self, port: str) -> Path | None:
+        if port == "way":
+            return self.path
+        return scaled(beyond(self.path, self.params["contact"]), self._stiffness())
 
     def _way(self) -> float:
         return self.path.at(self.now)

@@ -15,7 +15,7 @@ from gateway.field.types import Scalar
 from gateway.twin.component import Fault, Link, Param, Port, Word
 from gateway.twin.components.axes import Mover
 from gateway.twin.components.process import AT, ON, SUPPLIES, Process
-from gateway.twin.motion import MILLISECOND, SECOND, Exponential, Segment, integral, still
+from gateway.twin.motion import MILLISECOND, SECOND, Exponential, Path, Segment, integral, still
 
 DIRTY, AGED = 0.5, 0.7  # shares of the power behind a dirty lens, and of aged diodes
 MELT = 7.85e-6 * (0.55 * 1_500 + 250) * 1000  # J/mm3: steel, from 20 Cel to molten: rho (c dT + L)
@@ -78,6 +78,9 @@ class LaserSource(Process):
         if port == "emitting":
             return self.fired and self.ready
         return self.output.at(self.now) if port == "output" else self._energy()
+
+    def curve(self, port: str) -> Path | None:
+        return Path((self.output,)) if port == "output" else None
 
     def steady(self, port: str) -> bool:
         if port == "energy" and self.part and self.output.at(self.now):
