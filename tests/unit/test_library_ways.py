@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from library_bench import group_of, on_bench, open_session, write_station
+from library_bench import group_of, open_session, write_station
 
 from gateway.field.tags import TagRef
 from gateway.library.bench import bench_station
@@ -23,12 +23,8 @@ class Trial:
     """The bench of a group, or a station that is given, in automatic and cut from any neighbour."""
 
     def __init__(self, folder: Path, name: str, **keys: Any) -> None:
-        self.station: Station
-        if keys:
-            bench = bench_station(group_of(name))
-            self.station = load_station(write_station(folder, {**bench, **keys}))
-        else:
-            self.station, _ = on_bench(folder, group_of(name))
+        station = {**bench_station(group_of(name)), **keys}
+        self.station: Station = load_station(write_station(folder, station))
         self.session = open_session(folder)
         self.actions: list[Any] = list(in_automatic(self.station, isolated=True))
         self.fed = 0
