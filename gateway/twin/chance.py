@@ -93,6 +93,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "triangular": ("low", "mode", "high"),
     "weibull": ("scale", "shape"),
 }
+LARGEST = 1e9  # of the numbers of a distribution
 _PLAIN = {"shape"}  # numbers without a unit
 _NUMBER = re.compile(r"([-+.\d][-+.\deE_]*)\s*([^\s\d+.-]\S*)?\s*")
 
@@ -136,6 +137,8 @@ def read_distribution(text: str, unit: str) -> Distribution:
         for (number, given), name in zip(found, names, strict=True)
     )
     ordered = shape not in ("uniform", "triangular") or list(numbers) == sorted(numbers)
-    if min(numbers) < 0 or not ordered or (shape == "weibull" and numbers[1] == 0):
-        raise ValueError(f"{text!r} cannot be drawn from; give {wanted!r} with numbers >= 0 that rise")
+    if min(numbers) < 0 or max(numbers) > LARGEST or not ordered:
+        raise ValueError(f"{text!r} cannot be drawn from; give {wanted!r}, 0 to {LARGEST:g}, that rise")
+    if shape == "weibull" and not 0.1 <= numbers[1] <= 100:
+        raise ValueError(f"{text!r} has a shape of {numbers[1]:g}; give 0.1 to 100")
     return Distribution(shape, numbers)

@@ -125,7 +125,7 @@ class SensorWire(Wire):
         value = self.component.sense(self.port)
         if isinstance(value, bool):
             return value
-        further = 0.0
+        further, whole = 0.0, isinstance(value, int)
         for fault, (_, since, size) in self.faults.items():
             if fault == "noise":
                 further = size
@@ -137,8 +137,8 @@ class SensorWire(Wire):
             value = self.signal.shows(value, self.component.now, further)
         if value < self.low or value > self.high:
             limit = self.low if value < self.low else self.high
-            return int(limit) if isinstance(value, int) else limit
-        return value
+            return int(limit) if whole else limit
+        return round(value) if whole else value
 
     def steady(self) -> bool:
         """Whether the number stays as it is until the next event or change of an actuator."""

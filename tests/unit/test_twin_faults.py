@@ -6,6 +6,8 @@ import statistics
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.station import load_station
 from gateway.twin.chance import Distribution, Stream, read_distribution
@@ -102,8 +104,9 @@ def test_what_is_no_order_is_said_with_what_would_be(text: str, wrong: str) -> N
     [
         ("exponential", "'exponential <mean>'"),
         ("uniform 5 s 3 s", "that rise"),
-        ("weibull 3 s 0", "'weibull <scale> <shape>'"),
-        ("constant -1 s", ">= 0"),
+        ("weibull 3 s 0", "has a shape of 0; give 0.1 to 100"),
+        ("exponential 1e12 s", "0 to 1e\\+09"),
+        ("constant -1 s", "0 to"),
         ("3 s 4 s", "'<value>'"),
         ("gamma 3 s", "one of constant, uniform"),
         ("normal 3 kg 1 s", "is a mass"),
@@ -234,3 +237,24 @@ def test_the_wire_of_an_actuator_breaks_shorts_and_holds(twin: Twin) -> None:
     assert not moves()
     twin.inject("belt.run.short-circuit")
     assert moves()
+
+
+SAID = (
+    "belt.jam", "belt.speed.drift", "belt.speed.noise", "belt.run.stuck", "belt.", "x.y", "belt.run",
+    "at", "when", "not", "every", "for", "exponential", "uniform", "normal", "weibull", "triangular",
+    "0", "1", "0.5", "-3", "1e5", "1e400", "nan", "5 mm", "7 s", "2 kg", "4 mm/s",
+)  # fmt: skip
+texts = st.one_of(st.text(max_size=40), st.lists(st.sampled_from(SAID), max_size=7).map(" ".join))
+
+
+@given(text=texts)
+def test_any_text_is_an_order_that_can_be_carried_out_or_is_refused(text: str) -> None:
+    if check_fault(text, INFEED.twin, INFEED.tags):
+        return
+    twin = Twin(INFEED.twin, INFEED.tags)
+    twin.inject(text)
+    twin.advance(20 * MS)
+    for tag, value in twin.sense().items():
+        assert INFEED.tags[tag].in_range(value)
+    twin.inject(text, False)
+    assert twin.active_faults() == []

@@ -131,6 +131,8 @@ def test_they_act_in_the_twin_and_whole_numbers_stay_whole(monkeypatch: pytest.M
     twin = Twin(specs, TAGS)
     assert twin.sense()["strength"] == 12.5
     assert twin.sense()["code"] == 500
+    twin.inject("scan.code.offset -0.6")
+    assert twin.sense()["code"] == 500
     assert type(twin.sense()["code"]) is int
     noisy, _ = compiled(monkeypatch, {}, {"strength.noise": "1 mm"})
     readings = [Twin(noisy, TAGS, seed=seed).sense()["strength"] for seed in (1, 1, 2)]
