@@ -29,6 +29,11 @@ class Ahead:
         self._backend = backend
         self._early: dict[str, Early] = {}
 
+    @property
+    def stations(self) -> set[str]:
+        """Where one was begun and not yet taken."""
+        return set(self._early)
+
     def begin(self, station: str, script: Script) -> None:
         """Begin ``script`` on ``station``, unless one was begun there already. What cannot be begun is met
         again by its step."""

@@ -104,8 +104,9 @@ def scripts_ahead(
     """While ``item`` runs, the next script of each other station in its phase that has a plant of its own."""
     if item.get_closest_marker("ahead") is None:
         return
-    seen = {station_of(item), *session.gone, *session.away}
-    for other in items[items.index(item) + 1 :]:
+    seen = {station_of(item), *session.gone, *session.away, *session.ahead.stations}
+    after = items.index(item) + 1
+    for other in items[after : after + len(session.stations)]:  # they take turns
         marker, name = other.get_closest_marker("ahead"), station_of(other)
         if phase_of(other) != phase_of(item):
             return

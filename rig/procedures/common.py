@@ -121,11 +121,14 @@ def judge_never(
     what: str,
     end: int | None = None,
 ) -> None:
-    """None of ``nevers`` may come about from ``start`` on, when ``what`` happened, to ``end``."""
+    """None of ``nevers`` may come about from ``start`` on, when ``what`` happened, to ``end``; one that was
+    so then has to cease, and not come again."""
     for never in nevers:
         step.about(never.ref.tag)
         at, already = reading.became(Expect(never.ref, never.value, 0.0, 0, 0), start, end)
-        if at is not None and not already:
+        if already:
+            step.fail(f"{never.ref} was {show(never.value)} at the {what}, and stayed so")
+        elif at is not None:
             after = (at - start) / 1e6
             step.fail(f"{never.ref} became {show(never.value)} {after:.0f} ms after the {what}")
 

@@ -83,6 +83,16 @@ def test_the_rig_itself(tmp_path: Path, start: Starter) -> None:
     assert [step.phase for step in record.steps] == ["connect"] * 3
     assert "Cut short" in record.note
 
+    (left,) = run.scratch.iterdir()  # its keys
+    assert list(left.glob("*.pem"))
+    shutil.rmtree(tmp_path / "runs")
+    temporary = {"TMPDIR": str(run.scratch)}
+    again = start(
+        tmp_path, *TWINLINE, "session", "run", str(made.line), "-k", "connect and lease", env=temporary
+    )
+    assert again.wait() == 0, again.shown
+    assert list(run.scratch.iterdir()) == []
+
 
 def test_a_rig_that_hangs_loses_the_lease(tmp_path: Path, start: Starter) -> None:
     made = belt(tmp_path, serve=False)

@@ -93,6 +93,11 @@ def test_stations_take_turns_in_scenarios(tmp_path: Path, start: Starter) -> Non
     turns = [step.station for step in record.steps if step.phase == "interlocks"]
     assert turns[:6] == ["infeed", "glue", "screw"] * 2
     assert sorted(turns[:24]) == sorted(["infeed", "glue", "screw"] * 8)
+    first, second, third, fourth = [step for step in record.steps if step.phase == "interlocks"][:4]
+    over = first.started + first.duration
+    assert second.started < over  # while the first was waited for
+    assert third.started < over
+    assert over <= fourth.started < second.started + second.duration
 
 
 def test_evidence_that_was_changed_is_told(tmp_path: Path, start: Starter) -> None:

@@ -96,6 +96,17 @@ def test_never_counts_to_the_end_of_the_hold() -> None:
     assert found.problems == ["lamp became true 890 ms after the fault"]
 
 
+@pytest.mark.parametrize(
+    ("ceases", "said"), [((), ["belt was true at the fault, and stayed so"]), (((130, "belt", False),), [])]
+)
+def test_never_means_that_it_is_not_so_either(
+    ceases: tuple[tuple[int, str, Value], ...], said: list[str]
+) -> None:
+    found = step()
+    judge_never(found, trace(1_000, *ceases), [Never(BELT, True)], 100 * MS, "fault")
+    assert found.problems == said
+
+
 @given(st.permutations(range(4)), st.lists(st.integers(101, 900), min_size=4, max_size=4))
 def test_any_order_comes_to_the_same(order: list[int], times: list[int]) -> None:
     reading = trace(1_000, *sorted((at, f"t{n}", True) for n, at in enumerate(times)))
