@@ -21,6 +21,7 @@ from rig.open import compile_all
 from rig.session import Session, StepContext
 from rig.virtual import VirtualBackend
 
+GUARD = "trial-guard"
 HERE = Mark("bench", 0, 0, 0, None, None)
 LINE = """\
 twinline: line 1
@@ -64,7 +65,12 @@ class OnBench:
 
     def __init__(self, group: Group, folder: Path) -> None:
         self.group = group
-        path = write_station(folder, bench_station(group))
+        bench = bench_station(group)
+        groups = bench["groups"]
+        assert isinstance(groups, dict)
+        if "guard" not in {word for word, _ in group.entry.links.values()}:
+            groups[GUARD] = {"use": "guard-door"}  # to stop the station by a fault of another group
+        path = write_station(folder, bench)
         node = compose(read_text(path), str(path), [])
         assert isinstance(node, MappingNode)
         expanded = expand_station(node, str(path), problems := [])

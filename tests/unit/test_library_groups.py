@@ -6,12 +6,13 @@ The pattern runs in the virtual controller, and the procedures that judge it are
 from __future__ import annotations
 
 import pytest
-from library_bench import OnBench, group_of, passes
+from library_bench import GUARD, OnBench, group_of, passes
 
 from gateway.field.tags import TagRef
 from gateway.library.bench import UNIT, try_twin
+from gateway.library.entries import Edge
 from gateway.library.files import load_library
-from gateway.net.messages import Await, Force, Place
+from gateway.net.messages import Action, Await, Force, Inject, Place
 from gateway.twin.twin import Twin
 from rig.procedures.checkout import test_input as check_input
 from rig.procedures.checkout import test_output as check_output
@@ -21,6 +22,7 @@ from rig.procedures.sequence import test_sequence as check_sequence
 
 NAMES = load_library().names
 OFF = 100_000_000  # ns, until what the controller was told shows at its outputs
+AWHILE = 10_000_000_000  # ns, until a group is seen to work
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -61,24 +63,43 @@ def test_pattern_notices_each_fault(bench: OnBench) -> None:
     assert not any(wrong), "\n".join(filter(None, wrong))
 
 
-def test_all_that_moves_goes_off_when_automatic_ends(bench: OnBench) -> None:
-    """Manual mode without a jog, at the first instant at which the group is seen to work."""
-    unit, station = bench.composition.units[UNIT], bench.station
-    switches = [unit.tag(port.name) for port in bench.group.actuators if port.port.kind == "bool"]
-    shown = bench.group.entry.shows
-    actions = in_automatic(station, isolated=True)
+def to_where_it_works(bench: OnBench) -> tuple[list[Action], list[str]]:
+    """What brings the group to where it is seen to work, and which of its switches are on there."""
+    unit, shown = bench.composition.units[UNIT], bench.group.entry.shows
+    phase = shown.work or shown.take
+    on = [
+        unit.tag(name)
+        for name, edge in phase.items()
+        if bench.group.ports[name].port.direction == "actuator"
+        and not isinstance(edge, Edge)
+        and unit.value(edge.text).lower() == "true"
+    ]
+    actions = in_automatic(bench.station, isolated=True)
     if shown.work:
-        scenario, first = station.sequences["cycle"], unit.tag(next(iter(shown.work)))
+        scenario = bench.station.sequences["cycle"]
+        first = unit.tag(next(iter(shown.work)))
         until = next(i for i, each in enumerate(scenario.steps) if each.ref.tag == first)
         assert scenario.place is not None
         actions += [Force(ref, value) for ref, value in scenario.set]
         actions.append(Place(scenario.place, (bench.session.line.workpiece(1),), 5_000_000_000))
         actions += [Await(e.ref, e.value, e.tolerance, e.within) for e in scenario.steps[: until + 1]]
-    for name, edge in shown.take.items() if not shown.work else ():
-        port = bench.group.ports[name].port
-        if port.direction == "actuator" and port.kind == "bool":
-            actions.append(Await(TagRef(unit.tag(name)), unit.value(edge.text) == "true", 0.0, 10**10))
-    assert station.manual is not None
-    actions.append(Force(station.manual, True))
+    return actions + [Await(TagRef(tag), True, 0.0, AWHILE) for tag in on], on
+
+
+def test_all_that_moves_goes_off_when_manual_mode_begins(bench: OnBench) -> None:
+    """Without a jog nothing is on in manual mode, wherever automatic was."""
+    unit = bench.composition.units[UNIT]
+    switches = [unit.tag(port.name) for port in bench.group.actuators if port.port.kind == "bool"]
+    actions, _ = to_where_it_works(bench)
+    assert bench.station.manual is not None
+    actions.append(Force(bench.station.manual, True))
     actions += [Await(TagRef(tag), False, 0.0, OFF) for tag in switches]
     bench.handle.run(*actions)
+
+
+def test_what_works_goes_off_when_another_group_has_a_fault(bench: OnBench) -> None:
+    actions, on = to_where_it_works(bench)
+    if GUARD in bench.composition.units:
+        actions.append(Inject(f"{GUARD}.open"))
+        actions += [Await(TagRef(tag), False, 0.0, OFF) for tag in on]
+        bench.handle.run(*actions)
