@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from gateway.checked import wrong_of
 from gateway.field.tags import Complain, Ref, Tag, TagRef, check_ref, read_ref
 from gateway.field.types import Value
 from gateway.twin.carrier import Carrier
@@ -46,7 +47,7 @@ class ScenarioEntry(msgspec.Struct, frozen=True, rename="kebab"):
     steps: list[ExpectEntry]
     set: dict[str, Text] = {}
     place: str | None = None
-    inject: list[str] = []
+    inject: list[Text] = []
     expect: list[ExpectEntry] = []
     never: list[NeverEntry] = []
     hold: Duration = HOLD
@@ -155,9 +156,9 @@ class Checker:
             hint = "name the input that chooses it, such as manual: command.0"
             self.complain(entry.line, f"{where}: mode: the station has no manual mode", hint)
         for fault in entry.inject:
-            what, _, hint = check_fault(fault, self.twin, self.tags).partition("; ")
+            what, _, hint = check_fault(fault.text, self.twin, self.tags).partition("; ")
             if what:
-                self.complain(entry.line, f"{where}: inject {what}", hint)
+                self.complain(fault.line, f"{where}: inject {what}", hint)
         held: list[tuple[TagRef, Value]] = []
         for name, text in entry.set.items():
             try:
@@ -169,7 +170,8 @@ class Checker:
             held.append((ref, self.held(ref, text, f"{where}: set")))
         return Scenario(
             entry.name, entry.title, tuple(held), entry.place,
-            tuple(self.expect(each, where) for each in entry.steps), tuple(entry.inject),
+            tuple(self.expect(each, where) for each in entry.steps),
+            tuple(each.text for each in entry.inject),
             tuple(self.expect(each, where) for each in entry.expect),
             tuple(Never(n.tag, self.value(n.tag, n.becomes, f"{where}: never")) for n in entry.never),
             entry.line, entry.hold, tuple(self.expect(each, where) for each in entry.recover), entry.mode,
@@ -218,5 +220,5 @@ class Checker:
 
 
 def carries(name: str, twin: Mapping[str, ComponentSpec]) -> bool:
-    """Whether ``name`` is a component that workpieces stand on."""
-    return name in twin and issubclass(twin[name].family, Carrier)
+    """Whether ``name`` is a component that workpieces stand on; one that is wrong itself is taken for it."""
+    return name in wrong_of(twin) or (name in twin and issubclass(twin[name].family, Carrier))

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from gateway.checked import Checked, wrong_of
 from gateway.errors import BadInput, Problem
 from gateway.field.addresses import Protocol
 from gateway.field.tags import Complain, Dialect, Ref, Tag, TagEntry, TagRef, check_ref, compile_tags
@@ -255,12 +256,12 @@ def load_station(path: Path) -> Station:
             f"scan: {format_duration(entry.scan)}",
             "give 1 ms to 100 ms, or a lost lease is seen too late",
         )
-    protocols = {name: device.protocol for name, device in entry.devices.items()}
+    protocols = Checked({n: device.protocol for n, device in entry.devices.items()}, wrong_of(entry.devices))
     dialects = {
         name: Dialect(device.base, device.order or "ABCD", device.role == "served")
         for name, device in entry.devices.items()
     }
-    tags = compile_tags(entry.tags.values(), protocols, complain, dialects)
+    tags = compile_tags(entry.tags.values(), protocols, complain, dialects, wrong_of(entry.tags))
     twin = compile_components(entry.twin, tags, complain)
     for key, ref in (("manual", entry.manual), ("acknowledge", entry.acknowledge)):
         if ref is not None:
@@ -338,7 +339,7 @@ def _places(
         where = key if one is not None and name == MAIN else f"{key}s: {name}"
         if not carries(carrier, twin):
             complain(lines[name], f"{where}: {carrier!r} is no carrier", "name one, such as a belt")
-        elif key == "outlet" and (onward := twin[carrier].links.get("to")) is not None:
+        elif key == "outlet" and carrier in twin and (onward := twin[carrier].links.get("to")):
             complain(lines[name], f"{where}: {carrier} passes on to {onward}", "name the last carrier")
         same = [other for other, each in places.items() if each == carrier and other != name]
         if key == "outlet" and same and name == max((name, *same), key=lines.__getitem__):

@@ -21,11 +21,12 @@ import msgspec
 import yaml
 from yaml import MappingNode, Mark, Node, ScalarNode, SequenceNode
 
+from gateway.checked import Checked
 from gateway.errors import BadInput, Problem
 
 __all__ = [
     "Id", "MappingNode", "Mark", "Node", "ScalarNode", "SequenceNode", "Text", "boolean", "compose",
-    "convert", "dump", "identifier", "load", "parse", "read_text",
+    "convert", "dump", "identifier", "load", "nearest_file", "parse", "read_text",
 ]  # fmt: skip
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -71,7 +72,7 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise BadInput([Problem(str(path), 0, 0, "no such file", _nearest_file(path))]) from None
+        raise BadInput([Problem(str(path), 0, 0, "no such file", nearest_file(path))]) from None
     except OSError as error:
         raise BadInput([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from None
     if len(data) > MAX_BYTES:
@@ -236,6 +237,7 @@ class _Converter:
         if not isinstance(node, yaml.MappingNode):
             return self.bad(node, f"{key}: keys with values are wanted here, not a {_kind(node)}")
         values: dict[str, Any] = {}
+        wrong: set[str] = set()
         for name, (name_node, child) in self.pairs(node, key).items():
             checked = self.convert(name_node, key_type, key)
             if isinstance(item, type) and issubclass(item, msgspec.Struct):
@@ -244,7 +246,9 @@ class _Converter:
                 value = self.convert(child, item, f"{key}.{name}")
             if checked is not _FAILED and value is not _FAILED:
                 values[checked] = value
-        return values
+            else:
+                wrong.add(name)
+        return Checked(values, wrong) if wrong else values
 
     def struct(
         self, node: yaml.Node, shape: type[msgspec.Struct], where: str, name: yaml.Node | None = None
@@ -324,7 +328,8 @@ def _one_of(text: str, allowed: tuple[str, ...]) -> str:
     return f"did you mean {near[0]!r}?" if near else "allowed are " + ", ".join(allowed)
 
 
-def _nearest_file(path: Path) -> str:
+def nearest_file(path: Path) -> str:
+    """Which file may be meant by ``path``, which is not there, as a hint."""
     try:
         names = [entry.name for entry in path.parent.iterdir() if entry.suffix == path.suffix]
     except OSError:

@@ -16,7 +16,7 @@ from gateway.field.tags import Complain
 from gateway.net.link import broker_address
 from gateway.station import SCHEMES, Station, address, load_station
 from gateway.twin.workpiece import Workpiece
-from gateway.yamlfile import Id, Text, parse, read_text
+from gateway.yamlfile import Id, Text, nearest_file, parse, read_text
 from rig.bills import Bills, ItemLine, OperationLine, Product, check_bills
 from rig.coupling import CouplingLine, Couplings, WayEnd, check_order, couple, follow
 from rig.flow import FlowLine, check_flow
@@ -173,6 +173,9 @@ def _load_stations(
         file = Path(os.path.normpath(path.parent / each.station))
         if file not in read:
             read[file] = None
+            if not file.is_file():
+                complain(each.line, f"station: {file}: no such file", nearest_file(file))
+                continue
             try:
                 read[file] = load_station(file)
             except BadInput as bad:

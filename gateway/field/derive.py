@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.checked import wrong_of
 from gateway.field.formula import Formula
 from gateway.field.types import Value
 
@@ -62,6 +63,9 @@ def _names_fit(tag: Tag, tags: Mapping[str, Tag], complain: Complain) -> bool:
         for name in sorted(formula.names if formula else ()):
             other = tags.get(name)
             if name == own:
+                continue
+            if name in wrong_of(tags):
+                fits = False
                 continue
             if other is None:
                 parts = name.split("-")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
+from gateway.checked import Checked, wrong_of
 from gateway.field.addresses import Address, ModbusAddress, OpcUaAddress, Protocol, S7Address, parse_address
 from gateway.field.compound import ArrayType, laid_out, read_type, type_text
 from gateway.field.conversion import Conversion, Range, read_range
@@ -180,14 +181,22 @@ def compile_tags(
     protocols: Mapping[str, Protocol],
     complain: Complain,
     dialects: Mapping[str, Dialect] | None = None,
+    unread: Collection[str] = (),
 ) -> dict[str, Tag]:
     """Check ``entries``; ``protocols`` and ``dialects`` are of their devices (no dialect: the usual one);
-    ``complain(line, what, hint)`` per problem."""
-    tags: dict[str, Tag] = {}
+    ``complain(line, what, hint)`` per problem. ``unread`` are tags that could not even be read.
+
+    Of a tag that is none, or has no unit, nothing more is said where it is used: see ``gateway.checked``.
+    """
+    found: dict[str, Tag] = {}
+    wrong = set(unread)
     for entry in entries:
         tag = _compile(entry, protocols, dialects or {}, complain)
+        if tag is None or tag.unit not in UNITS:
+            wrong.add(entry.name)
         if tag is not None:
-            tags[tag.name] = tag
+            found[tag.name] = tag
+    tags = Checked(found, wrong) if wrong else found
     check_overlaps(tags.values(), complain)
     check_formulas(tags, complain)
     _check_references(tags, complain)
@@ -204,6 +213,8 @@ def _compile(
         complain(entry.line, f"{entry.name}: {what}", hint)
 
     device = entry.device or (next(iter(protocols)) if len(protocols) == 1 else "")
+    if device in wrong_of(protocols):
+        return None
     if device not in protocols:
         bad(f"device {device!r} is not declared" if device else "names no device", _known(device, protocols))
         return None
@@ -316,8 +327,11 @@ def _safe(entry: TagEntry, tag: Tag, bad: Bad) -> Value:
 def check_ref(
     ref: TagRef, tags: Mapping[str, Tag], line: int, what: str, complain: Complain, boolean: bool = False
 ) -> Tag | None:
-    """The tag behind ``ref``, or None with a complaint; ``what`` begins the message."""
+    """The tag behind ``ref``, or None with a complaint; ``what`` begins the message. Of a tag that is wrong
+    itself all has been said."""
     tag = tags.get(ref.tag)
+    if ref.tag in wrong_of(tags):
+        return None
     if tag is None:
         complain(line, f"{what} {ref} is not a tag of this station", _known(ref.tag, tags))
         return None

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from gateway.checked import wrong_of
 from gateway.field.tags import Tag
 from gateway.twin.chance import Distribution, read_distribution
 from gateway.twin.component import Component, Port
@@ -84,6 +85,8 @@ def check_fault(text: str, specs: Mapping[str, ComponentSpec], tags: Mapping[str
         return str(error)
     name, _, port = order.place.partition(".")
     spec = specs.get(name)
+    if name in wrong_of(specs):
+        return ""
     if spec is None:
         return f"{text!r} names no fault; {FORM}"
     wrong = _check_wire(order, spec, port, tags) if port else _check_own(order, spec)
@@ -136,6 +139,8 @@ def _check_when(order: Order, specs: Mapping[str, ComponentSpec]) -> str:
         return ""
     name, _, port = order.when.partition(".")
     spec = specs.get(name)
+    if name in wrong_of(specs):
+        return ""
     ports = [each.name for each in spec.family.PORTS if watchable(each, spec.ports)] if spec else []
     if port in ports:
         return ""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from gateway.checked import Checked, wrong_of
 from gateway.field.tags import Complain, Tag
 from gateway.twin.component import Component, Port
 from gateway.twin.components.axes import CamSwitch, ServoAxis
@@ -164,11 +165,16 @@ class ComponentSpec(msgspec.Struct, frozen=True):
 def compile_components(
     entries: Mapping[str, ComponentEntry], tags: Mapping[str, Tag], complain: Complain
 ) -> dict[str, ComponentSpec]:
-    """Check ``entries`` against their kinds and the station's ``tags``; links come before what uses them."""
+    """Check ``entries`` against their kinds and the station's ``tags``; links come before what uses them.
+
+    Of a component that is none, or is wired to a wrong tag, nothing more is said where it is used.
+    """
     specs: dict[str, ComponentSpec] = {}
+    wrong = set(wrong_of(entries))
     for entry in entries.values():
         family = KINDS.get(entry.kind)
         if family is None:
+            wrong.add(entry.name)
             complain(entry.line, f"{entry.name}: kind {entry.kind!r} is not known", _known(entry.kind, KINDS))
             continue
         specs[entry.name] = ComponentSpec(
@@ -180,8 +186,11 @@ def compile_components(
             entry.title or family.ABOUT,
             _words(entry, family, complain),
         )
+        if any(tag.text in wrong_of(tags) for tag in entry.ports.values()):
+            wrong.add(entry.name)
     _check_bound_once(entries.values(), specs, complain)
-    return _in_order(specs, entries, complain)
+    ordered = _in_order(specs, entries, complain)
+    return Checked(ordered, wrong) if wrong else ordered
 
 
 def _params(entry: ComponentEntry, family: type[Component], complain: Complain) -> dict[str, float]:
@@ -253,6 +262,8 @@ def _links(
                 )
             continue
         other = entries.get(written.text)
+        if written.text in wrong_of(entries) or (other is not None and other.kind not in KINDS):
+            continue
         if other is None:
             complain(
                 written.line,
@@ -286,6 +297,8 @@ def _ports(
             continue
         tag = tags.get(written.text)
         where = f"{entry.name}: port {port.name}"
+        if written.text in wrong_of(tags):
+            continue
         if tag is None:
             complain(
                 written.line, f"{where} names {written.text!r}, which is no tag", _known(written.text, tags)

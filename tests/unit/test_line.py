@@ -215,7 +215,7 @@ def test_problems_of_stations_and_line_appear_together(folder: Folder) -> None:
 
 def test_a_station_that_is_not_there(folder: Folder) -> None:
     folder.edit("line.yaml", "station: first.yaml", "station: frist.yaml")
-    assert folder.said() == ["frist.yaml: no such file; did you mean first.yaml?"]
+    assert folder.said() == ["line.yaml:5: station: frist.yaml: no such file; did you mean first.yaml?"]
 
 
 @pytest.mark.parametrize(

@@ -166,11 +166,11 @@ EYE = "kind: photo-eye, params: {at: 100 mm}"
         (
             "inject: [belt.trip]",
             "inject: [belt.tripp]",
-            "trip:",
+            "inject:",
             "'belt.tripp': a belt-conveyor has the faults",
         ),
-        ("inject: [belt.trip]", "inject: [belt.ok.stuck-up]", "trip:", "this wire has the faults stuck-on"),
-        ("inject: [belt.trip]", "inject: [belt.speed.stuck-on]", "trip:", "this wire has the faults stuck,"),
+        ("inject: [belt.trip]", "inject: [belt.ok.stuck-up]", "inject:", "this wire has the faults stuck-on"),
+        ("inject: [belt.trip]", "inject: [belt.speed.stuck-on]", "inject:", "this wire has the faults stuck,"),
         ("inject: [belt.trip]", "inject: []", "trip:", "trip: an interlock needs inject and expect; add"),
     ],
 )
@@ -240,14 +240,14 @@ def test_many_problems_appear_at_once_in_order_of_line(tmp_path: Path) -> None:
         ("kind: photo-eye", "kind: photo-aye"),
         ("inject: [belt.trip]", "inject: [belt.tripp]"),
     )
-    starts = ("manual:", "ready:", "rate:", "eye:  {", "trip:")
+    starts = ("manual:", "ready:", "rate:", "eye:  {", "inject:")
     assert [int(each.partition(":")[0]) for each in said] == [line_of(start) for start in starts]
 
 
 def test_a_station_has_one_controller(tmp_path: Path) -> None:
     said = load(tmp_path, ('502/1"}', '502/1"}\n  io: {address: "s7://a"}'))
     hint = "give the others role: coupler or served"
-    assert said[1] == f"{line_of('devices:')}: devices: a station has one controller; {hint}"
+    assert said[0] == f"{line_of('devices:')}: devices: a station has one controller; {hint}"
     assert all("names no device" in each for each in said if ": run:" in each)
 
 
