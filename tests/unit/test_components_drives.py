@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from twin_bench import MS, START, Bench
 
 from gateway.twin.components.axes import CamSwitch, ServoAxis
-from gateway.twin.components.drives import Drive, LinearAxis, RotaryAxis
+from gateway.twin.components.drive import Drive
+from gateway.twin.components.drives import LinearAxis, RotaryAxis
 from gateway.twin.components.electrics import PowerSupply
 from gateway.twin.dynamics import GRAVITY, Load
 from gateway.twin.motion import SECOND, coast, lag, trapezoid

@@ -65,6 +65,15 @@ def test_a_property_of_an_assembled_part_is_seen_too() -> None:
     assert p.measured() == {"seen": 1, "seen_good": 1}
 
 
+def test_a_property_that_was_measured_before_is_judged_again() -> None:
+    p = Post()
+    camera = p.bench.add(Camera, {"low": 9, "high": 11}, {"looks-at": "size"}, on=p.nest)
+    p.nest.admit(part("a").with_measured(size=10.0))
+    camera.drive("trigger", True)
+    p.bench.to(1_000)
+    assert (camera.sense("good"), camera.sense("value")) == (True, 10)
+
+
 def test_nothing_before_the_camera_is_not_good() -> None:
     p = Post()
     camera = p.bench.add(Camera, {"low": 0, "high": 1}, on=p.nest)
@@ -199,7 +208,9 @@ def test_a_code_reader_reads_a_number_from_the_id() -> None:
     assert reader.sense("done") is False
 
 
-def test_codes_are_whole_numbers_a_dint_holds_and_differ() -> None:
+def test_codes_are_whole_numbers_an_int_holds_and_differ() -> None:
+    assert (code_of("phone-12"), code_of("w0"), code_of("w32768")) == (12, 32_767, 1)
+    assert 1 <= code_of("phone") <= CODES
     codes = {code_of(f"phone-{n}") for n in range(10_000)}
     assert len(codes) == 10_000
     assert min(codes) >= 1

@@ -137,3 +137,26 @@ def test_they_act_in_the_twin_and_whole_numbers_stay_whole(monkeypatch: pytest.M
     noisy, _ = compiled(monkeypatch, {}, {"strength.noise": "1 mm"})
     readings = [Twin(noisy, TAGS, seed=seed).sense()["strength"] for seed in (1, 1, 2)]
     assert readings[0] == readings[1] != readings[2]
+
+
+@pytest.mark.parametrize(
+    ("written", "word", "wrong"),
+    [
+        ("screw_torque", "screw_torque", ""),
+        ("", "quality", ""),
+        ("Screw torque", "", "c.looks-at: 'Screw torque' is no name"),
+    ],
+)
+def test_a_parameter_may_be_a_name(written: str, word: str, wrong: str) -> None:
+    params = {"low": Text("0", 7), "high": Text("1", 7)} | ({"looks-at": Text(written, 7)} if written else {})
+    links = {"on": Text("nest", 7)}
+    entries = {
+        "nest": ComponentEntry("nest", name="nest"),
+        "c": ComponentEntry("camera", params, links, name="c"),
+    }
+    said: list[str] = []
+    specs = compile_components(entries, {}, lambda line, what, hint="": said.append(f"{line}: {what}"))
+    said = [each for each in said if "is not bound" not in each]
+    assert said == ([f"7: {wrong}"] if wrong else [])
+    if not wrong:
+        assert specs["c"].words == {"looks-at": word, "result": ""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import Any
 
@@ -11,12 +12,13 @@ from gateway.twin.component import Component, Fault, Link, Param, Port
 from gateway.twin.components.process import AT, ON, SUPPLIES, Process
 from gateway.twin.motion import MILLISECOND
 
-CODES = 2**31 - 1
+CODES = 32_767  # as many as an INT holds
 
 
 def code_of(workpiece: str) -> int:
-    """The number on a workpiece's label: 1 to 2^31 - 1, from its id alone."""
-    return zlib.crc32(workpiece.encode()) % CODES + 1
+    """The number on a workpiece's label, 1 to ``CODES``: what its id ends in, else one made of it all."""
+    digits = re.search(r"\d+$", workpiece)
+    return ((int(digits[0]) - 1) if digits else zlib.crc32(workpiece.encode())) % CODES + 1
 
 
 class CodeReader(Process):

@@ -40,10 +40,11 @@ TESTER_FAULTS = (
 
 
 def property_of(workpiece: Workpiece, key: str, missing: float) -> float:
-    """The number ``key`` of what was done to ``workpiece`` or a part of it; ``missing`` if there is none."""
+    """The number ``key`` of what was done to ``workpiece`` or a part of it, else of what was measured."""
     for each in (workpiece, *workpiece.parts):
-        if key in each.done:
-            return float(each.done[key])
+        for found in (each.done, each.measured):
+            if key in found:
+                return float(found[key])
     return missing
 
 
