@@ -1,7 +1,8 @@
 """The gateway's process: drives one cell with a device, a bus and a journal. All sockets meet here.
 
-``python -m gateway.agent CONFIG.json`` runs until SIGTERM, SIGINT, or (``--end-with-stdin``) the end of
+``python -m gateway.agent CONFIG.json ...`` runs until SIGTERM, SIGINT, or (``--end-with-stdin``) the end of
 its standard input; then it drives the safe state and closes its connection to the controller.
+With several configurations it is as many gateways, in one process.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from gateway.agentfile import AgentConfig, load_config
 from gateway.announce import about
 from gateway.cell.cell import Asked, Cell, Inputs, Outputs
 from gateway.cell.quality import Quality
+from gateway.controller.compile import Program, compile_program
 from gateway.errors import BadInput
 from gateway.field.devices import Devices
 from gateway.field.types import Value
@@ -47,9 +49,11 @@ from gateway.net.messages import (
     encode,
 )
 from gateway.parent import end_with_stdin
+from gateway.played import Played, rest
 from gateway.station import Device, Station, load_station
 from gateway.store.journal import Change as Kept
 from gateway.store.journal import Delete, Journal, JournalFailed, Put
+from gateway.yamlfile import read_text
 
 log = logging.getLogger("gateway")
 VERSION = importlib.metadata.version("twinline")
@@ -65,7 +69,13 @@ TABLES = ("lease", "gate", "force", "workpiece", "send", "received")
 class Agent:
     """One gateway with one station."""
 
-    def __init__(self, config: AgentConfig, station: Station, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        config: AgentConfig,
+        station: Station,
+        loop: asyncio.AbstractEventLoop,
+        program: Program | None = None,
+    ) -> None:
         self.line, self.station = config.line, station
         identity, trust = Identity.load(Path(config.key)), Trust.load(Path(config.trust))
         self.node = identity.node
@@ -77,7 +87,10 @@ class Agent:
             self.journal.put("meta", "epoch", epoch)
         stored = {(table, key): data for table in TABLES for key, data in self.journal.items(table)}
         self.cell = Cell(station, config.neighbours, time.monotonic_ns(), stored, epoch.decode())
-        self.devices = Devices(station.devices, station.tags)
+        self._bell = asyncio.Event()  # rings when a scan may find something to do
+        self.devices: Devices | Played = Devices(station.devices, station.tags)
+        if program is not None:
+            self.devices = Played(station, program, self._bell.set)
         self.bus = Bus(
             self.node,
             list(config.brokers),
@@ -86,7 +99,7 @@ class Agent:
             loop=loop,
             will=Will(topics.state(self.line, self.node), "state", self._offline, sign=True),
         )
-        self.ending = asyncio.Event()
+        self.ready, self.ending = asyncio.Event(), asyncio.Event()
         self._asked: deque[tuple[Asked, int]] = deque()
         self._received: dict[tuple[str, int], int] = {}
         self._coupled: deque[tuple[str, Coupling]] = deque()
@@ -140,16 +153,17 @@ class Agent:
                 raise task.exception()  # type: ignore[misc]  # it is not None
 
     async def _announce(self) -> None:
-        """Say on standard output when commands are heard; the scan does not wait for that."""
+        """Set ``ready`` when commands are heard; the scan does not wait for that."""
         loop = asyncio.get_running_loop()
         while not await loop.run_in_executor(None, self.bus.wait_ready, 0.5):
             pass
-        print(json.dumps({"ready": True, "station": self.station.id, "pid": os.getpid()}), flush=True)
+        self.ready.set()
         await self.ending.wait()
 
     async def _make_safe(self, scanning: asyncio.Task[None]) -> None:
         """The lease ends with the agent: scan on until the devices that are there hold their safe values."""
         self.cell.shut()
+        self._bell.set()
         while self.cell.driving and not scanning.done():
             await asyncio.sleep(self.station.scan / 1e9)
 
@@ -164,9 +178,9 @@ class Agent:
     # --- the scan ----------------------------------------------------------------------------------------
 
     async def _scan(self) -> None:
-        """Read, step, write; on an absolute schedule that skips what it missed."""
+        """Read, step, write; on an absolute schedule that skips what it missed and what does nothing."""
         period = self.station.scan
-        due = time.monotonic_ns()
+        due, idle = time.monotonic_ns(), 0
         while True:
             now = time.monotonic_ns()
             if now < due:
@@ -175,7 +189,7 @@ class Agent:
             late = now - due
             image = await self.devices.read()
             now = time.monotonic_ns()
-            out = self.cell.step(now, self._seen(image, late if late > period else 0))
+            out = self.cell.step(now, self._seen(image, late if late > period else 0, idle))
             self._changed.update(out.changed)
             self._quality.update(out.quality)
             self._times.update(self.devices.times(image))
@@ -183,8 +197,23 @@ class Agent:
             if out.writes:
                 await self._write(out.writes)
             due += period * (1 + late // period)
+            idle = await self._rest(due)
+            due += period * idle
 
-    def _seen(self, image: dict[str, Value], late: int) -> Inputs:
+    async def _rest(self, due: int) -> int:
+        """Wait until a scan may find something to do; how many, from that at ``due`` on, are left out for it.
+
+        Real devices must be asked to be known: with them none is.
+        """
+        if isinstance(self.devices, Devices) or self._asked or self._coupled:
+            return 0
+        following = self.cell.due()
+        if following is not None and following <= due:
+            return 0
+        await rest(self._bell, following)
+        return max(0, -((due - time.monotonic_ns()) // self.station.scan))
+
+    def _seen(self, image: dict[str, Value], late: int, idle: int = 0) -> Inputs:
         asked = tuple(each for each, _ in self._asked)
         self._asked.clear()
         coupled = tuple(self._coupled)
@@ -193,7 +222,7 @@ class Agent:
         lost = self.devices.lost
         return Inputs(
             image, not lost, late, time.time_ns(), self._persisted, asked, coupled, refused, lost,
-            self.devices.uncertain,
+            self.devices.uncertain, idle,
         )  # fmt: skip
 
     async def _write(self, writes: dict[str, Value]) -> None:
@@ -227,6 +256,7 @@ class Agent:
                     self._problem = str(failed)
                     raise
                 self._persisted = max(self._persisted, out.ticket)
+                self._bell.set()
             for operator, request, body in out.replies:
                 self._reply(operator, request, body)
             for neighbour, message in out.couple:
@@ -287,6 +317,7 @@ class Agent:
             self._reply(operator, ask.request, Refused("too many commands wait"))
         else:
             self._asked.append((Asked(operator, ask.request, ask.command), received))
+            self._bell.set()
 
     def _identified(self) -> Identified:
         controller = self.station.controller
@@ -331,29 +362,59 @@ class Agent:
             return
         with contextlib.suppress(msgspec.MsgspecError):
             self._coupled.append((delivery.envelope.sender, decode(delivery.envelope.body, Coupling)))
+            self._bell.set()
 
 
-async def _main(config: AgentConfig, with_stdin: bool) -> None:
-    loop = asyncio.get_running_loop()
+def _agent(config: AgentConfig, loop: asyncio.AbstractEventLoop) -> Agent:
+    """BadInput with what is wrong in its station file or program."""
     station = load_station(Path(config.station))
     station = station.placed(config.id or station.id, config.addresses).moved(config.ports)
-    agent = Agent(config, station, loop)
+    program = None
+    if config.program:
+        program = compile_program(read_text(Path(config.program)), config.program)
+    return Agent(config, station, loop, program)
+
+
+async def _main(configs: list[AgentConfig], with_stdin: bool) -> None:
+    """All of them, until one fails or they are to end."""
+    loop = asyncio.get_running_loop()
+    agents = [_agent(config, loop) for config in configs]
+
+    def end() -> None:
+        for agent in agents:
+            agent.ending.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, agent.ending.set)
+        loop.add_signal_handler(number, end)
     if with_stdin:
 
         def ended() -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed already
-                loop.call_soon_threadsafe(agent.ending.set)
+                loop.call_soon_threadsafe(end)
 
         end_with_stdin(ended)
-    await agent.run()
+    announcing = asyncio.create_task(_announce(agents))
+    lives = [asyncio.create_task(agent.run(), name=agent.node) for agent in agents]
+    await asyncio.wait(lives, return_when=asyncio.FIRST_COMPLETED)
+    end()
+    await asyncio.wait(lives)
+    announcing.cancel()
+    for life in lives:
+        life.result()
+
+
+async def _announce(agents: list[Agent]) -> None:
+    """Say on standard output when all hear commands."""
+    for agent in agents:
+        await agent.ready.wait()
+    said = {"ready": True, "station": ", ".join(agent.station.id for agent in agents), "pid": os.getpid()}
+    print(json.dumps(said), flush=True)
 
 
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m gateway.agent", description=__doc__)
-    parser.add_argument("config", type=Path)
+    parser.add_argument("config", type=Path, nargs="+")
     parser.add_argument("--end-with-stdin", action="store_true")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -364,9 +425,9 @@ def main() -> int:
 
         runner = uvloop.run  # type: ignore[assignment]
     try:
-        runner(_main(load_config(given.config), given.end_with_stdin))
+        runner(_main([load_config(path) for path in given.config], given.end_with_stdin))
     except OSError as error:
-        print(f"{given.config}: {error}", file=sys.stderr)
+        print(f"{', '.join(map(str, given.config))}: {error}", file=sys.stderr)
         return 2
     except BadInput as bad:
         print(bad, file=sys.stderr)

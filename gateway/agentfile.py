@@ -9,7 +9,7 @@ import msgspec
 from gateway.cell.couplings import Neighbours
 from gateway.errors import BadInput, Problem
 
-PATHS = ("station", "key", "trust", "state")
+PATHS = ("station", "key", "trust", "state", "program")
 
 
 class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -17,7 +17,8 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``trust`` are its private key and the public ones it knows; ``state`` is the folder of its journal.
 
     ``neighbours`` come of the line's couplings; ``ports`` and ``addresses`` stand in place of those of the
-    station file, by device.
+    station file, by device. With a ``program`` (the path of a Structured Text file) there are no devices: the
+    gateway's process plays the controller itself.
     """
 
     line: str
@@ -30,6 +31,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ports: dict[str, int] = {}
     id: str = ""
     addresses: dict[str, str] = {}
+    program: str = ""
 
 
 def load_config(path: Path) -> AgentConfig:
@@ -46,6 +48,6 @@ def load_config(path: Path) -> AgentConfig:
     except msgspec.MsgspecError as error:
         hint = "see docs/gateway.md, or make it with twinline gateway prepare"
         raise BadInput([Problem(str(path), 0, 0, str(error), hint)]) from None
-    seen = {name: str(path.parent / getattr(config, name)) for name in PATHS}
+    seen = {name: str(path.parent / value) for name in PATHS if (value := getattr(config, name))}
     Path(seen["state"]).mkdir(parents=True, exist_ok=True, mode=0o700)
     return msgspec.structs.replace(config, **seen)

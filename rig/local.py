@@ -103,6 +103,10 @@ class LocalLine:
         there = broker_of(line, options)
         self._broker = None if there else Broker(self._scratch / "broker", kind=options.broker)
         self._brokers = [self._broker.url if self._broker is not None else there]
+        # Stations that are virtual among others share one process, which plays their controllers.
+        alone = options.mode == "hil"
+        self._played = {n for n, each in line.stations.items() if each.mode == "virtual" and not alone}
+        self._real = {n: each for n, each in line.stations.items() if n not in self._played}
         self._children: list[Child] = []
         self._ports: dict[str, dict[str, int]] = {}  # by station and device
         self._operator, self._trust = Identity.create(options.operator), Trust()
@@ -122,11 +126,14 @@ class LocalLine:
             except BrokerFailed as failed:
                 raise RigFault(str(failed)) from None
         deadline = time.monotonic() + READY
-        controllers = [self._serve(name, each) for name, each in self.line.stations.items() if each.serve]
+        controllers = [self._serve(name, each) for name, each in self._real.items() if each.serve]
         self.backend.start()
         for child in controllers:
             child.wait_ready(deadline)
-        agents = [self._start_agent(name, each) for name, each in self.line.stations.items()]
+        configs = {name: self._configure(name, each) for name, each in self.line.stations.items()}
+        agents = [self._start_agents(f"gateway {name}", [configs[name]]) for name in self._real]
+        if self._played:
+            agents.append(self._start_agents("gateway host", [configs[name] for name in self._played]))
         for child in agents:
             child.wait_ready(deadline)
 
@@ -147,14 +154,14 @@ class LocalLine:
 
     def _choose_ports(self) -> None:
         """Free ports for all that listens on this machine."""
-        served = {name: each.station.devices for name, each in self.line.stations.items() if each.serve}
+        served = {name: each.station.devices for name, each in self._real.items() if each.serve}
         free = iter(free_ports(sum(map(len, served.values()))))
         self._ports = {name: {device: next(free) for device in devices} for name, devices in served.items()}
 
     def _check_ports(self) -> None:
         wrong = []
         listening: dict[tuple[str, int], str] = {}
-        for name, each in self.line.stations.items():
+        for name, each in self._real.items():
             for device in self._station(name, each).devices.values():
                 if device.role != "served" and not each.serve:
                     continue
@@ -185,18 +192,28 @@ class LocalLine:
 
     def _serve(self, name: str, each: LineStation) -> Child:
         station = self._station(name, each)
-        program = each.program
-        if program is None:
-            program = self._scratch / f"{name}.st"
-            program.write_text(station.composed, encoding="utf-8", newline="")
-        command = ["gateway.controller.serve", str(program), "--address", station.controller.address]
+        command = [
+            "gateway.controller.serve",
+            str(self._program(name, each)),
+            "--address",
+            station.controller.address,
+        ]
         for option, role in (("--coupler", "coupler"), ("--poll", "served")):
             for device in station.having(role):
                 command += [option, f"{device.address}?at={device.at}"]
         command += ["--scan", format_duration(station.scan), "--end-with-stdin"]
         return self._child(f"controller {name}", command)
 
-    def _start_agent(self, name: str, each: LineStation) -> Child:
+    def _program(self, name: str, each: LineStation) -> Path:
+        """The file of the program that a virtual controller runs here."""
+        if each.program is not None:
+            return each.program.resolve()
+        program = self._scratch / f"{name}.st"
+        program.write_text(each.station.composed, encoding="utf-8", newline="")
+        return program
+
+    def _configure(self, name: str, each: LineStation) -> Path:
+        """Write what its gateway is told."""
         state = self._scratch / name
         state.mkdir()
         config = AgentConfig(
@@ -210,10 +227,15 @@ class LocalLine:
             ports=self._ports.get(name, {}),
             id=name,
             addresses={device.name: device.address for device in each.station.devices.values()},
+            program=str(self._program(name, each)) if name in self._played else "",
         )
         path = state / "agent.json"
         path.write_bytes(msgspec.json.encode(config))
-        return self._child(f"gateway {name}", ["gateway.agent", str(path), "--end-with-stdin"])
+        return path
+
+    def _start_agents(self, name: str, configs: list[Path]) -> Child:
+        """One process with a gateway for each of ``configs``."""
+        return self._child(name, ["gateway.agent", *map(str, configs), "--end-with-stdin"])
 
 
 def free_ports(count: int) -> list[int]:

@@ -89,17 +89,6 @@ def prepare(options: Options) -> Line:
     line = load_line(options.line, options.programs)
     problems: list[Problem] = []
     mode = options.mode_of(line)
-    mixed = {each.mode for each in line.stations.values()}
-    if options.mode is None and len(mixed) > 1:
-        problems.append(
-            Problem(
-                line.file,
-                1,
-                0,
-                "stations of several modes in one line",
-                "choose one with --mode hil or virtual",
-            )
-        )
     if options.operator in line.stations:
         problems.append(
             Problem(
