@@ -58,12 +58,20 @@ def belts(folder: Path, names: Iterable[str]) -> Belt:
 
 
 class LineSite:
-    """Controllers, and a gateway for each of ``names``; ``brokers`` are of each gateway, by its name."""
+    """Controllers, and a gateway for each of ``names``; ``brokers`` are of each gateway, by its name, as
+    ``operator`` is the operator's. Inside ``wraps``, by name, run a station's controller and gateway."""
 
     def __init__(
-        self, folder: Path, names: tuple[str, ...], start: Starter, brokers: Mapping[str, str], operator: str
+        self,
+        folder: Path,
+        names: tuple[str, ...],
+        start: Starter,
+        brokers: Mapping[str, str],
+        operator: str,
+        wraps: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self.folder, self.names, self.start = folder, names, start
+        self._wraps = wraps or {}
         made = belts(folder, names)
         self.file = made.line
         self.line = load_line(made.line)
@@ -80,21 +88,17 @@ class LineSite:
         controllers = [
             start(
                 folder,
-                sys.executable,
-                "-m",
-                CONTROLLER,
-                program,
-                "--address",
-                each.station.controller.address,
+                *self._wraps.get(name, ()),
+                *(sys.executable, "-m", CONTROLLER, program, "--address", each.station.controller.address),
             )
-            for each in self.line.stations.values()
+            for name, each in self.line.stations.items()
         ]
         for run in controllers:
             until("a controller", lambda run=run: '"ready"' in run.shown)
 
-    def gateway(self, name: str, *wrap: str) -> Run:
-        """Start the gateway ``name`` on its state, inside ``wrap``."""
-        command = (*wrap, sys.executable, "-m", GATEWAY, str(self.keys / name / CONFIG))
+    def gateway(self, name: str) -> Run:
+        """Start the gateway ``name`` on its state."""
+        command = (*self._wraps.get(name, ()), sys.executable, "-m", GATEWAY, str(self.keys / name / CONFIG))
         self.runs[name].append(self.start(self.folder / name, *command))
         return self.runs[name][-1]
 
