@@ -170,7 +170,12 @@ EYE = "kind: photo-eye, params: {at: 100 mm}"
             "'belt.tripp': a belt-conveyor has the faults",
         ),
         ("inject: [belt.trip]", "inject: [belt.ok.stuck-up]", "inject:", "this wire has the faults stuck-on"),
-        ("inject: [belt.trip]", "inject: [belt.speed.stuck-on]", "inject:", "this wire has the faults stuck,"),
+        (
+            "inject: [belt.trip]",
+            "inject: [belt.speed.stuck-on]",
+            "inject:",
+            "this wire has the faults stuck,",
+        ),
         ("inject: [belt.trip]", "inject: []", "trip:", "trip: an interlock needs inject and expect; add"),
     ],
 )
