@@ -15,6 +15,7 @@ from gateway.twin.component import Component, Port
 from gateway.twin.components.electrics import Machine, Power
 from gateway.twin.components.safety import Guard
 from gateway.twin.library import KINDS
+from gateway.twin.signal import chain_params
 from gateway.units import UNITS, duration, quantity
 from gateway.yamlfile import Text
 
@@ -113,6 +114,7 @@ class _Check:
                 self.complain(part.line, f"{where}: kind {part.kind!r} is not known", "see docs/library.md")
                 continue
             params = [param.name for param in family.PARAMS] + [word.name for word in family.WORDS]
+            params += chain_params(family.PORTS)
             for name, text in part.params.items():
                 if name not in params:
                     there = ", ".join(params) or "none"

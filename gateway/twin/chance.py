@@ -104,6 +104,16 @@ class Distribution(msgspec.Struct, frozen=True):
     shape: str
     numbers: tuple[float, ...]
 
+    @property
+    def mean(self) -> float:
+        """What is drawn on average."""
+        match self.shape, self.numbers:
+            case "uniform" | "triangular", numbers:
+                return sum(numbers) / len(numbers)
+            case "weibull", (scale, shape):
+                return scale * math.gamma(1 + 1 / shape)
+        return self.numbers[0]
+
     def draw(self, stream: Stream) -> float:
         """A value, in the unit that it was read in."""
         match self.shape, self.numbers:
@@ -118,6 +128,11 @@ class Distribution(msgspec.Struct, frozen=True):
             case "weibull", (scale, shape):
                 return stream.weibull(scale, shape)
         return self.numbers[0]
+
+
+def is_distribution(text: str) -> bool:
+    """Whether ``text`` names a shape: it is meant to be drawn from."""
+    return text.split(" ", 1)[0] in SHAPES
 
 
 def read_distribution(text: str, unit: str) -> Distribution:

@@ -16,16 +16,19 @@ from typing import Any, ClassVar, Literal, TypeVar
 import msgspec
 
 from gateway.field.types import Scalar
-from gateway.twin.chance import Stream, seeded
+from gateway.twin.chance import Distribution, Stream, seeded
 from gateway.twin.kernel import Kernel
-from gateway.twin.motion import Exponential, Path, Polynomial, Segment
+from gateway.twin.motion import MILLISECOND, SECOND, Exponential, Path, Polynomial, Segment
 from gateway.twin.workpiece import Happening, Kind
 
 Linked = TypeVar("Linked", bound="Component")
 
 
 class Param(msgspec.Struct, frozen=True):
-    """A parameter: ``unit`` (UCUM), limits, and ``default`` (None: it must be given)."""
+    """A parameter: ``unit`` (UCUM), limits, and ``default`` (None: it must be given).
+
+    ``drawn``: it is a time that can be given as a distribution, and is drawn anew whenever it is needed.
+    """
 
     name: str
     unit: str
@@ -33,6 +36,7 @@ class Param(msgspec.Struct, frozen=True):
     high: float
     default: float | None = None
     about: str = ""
+    drawn: bool = False
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -142,6 +146,7 @@ class Component:
         self.words = {word.name: (words or {}).get(word.name, word.default) for word in self.WORDS}
         self.links = dict(links)
         self.faults: set[str] = set()
+        self.drawn: dict[str, Distribution] = {}  # parameters that are drawn, by name
         self.sizes: dict[str, float] = {}  # of faults in force, in the unit that each declares
 
     # What a component implements.
@@ -196,6 +201,15 @@ class Component:
     def after(self, delay: int, kind: str, argument: Any = None, priority: int = 0) -> int:
         """Schedule an own event ``delay`` ns from now."""
         return self.at(self.now + delay, kind, argument, priority)
+
+    def lasts(self, time: str) -> int:
+        """The parameter ``time`` (in ms or s) this time, ns: drawn, within its limits, where it is drawn."""
+        param = next(each for each in self.PARAMS if each.name == time)
+        value = self.params[time]
+        if time in self.drawn:
+            value = self.drawn[time].draw(self.surroundings.random(f"{self.name}.{time}"))
+            value = min(max(value, param.low), param.high)
+        return round(value * (SECOND if param.unit == "s" else MILLISECOND))
 
     def cancel(self, handle: int | None) -> None:
         """Cancel an own event that has not come yet; None is nothing to cancel."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,8 @@ import msgspec
 
 from gateway.checked import Checked, wrong_of
 from gateway.field.tags import Complain, Tag
-from gateway.twin.component import Component, Port
+from gateway.twin.chance import Distribution, is_distribution, read_distribution
+from gateway.twin.component import Component, Param, Port
 from gateway.twin.components.axes import CamSwitch, ServoAxis
 from gateway.twin.components.bodies import Body
 from gateway.twin.components.buffers import Bin, Buffer, Magazine
@@ -155,6 +157,7 @@ class ComponentSpec(msgspec.Struct, frozen=True):
     ports: dict[str, str]
     title: str
     words: dict[str, str] = {}
+    drawn: dict[str, Distribution] = {}
 
     @property
     def family(self) -> type[Component]:
@@ -185,6 +188,7 @@ def compile_components(
             _ports(entry, family, tags, complain),
             entry.title or family.ABOUT,
             _words(entry, family, complain),
+            _drawn(entry, family),
         )
         if any(tag.text in wrong_of(tags) for tag in entry.ports.values()):
             wrong.add(entry.name)
@@ -212,7 +216,7 @@ def _params(entry: ComponentEntry, family: type[Component], complain: Complain) 
             values[param.name] = param.low if param.default is None else param.default
             continue
         try:
-            value = quantity(written.text, param.unit)
+            value = _typical(written.text, param)
         except ValueError as error:
             what, _, hint = str(error).partition("; ")
             complain(written.line, f"{entry.name}.{param.name}: {what}", hint)
@@ -225,6 +229,26 @@ def _params(entry: ComponentEntry, family: type[Component], complain: Complain) 
             )
         values[param.name] = value
     return values
+
+
+def _typical(text: str, param: Param) -> float:
+    """The parameter, on average where it is drawn; ValueError("what was wrong; what would be right")."""
+    if not is_distribution(text):
+        return quantity(text, param.unit)
+    if not param.drawn:
+        raise ValueError(f"{text!r} would be drawn, and {param.name} is not; give one number")
+    return read_distribution(text, param.unit).mean
+
+
+def _drawn(entry: ComponentEntry, family: type[Component]) -> dict[str, Distribution]:
+    """The parameters that are drawn; what is wrong with them has been said."""
+    drawn: dict[str, Distribution] = {}
+    for param in family.PARAMS:
+        written = entry.params.get(param.name)
+        if param.drawn and written is not None and is_distribution(written.text):
+            with contextlib.suppress(ValueError):
+                drawn[param.name] = read_distribution(written.text, param.unit)
+    return drawn
 
 
 def _words(entry: ComponentEntry, family: type[Component], complain: Complain) -> dict[str, str]:

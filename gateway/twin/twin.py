@@ -60,6 +60,7 @@ class Twin:
         for spec in specs.values():
             links = {link: self.components[other] for link, other in spec.links.items()}
             component = spec.family(spec.name, self.surroundings, spec.params, links, spec.words)
+            component.drawn = spec.drawn
             self.components[spec.name] = component
             self.kernel.handlers[spec.name] = component.on
             for port in spec.family.PORTS:

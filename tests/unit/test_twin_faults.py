@@ -122,6 +122,9 @@ def test_distributions_are_read_in_any_unit_and_drawn_from() -> None:
     for text in ("5 s", "uniform 4 s 6 s", "normal 5 s 1 s", "exponential 5 s", "triangular 4 s 5 s 6 s"):
         stream, distribution = Stream(3), read_distribution(text, "s")
         assert statistics.fmean(distribution.draw(stream) for _ in range(4000)) == pytest.approx(5, rel=0.05)
+        assert distribution.mean == 5
+    worn, stream = read_distribution("weibull 5 s 2", "s"), Stream(3)
+    assert statistics.fmean(worn.draw(stream) for _ in range(4000)) == pytest.approx(worn.mean, rel=0.05)
 
 
 def test_a_fault_begins_at_its_time_and_ends_after_it(twin: Twin) -> None:

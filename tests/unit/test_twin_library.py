@@ -11,7 +11,7 @@ from gateway.field.conversion import Range
 from gateway.field.tags import Tag
 from gateway.field.types import TYPES, Scalar
 from gateway.station import load_station
-from gateway.twin.component import Component, Port
+from gateway.twin.component import Component, Param, Port
 from gateway.twin.library import KINDS, ComponentEntry, ComponentSpec, compile_components
 from gateway.twin.twin import Twin
 from gateway.yamlfile import Text
@@ -21,6 +21,12 @@ INFEED = load_station(Path(__file__).resolve().parents[2] / "config" / "stations
 
 class Scanner(Component):
     """Reads a code of 1 to 500; its signal's strength lies between 0 and 60 mm."""
+
+    PARAMS = (
+        Param("time", "ms", 10, 900, 100, drawn=True),
+        Param("settle", "s", 0.001, 60, 1, drawn=True),
+        Param("width", "mm", 1, 100, 10),
+    )
 
     PORTS = (
         Port("program", "actuator", "int", low=0, high=15),
@@ -116,6 +122,10 @@ def test_ports_are_bound_to_what_holds_their_values(
         ("strength.lag", "5 mm", "is a length"),
         ("code.noise", "1", "has no parameter 'code.noise'"),
         ("program.lag", "1 ms", "has no parameter 'program.lag'"),
+        ("time", "normal 100 ms 5 ms", ""),
+        ("time", "uniform 2 s 4 s", "is outside its limits"),
+        ("time", "normal 100 ms", "write 'normal <mean> <deviation>'"),
+        ("width", "uniform 2 mm 4 mm", "give one number"),
     ],
 )
 def test_real_sensors_take_lag_noise_and_resolution(
@@ -160,3 +170,27 @@ def test_a_parameter_may_be_a_name(written: str, word: str, wrong: str) -> None:
     assert said == ([f"7: {wrong}"] if wrong else [])
     if not wrong:
         assert specs["c"].words == {"looks-at": word, "result": ""}
+
+
+def test_times_are_drawn_within_limits_by_the_seed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    specs, said = compiled(
+        monkeypatch, {}, {"time": "exponential 300 ms", "settle": "triangular 1 s 2 s 6 s"}
+    )
+    assert said == []
+    assert specs["scan"].params["time"] == 300
+    assert specs["scan"].params["settle"] == 3
+
+    def drawn(seed: int, time: str) -> list[int]:
+        scanner = Twin(specs, TAGS, seed=seed).components["scan"]
+        return [scanner.lasts(time) for _ in range(2000)]
+
+    assert drawn(1, "time") == drawn(1, "time") != drawn(2, "time")
+    assert (min(drawn(1, "time")), max(drawn(1, "time"))) == (10_000_000, 900_000_000)
+    settled = drawn(1, "settle")
+    assert 1e9 <= min(settled) < max(settled) <= 6e9
+    assert sum(settled) / len(settled) == pytest.approx(3e9, rel=0.03)
+    plain, _ = compiled(monkeypatch, {})
+    scanner = Twin(plain, TAGS).components["scan"]
+    assert {scanner.lasts("time") for _ in range(5)} == {100_000_000}

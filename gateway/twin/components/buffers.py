@@ -146,7 +146,7 @@ class Magazine(Store):
     PARAMS = (
         Param("capacity", "1", 1, 1_000, 10),
         Param("order", "1", 0, 1, 0, "0: first in first out; 1: last in first out, a stack"),
-        Param("cycle", "ms", 1, 60_000, 500, "time to separate one"),
+        Param("cycle", "ms", 1, 60_000, 500, "time to separate one", drawn=True),
         Param("low", "1", 0, 1_000, 2, "the level sensor shows this many or fewer"),
         *Carrier.PARAMS,
     )
@@ -173,7 +173,7 @@ class Magazine(Store):
             return
         last = self.params["order"] == LAST_IN_FIRST_OUT
         self.coming = self.items[-1 if last else 0].id
-        self.pending = self.after(round(self.params["cycle"] * MILLISECOND), "separated")
+        self.pending = self.after(self.lasts("cycle"), "separated")
 
     def on(self, kind: str, argument: Any) -> None:
         self.pending = None

@@ -10,7 +10,6 @@ from gateway.field.types import Scalar
 from gateway.twin.carrier import Carrier
 from gateway.twin.component import Component, Fault, Link, Param, Port
 from gateway.twin.components.process import AT, ON, SUPPLIES, Process
-from gateway.twin.motion import MILLISECOND
 
 CODES = 32_767  # as many as an INT holds
 
@@ -25,7 +24,7 @@ class CodeReader(Process):
     """Triggered, it reads the label of what it looks at after ``time``: a number, or 0 and not read."""
 
     ABOUT = "code reader"
-    PARAMS = (AT, Param("time", "ms", 1, 60_000, 60, "from trigger to result"))
+    PARAMS = (AT, Param("time", "ms", 1, 60_000, 60, "from trigger to result", drawn=True))
     PORTS = (
         Port("trigger", "actuator", about="rising: read"),
         Port("done", "sensor", about="there is a result, until the trigger goes off"),
@@ -52,7 +51,7 @@ class CodeReader(Process):
             self.cancel(self.pending)
             self.pending = None
         elif rising and self.supplied and "dead" not in self.faults:
-            self.pending = self.after(round(self.params["time"] * MILLISECOND), "read")
+            self.pending = self.after(self.lasts("time"), "read")
 
     def changed(self) -> None:
         if not self.supplied or "dead" in self.faults:

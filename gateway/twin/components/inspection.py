@@ -80,7 +80,7 @@ class Tester(Process):
             self._stop()
         elif rising and self.supplied and "dead" not in self.faults:
             self.busy = True
-            self.pending = self.after(round(self.params["time"] * MILLISECOND), "seen")
+            self.pending = self.after(self.lasts("time"), "seen")
 
     def changed(self) -> None:
         if self.busy and (not self.supplied or "dead" in self.faults):
@@ -117,7 +117,7 @@ class Camera(Tester):
     """A camera: 1 for a property that is there, or its number."""
 
     ABOUT = "inspection camera"
-    PARAMS = (AT, Param("time", "ms", 1, 60_000, 120, "from trigger to result"), *limits("1"))
+    PARAMS = (AT, Param("time", "ms", 1, 60_000, 120, "from trigger to result", drawn=True), *limits("1"))
     PORTS = tester_ports("1")
 
 
@@ -125,7 +125,7 @@ class ElectricalTester(Tester):
     """Contacts the workpiece and measures a resistance; what it looks at is in Ohm."""
 
     ABOUT = "electrical tester"
-    PARAMS = (AT, Param("time", "ms", 1, 600_000, 800, "from trigger to result"), *limits("Ohm"))
+    PARAMS = (AT, Param("time", "ms", 1, 600_000, 800, "from trigger to result", drawn=True), *limits("Ohm"))
     PORTS = tester_ports("Ohm")
 
 
@@ -133,7 +133,11 @@ class FunctionTester(Tester):
     """Runs a workpiece through its functions; it passes if what was done to it is within the limits."""
 
     ABOUT = "function tester"
-    PARAMS = (AT, Param("time", "ms", 1, 3_600_000, 3_000, "from trigger to result"), *limits("1"))
+    PARAMS = (
+        AT,
+        Param("time", "ms", 1, 3_600_000, 3_000, "from trigger to result", drawn=True),
+        *limits("1"),
+    )
     PORTS = tester_ports("1")
 
 
