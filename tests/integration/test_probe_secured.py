@@ -15,7 +15,14 @@ import pytest
 from cryptography import x509
 from drivers_support import listening, process, run
 
-from gateway.field.probe.opcua_security import CERTIFICATE, KEY, POLICIES, credentials, read_security
+from gateway.field.probe.opcua_security import (
+    CERTIFICATE,
+    KEY,
+    POLICIES,
+    credentials,
+    first_certificate,
+    read_security,
+)
 from gateway.field.probe.probe import probe
 from gateway.field.probe.report import Report
 
@@ -226,6 +233,12 @@ def test_a_certificate_is_kept_until_it_has_run_out_and_its_key_is_its_owners(tm
     )
     assert names.value.get_values_for_type(x509.UniformResourceIdentifier) == [made.uri]
     assert credentials(folder, now + timedelta(days=3650)) != made
+
+
+def test_the_first_certificate_of_a_chain_is_the_servers(tmp_path: Path) -> None:
+    one, other = (credentials(tmp_path / name, datetime.now(UTC)).certificate for name in "ab")
+    assert first_certificate(one) == first_certificate(one + other) == one
+    assert first_certificate(b"") == b""
 
 
 @pytest.mark.parametrize("text", ["Basic256", "none", "Basic256Sha256/Plain", "/Sign"])
