@@ -33,7 +33,7 @@ def run(
     tags = terminals(of)
     twin, machine = Twin(of.twin, tags), Twin(of.twin, tags)
     for each in (twin, machine):
-        each.carrier("belt").admit(Workpiece("w"))
+        each.admit("belt", Workpiece("w"))
     comparison = Comparison(of.twin, tags)
     told: list[Discrepancy] = []
     for now in range(0, until * MS, SCAN):

@@ -131,7 +131,7 @@ def act(twin: Twin, chance: random.Random, turn: int) -> None:
             twin.drive(tag.name, chance.random() < 0.7)
     part = Workpiece(f"w-{turn}", length=chance.choice((1.0, 30.0, 80.0)))
     if twin.carrier("belt").admits(part):
-        twin.carrier("belt").admit(part)
+        twin.admit("belt", part)
 
 
 def subsequence(part: list[bool], whole: list[bool]) -> bool:
@@ -180,7 +180,7 @@ def test_parts_too_close_together_are_counted() -> None:
 def test_nobody_misses_what_nobody_drives() -> None:
     bench = Bench(station=msgspec.structs.replace(BELT, hold=100 * MS))
     for n in range(4):
-        bench.cell.twin.carrier("belt").admit(Workpiece(f"p{n}", length=1.5))
+        bench.cell.twin.admit("belt", Workpiece(f"p{n}", length=1.5))
         bench.step({"run": True})
         bench.steps(4)
     bench.steps(20)

@@ -59,11 +59,11 @@ class Hand:
             self.fed += 1
             workpiece = Workpiece(f"w{self.fed}", "phone", self.random.uniform(50, 150))
             if twin.carrier("belt").admits(workpiece):
-                twin.carrier("belt").admit(workpiece)
+                twin.admit("belt", workpiece)
         elif choice < 0.8:
             twin.inject(self.random.choice(self.faults), self.random.random() < 0.4)
         elif (waiting := twin.carrier("belt").waiting()) is not None:
-            twin.carrier("belt").release(waiting.id)
+            twin.remove("belt", waiting.id)
         twin.advance(twin.now + self.random.randrange(150 * MS))
         return twin.sense(), twin.happenings(), twin.contents()
 
