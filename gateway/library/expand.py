@@ -108,7 +108,8 @@ def expand(
         complain(top.line + 1, f"groups: {full}", "divide the station")
         return None
     own, strange = _own_places(root, placed, device, name)
-    scenarios = Scenarios(composition, scan)
+    jogs = {tag: str(jog) for tag, jog in wiring.jogs.items()}
+    scenarios = Scenarios(composition, jogs, scan)
     made: dict[str, Node] = {
         "title": build(title or identity, top),
         "manual": build(str(wiring.manual), top),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from gateway.library.composition import Composition, Unit
+from gateway.library.composition import MOST_ID, Composition, Unit
 from gateway.library.entries import Edge, MonitorEntry
 from gateway.library.nodes import Plain
 from gateway.library.pattern import camel
 from gateway.units import duration
 
 ANSWER = 100_000_000  # ns: what a controller, a gateway and the way between them may add, besides scans
+PEOPLE = ("safety", "panel")  # families of groups with which people act on the station
 TAKING = 10_000_000_000  # ns: from the beginning of automatic until the station takes a workpiece
 SCANS = 4  # of the station: in and out, once for the controller and once for the gateway
 
@@ -41,10 +42,11 @@ def milliseconds(ns: int) -> str:
 
 
 class Scenarios:
-    """The sequences and interlocks of ``composition``; ``scan`` is the station's, ns."""
+    """The sequences and interlocks of ``composition``; ``jogs`` are what moves its switches by hand, by tag,
+    and ``scan`` is the station's, ns."""
 
-    def __init__(self, composition: Composition, scan: int) -> None:
-        self.composition = composition
+    def __init__(self, composition: Composition, jogs: Mapping[str, str], scan: int) -> None:
+        self.composition, self.jogs = composition, jogs
         self.slack = ANSWER + SCANS * scan
         self.readies = list(composition.readies().values())
         units = composition.units.values()  # where one tells of its inlet, it may take more while it works
@@ -165,7 +167,7 @@ class Scenarios:
     # --- what is noticed -------------------------------------------------------------------------------
 
     def interlocks(self) -> dict[str, Plain]:
-        """One for each monitor of each group."""
+        """One for each monitor of each group, and one for each lock in manual mode."""
         found: dict[str, Plain] = {}
         for unit in self.composition.units.values():
             for monitor in unit.group.entry.monitors:
@@ -174,7 +176,33 @@ class Scenarios:
                     name = f"{unit.name}-{monitor.fault.split(' ')[0].replace('.', '-')}"[:29].rstrip("-")
                     number = sum(each == name or each.startswith(f"{name}-") for each in found)
                     found[name if number == 0 else f"{name}-{number + 1}"] = entry
+        for unit in self.composition.units.values():
+            for lock in unit.entry.lock:
+                entry = self.locked(unit, self.composition.units[lock])
+                if entry is not None:
+                    found[f"{unit.name}-by-{lock}"[:MOST_ID]] = entry
         return found
+
+    def locked(self, unit: Unit, lock: Unit) -> dict[str, Plain] | None:
+        """By hand too, ``unit`` goes off when ``lock`` is not ok; None where that cannot be shown."""
+        faults = [each for each in lock.group.entry.monitors if each.while_ == "any"]
+        driven = {unit.tag(port.name) for port in unit.group.actuators}
+        on = [each for each in self.edges(unit, "work", 0) if each.becomes is True and each.tag in driven]
+        if not (faults and on and lock.tells("Ok")):
+            return None
+        return {
+            "title": f"{unit.name}: by hand too it is off while {lock.name} is not ok",
+            "mode": "manual",
+            "set": {self.jogs[on[0].tag]: True},
+            "steps": [on[0]._replace(within=self.slack).plain()],
+            "inject": [self.fault(lock, faults[0])],
+            "expect": [Shown(on[0].tag, False, duration(lock.value(faults[0].within)) + self.slack).plain()],
+        }
+
+    def fault(self, unit: Unit, monitor: MonitorEntry) -> str:
+        """The monitor's fault as the twin of the station has it."""
+        part, _, fault = monitor.fault.partition(".")
+        return f"{unit.group.component(unit.name, part)}.{fault}"
 
     def interlock(self, unit: Unit, monitor: MonitorEntry) -> dict[str, Plain] | None:
         """The way to where the group works, the fault, what is expected; None where it never does that."""
@@ -190,13 +218,17 @@ class Scenarios:
         after = duration(unit.value(monitor.after))
         expect = [Shown(tag, False, within, after=after) for tag in on]
         expect.append(Shown("lamp-fault", True, within, after=after))
-        return {
+        entry: dict[str, Plain] = {
             "title": monitor.title or f"{unit.name}: {part} {fault} is noticed",
             **start,
             "steps": [each.plain() for each in steps],
-            "inject": [f"{unit.group.component(unit.name, part)}.{fault}"],
+            "inject": [self.fault(unit, monitor)],
             "expect": [each.plain() for each in expect],
         }
+        if unit.group.entry.family in PEOPLE and monitor.while_ == "any":
+            # What people did is put right at once, and the station begins anew when they say so.
+            entry["recover"] = [Shown("lamp-fault", False, self.slack).plain()]
+        return entry
 
     def way(self, unit: Unit, phase: str) -> tuple[dict[str, Plain], list[Shown], list[str]] | None:
         """How to get there: what is set and placed, what is awaited, and the actuators that are then on."""
