@@ -68,7 +68,7 @@ def storm(random: Random) -> Weather:
         random.choice((0.0, 0.3, 0.6)),
         random.choice((0.0, 0.02, 0.1)),
         random.random() < 0.2,
-        random.choice((0.0, 0.0, 0.2)),
+        random.choice((0.0, 0.1, 0.4)),
         random.choice((0.0, 0.05)),
     )
 
@@ -213,7 +213,8 @@ class World:
         self._count = 0
         self._request = 0
         self.resetting: set[str] = set()
-        self.kills = 0
+        self.kills = self.discards = self.blackouts = 0
+        self.doubted: set[tuple[str, str]] = set()  # (station, workpiece)
         self._trace = hashlib.sha256()
         for name in names:
             self._at(self.now, "scan", name)
@@ -275,6 +276,7 @@ class World:
         self._at(self.now + 100 * MS, "operator", None)
         for gateway in self.gateways.values():
             if gateway.cell is not None and "may have passed" in gateway.cell.couplings.problem:
+                self.doubted |= {(gateway.station.id, each) for each in gateway.cell.couplings.on_offer()}
                 self._reset(gateway)
         inside = self._inside()
         self.to_feed = [each for each in self.to_feed if each[1].id not in self.seen]
@@ -325,10 +327,12 @@ class World:
             self.down(gateway)
             if self.random.random() < self.weather.discard:
                 self._note("discard", gateway.station.id)
+                self.discards += 1
                 self.removed |= gateway.holds()
                 gateway.discard()
         if self.random.random() < self.weather.blackout:
             self._dark = self.now + self.random.randint(500, 4_000) * MS
+            self.blackouts += 1
         if self.random.random() < 0.3:
             one, other = self.random.sample(list(self.gateways), 2)
             self._cut[one, other] = self.now + self.random.randint(100, 2_000) * MS

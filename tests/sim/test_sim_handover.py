@@ -37,3 +37,14 @@ def test_what_the_shapes_are_like() -> None:
         several += len(set(pairs)) < len(pairs)
         both += any((into, out) in pairs for out, into in pairs)
     assert min(merges, parallel, several, both) >= 10
+
+
+def test_what_the_weather_brings() -> None:
+    """Kills, journals thrown away, workpieces in doubt, times without a broker: often enough to be tried."""
+    worlds = [World(seed) for seed in range(60)]
+    for world in worlds:
+        world.run()
+    assert sum(world.kills for world in worlds) >= 300
+    assert sum(world.discards for world in worlds) >= 30
+    assert sum(world.blackouts for world in worlds) >= 30
+    assert sum(len(world.doubted) for world in worlds) >= 5
