@@ -94,7 +94,7 @@ def test_it_assembles_where_it_joins() -> None:
     ]
 
 
-@pytest.mark.parametrize("program", [12, 32, 13, 10])
+@pytest.mark.parametrize("program", [12, 32, 13, 10, 5])
 def test_nothing_to_take_and_no_such_place_are_faults(program: int) -> None:
     c = Cell()
     c.run(program)
@@ -128,6 +128,18 @@ def test_a_stop_keeps_place_and_grip(how: str) -> None:
     c.run(2)
     c.bench.to(9_000)
     assert (c.robot.sense("done"), c.robot.sense("gripped")) == (True, True)
+
+
+def test_with_a_tool_it_needs_no_carriers() -> None:
+    bench = Bench()
+    robot = bench.add(Robot, ROBOT)
+    robot.drive("enable", True)
+    robot.drive("program", 2)
+    robot.drive("start", True)
+    bench.to(1_599)
+    assert robot.sense("done") is False
+    bench.to(1_601)
+    assert (robot.sense("done"), robot.sense("angle")) == (True, 150)
 
 
 def test_without_enable_it_stands_and_its_program_is_over() -> None:

@@ -49,7 +49,7 @@ class Robot(Carrier):
         Port("angle", "sensor", "real", "deg", about="of the base", optional=True, low=-360, high=360),
     )
     LINKS = (
-        *(Link(f"place-{n}", Carrier, optional=n > 2) for n in PLACES),
+        *(Link(f"place-{n}", Carrier, optional=True) for n in PLACES),
         Link("power", Power, optional=True),
     )
     FAULTS = (
@@ -122,8 +122,8 @@ class Robot(Carrier):
 
     def _begin(self, program: int) -> None:
         take, put = divmod(program, 10)
-        known = all(n == 0 or f"place-{n}" in self.links for n in (take, put))
-        if not known or (take and not put):
+        linked = all(f"place-{n}" in self.links for n in (take, put))
+        if put not in (0, *PLACES) or (take and not linked):
             self._trip()
             return
         self.active = program
