@@ -70,6 +70,11 @@ class Injections:
         for target in list(self._injected):
             self._drop(target)
 
+    @property
+    def busy(self) -> bool:
+        """Whether any fault is in force or still to come."""
+        return bool(self._injected)
+
     def check(self) -> None:
         """Something may have happened: begin what waited for it."""
         for target, order in list(self._waiting.items()):

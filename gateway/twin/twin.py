@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from gateway.field.tags import Tag
-from gateway.field.types import Value
+from gateway.field.types import Scalar, Value
 from gateway.twin.carrier import Carrier
 from gateway.twin.collisions import Collisions
 from gateway.twin.component import Component, Surroundings
+from gateway.twin.influence import influence
 from gateway.twin.injection import Injections
-from gateway.twin.kernel import Kernel
+from gateway.twin.kernel import Handler, Kernel
 from gateway.twin.library import ComponentSpec
 from gateway.twin.signal import Signal
 from gateway.twin.wires import ActuatorWire, SensorWire
 from gateway.twin.workpiece import Happening, Workpiece
+
+Switch = tuple[SensorWire, Callable[[str], Scalar], str, str]  # wire, sense of its component, port, tag
 
 
 class Edge(NamedTuple):
@@ -72,7 +75,11 @@ class Twin:
                 else:
                     signal = Signal(component, port.name, spec.params) if port.kind == "real" else None
                     self._sensors.append(SensorWire(tags[tag], component, port.name, signal))
-        self._switches = [wire for wire in self._sensors if wire.tag.type.kind == "bool"]
+        self._switches: list[Switch] = [
+            (wire, wire.component.sense, wire.port, wire.tag.name)
+            for wire in self._sensors
+            if wire.tag.type.kind == "bool"
+        ]
         self._numbers = [wire for wire in self._sensors if wire.tag.type.kind != "bool"]
         self._edges: list[Edge] = []
         self._touched = False  # somebody acted on the twin since it last looked around
@@ -81,12 +88,21 @@ class Twin:
         self._wires = {f"{wire.component.name}.{wire.port}": wire for wire in (*self._sensors, *driving)}
         self.injections = Injections(self.surroundings, self.components, self._wires)
         self.collisions = Collisions(self.surroundings, self.components.values())
+        near = influence(self.components)
+        self._near = {
+            name: [n for n, (wire, *_) in enumerate(self._switches) if wire.component.name in near[name]]
+            for name in self.components
+        }
+        self._affected: set[str] = set()  # to whom something happened since it last looked around
+        self._everywhere = False  # or to anybody
+        for name, handler in self.kernel.handlers.items():
+            self.kernel.handlers[name] = self._noting(name, handler)
         for component in self.components.values():
             component.start()
         self.collisions.begin()
         self._lagging = [wire.signal for wire in self._sensors if wire.signal and wire.signal.lags]
         self._track()
-        self.levels = {wire.tag.name: bool(wire.arriving()) for wire in self._switches}
+        self.levels = {tag: bool(wire.arriving()) for wire, _, _, tag in self._switches}
         self._shown: dict[str, Value] = {}  # at the last ``sense``
         self._moving: list[SensorWire] | None = None  # the numbers that change; None: to be found out
 
@@ -112,6 +128,15 @@ class Twin:
         self._read()
         return self.now if self._moving else self.kernel.next_time()
 
+    def _noting(self, name: str, handler: Handler) -> Handler:
+        """``handler`` of the events of ``name``, and a note that one has come."""
+
+        def noting(kind: str, argument: Any) -> None:
+            self._affected.add(name)
+            handler(kind, argument)
+
+        return noting
+
     def drive(self, tag: str, value: Value) -> None:
         """The controller's output ``tag`` is ``value`` now. An unchanged value does nothing, and neither does
         an output that is wired to no actuator."""
@@ -119,10 +144,11 @@ class Twin:
         if wires is None or (self._driven.get(tag) == value and tag in self._driven):
             return
         self._driven[tag] = value
-        self._did("drive", tag, value)
+        self._did("drive", tag, value, everywhere=False)
         if isinstance(value, str | tuple):
             return  # no actuator takes one
         for wire in wires:
+            self._affected.add(wire.component.name)
             wire.drive(value)
         self._track()
 
@@ -164,16 +190,17 @@ class Twin:
         self._witness = witness
         self.surroundings.seen = None if witness is None else witness.seen
 
-    def _did(self, what: str, name: str, value: Any) -> None:
+    def _did(self, what: str, name: str, value: Any, everywhere: bool = True) -> None:
         if self._witness is not None:
             self._witness.given(what, name, value)
         self._touched = True
+        self._everywhere = self._everywhere or everywhere
 
     def settle(self) -> None:
         """Notice what has changed by what somebody did at this instant; ``advance`` and ``edges`` do so."""
         if not self._touched:
             return
-        self._did("look", "", None)
+        self._did("look", "", None, everywhere=False)
         self._touched = False
         self._track()
         self._look()
@@ -187,15 +214,25 @@ class Twin:
 
     def _look(self) -> None:
         """Note which switches have changed: they do so at events, and when somebody acts on the twin."""
-        for wire in self._switches:
-            level = bool(wire.arriving() if wire.faults else wire.component.sense(wire.port))
-            tag = wire.tag.name
-            if level != self.levels[tag]:
-                self.levels[tag] = level
+        levels = self.levels
+        for wire, sense, port, tag in self._changeable():
+            level = bool(wire.arriving() if wire.faults else sense(port))
+            if level != levels[tag]:
+                levels[tag] = level
                 edge = Edge(self.now, tag, level)
                 self._edges.append(edge)
                 if self._witness is not None:
                     self._witness.seen(edge)
+
+    def _changeable(self) -> Iterable[Switch]:
+        """The switches that may have changed since this was last asked, in their order."""
+        affected, self._affected = self._affected, set()
+        everywhere, self._everywhere = self._everywhere, False
+        if everywhere or self.injections.busy or not affected <= self._near.keys():
+            return self._switches
+        if len(affected) == 1:
+            return [self._switches[n] for n in self._near[affected.pop()]]
+        return [self._switches[n] for n in sorted({n for name in affected for n in self._near[name]})]
 
     def _track(self) -> None:
         """Something may have happened: begin faults that wait for it, follow bodies and lagging sensors."""
@@ -275,5 +312,6 @@ class Twin:
         self._driven = dict(taken["driven"])
         self.levels, self._edges = dict(taken["levels"]), list(taken["edges"])
         self._touched = taken["touched"]
+        self._everywhere = True
         self._moving = None
         self.surroundings.happenings = list(taken["happenings"])

@@ -157,7 +157,11 @@ class Rod(Guided):
 
     def aim(self) -> None:
         """Something changed: start towards where the rod must go now, from where it is."""
-        place, goal = self.place, self.target()
+        goal = self.target()
+        if self.rests(goal):
+            self.placed()
+            return
+        place = self.place
         took = self.stroke(goal > place) * self.slowness
         self.rod = ramp(self.now, place, goal, SECOND / took)
         for handle in self.pending:
