@@ -8,12 +8,13 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twin_bench import MS, START, Bench
+from twin_bench import MS, START, Bench, part
 
 from gateway.twin.components.axes import CamSwitch, ServoAxis
 from gateway.twin.components.drive import Drive
 from gateway.twin.components.drives import LinearAxis, RotaryAxis
 from gateway.twin.components.electrics import PowerSupply
+from gateway.twin.components.places import Nest
 from gateway.twin.dynamics import GRAVITY, Load
 from gateway.twin.motion import SECOND, coast, lag, trapezoid
 
@@ -126,6 +127,25 @@ def test_at_rest_a_vertical_axis_reads_its_weight() -> None:
     lift.drive("enable", False)
     bench.to(1)
     assert lift.sense("load") == 0
+
+
+def test_what_stands_on_what_it_carries_adds_to_its_load() -> None:
+    bench = Bench()
+    nest = bench.add(Nest, {"load": 0})
+    nest.drive("release", False)
+    params = {**LINEAR, "mass": 20, "piece": 5, "force": 400, "tilt": 90}
+    lift = bench.add(LinearAxis, params, carries=nest)
+    lift.drive("enable", True)
+    assert lift.sense("load") == pytest.approx(20 * GRAVITY / 4)
+    nest.admit(part("a"))
+    assert lift.sense("load") == pytest.approx(25 * GRAVITY / 4)
+    lift.drive("target", 400.0)
+    bench.to(50)
+    assert lift.sense("load") == pytest.approx(25 * (GRAVITY + 5) / 4)
+    nest.clear()
+    assert lift.sense("load") == pytest.approx(20 * (GRAVITY + 5) / 4)
+    bench.to(5_000)
+    assert lift.sense("position") == 400
 
 
 @pytest.mark.parametrize(("brake", "stays"), [(0.0, False), (150.0, False), (250.0, True)])

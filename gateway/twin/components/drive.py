@@ -66,6 +66,8 @@ class Drive(Mover):
         self.overload: int | None = None
         if "power" in self.links:
             self.link("power", Power).feeds(self._replan)
+        if "carries" in self.links:
+            self.link("carries", Carrier).subscribe(self._replan)
 
     # --- what the controller says ----------------------------------------------------------------------
 
