@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import BadInput, Problem
+from gateway.library.files import load_library
 from gateway.net.identity import Identity, Trust
 from rig.line import Line
 from rig.open import Options, broker_of, prepare
@@ -31,7 +32,7 @@ def who(options: Options) -> list[Presence]:
     attached = AttachedLine(line, options)
     try:
         attached.start()
-        return list(presences(line, attached.backend.seen(line.stations, LISTEN)))
+        return list(presences(line, attached.backend.seen(line.stations, LISTEN), load_library().names))
     finally:
         attached.backend.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from gateway.net.messages import About, State
@@ -30,14 +30,14 @@ class Presence(NamedTuple):
     text: str
 
 
-def presences(line: Line, seen: Mapping[str, Seen]) -> Iterator[Presence]:
-    """Every station of ``line``, then whoever else came."""
+def presences(line: Line, seen: Mapping[str, Seen], library: Collection[str] = ()) -> Iterator[Presence]:
+    """Every station of ``line``, then whoever else came; ``library`` are the groups known here."""
     for name, lined in line.stations.items():
         yield _wanted(name, lined, seen.get(name, Seen()))
     for name in sorted(seen.keys() - line.stations.keys()):
         found = seen[name]
         if found.about is not None and found.state is not None and found.state.online:
-            yield Presence(name, "stranger", _stranger(line, found.about))
+            yield Presence(name, "stranger", _stranger(line, found.about, library))
 
 
 def _wanted(name: str, lined: LineStation, found: Seen) -> Presence:
@@ -54,11 +54,14 @@ def _wanted(name: str, lined: LineStation, found: Seen) -> Presence:
     return Presence(name, "there", f"{_what(about)}, controller {found.state.link}{problem}")
 
 
-def _stranger(line: Line, about: About) -> str:
-    """What it is, and as which station it could join."""
+def _stranger(line: Line, about: About, library: Collection[str]) -> str:
+    """What it is, and how it could join."""
     fits = [name for name, each in line.stations.items() if each.station.sha256 == about.station_sha256]
     if fits:
         return f"{_what(about)}; it has the file of {', '.join(fits)}: to join, add it to the line by as:"
+    unknown = sorted(set(about.groups.values()) - set(library))
+    if unknown:
+        return f"{_what(about)}; to join, first add to the library here: {', '.join(unknown)}"
     return f"{_what(about)}; no station of the line has that file: to join, add it to the line"
 
 

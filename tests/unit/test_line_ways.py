@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.errors import BadInput
+from gateway.library.entries import Interface
+from gateway.library.expand import Handshake
+from gateway.station import load_station
+from rig.coupling import CouplingLine, SignalEnd, WayEnd, couple
 from rig.line import Line, load_line
 
 BELT = (Path(__file__).parent / "data" / "cell" / "belt.yaml").read_text()
@@ -218,3 +223,36 @@ def test_wrong_places(folder: Folder, old: str, new: str, said: str) -> None:
     folder.write("two.yaml", TWO.replace(old, new))
     found = folder.said()
     assert [each for each in found if each.startswith(said)], found
+
+
+# --- joints of composed stations -----------------------------------------------------------------------
+
+
+def joined(out: Handshake, into: Handshake, signals: dict[SignalEnd, SignalEnd] | None = None) -> list[str]:
+    """What is said of a coupling between two stations that agree by these."""
+    station = load_station(Path(__file__).parent / "data" / "cell" / "belt.yaml")
+    stations = {
+        "a": msgspec.structs.replace(station, id="a", handshake=out),
+        "b": msgspec.structs.replace(station, id="b", handshake=into),
+    }
+    said: list[str] = []
+    lines = [CouplingLine(WayEnd("a"), WayEnd("b"), signals, line=9)]
+    couple(lines, stations, lambda line, what, hint: said.append(f"{line}: {what}"))
+    return said
+
+
+def test_ends_of_two_mechanical_interfaces_are_not_joined() -> None:
+    dock, tray = Interface(mechanical="dock-150"), Interface(mechanical="tray-40")
+    assert joined(Handshake(outlets={"main": dock}), Handshake(inlets={"main": tray})) == [
+        "9: coupling: a cannot lead to b: dock-150 does not fit tray-40"
+    ]
+    assert joined(Handshake(outlets={"main": dock}), Handshake(inlets={"main": dock})) == []
+    assert joined(Handshake(outlets={"main": dock}), Handshake(inlets={"main": Interface()})) == []
+    assert joined(Handshake(outlets={"main": dock}), Handshake()) == []
+
+
+def test_an_outlet_that_waits_for_a_signal_needs_one() -> None:
+    waits = Handshake(readies={"main": "next"})
+    assert joined(waits, Handshake()) == ["9: coupling: nothing tells a.next that b takes a workpiece"]
+    assert joined(waits, Handshake(takes={"main": "ready"})) == []
+    assert joined(waits, Handshake(), {SignalEnd("b", "ready"): SignalEnd("a", "next")}) == []

@@ -67,6 +67,9 @@ def test_a_stranger_is_matched_to_the_line(line: Line) -> None:
     other = msgspec.structs.replace(ABOUT, station_sha256="0")
     assert "no station of the line has that file" in said(line, third=Seen(other, UP))["third"][1]
     assert "third" not in said(line, third=Seen(ABOUT, DOWN))
+    composed = {"third": Seen(msgspec.structs.replace(other, groups={"a": "air-unit", "b": "belt-600"}), UP)}
+    *_, found = presences(line, composed, ("air-unit",))
+    assert found.text.endswith("to join, first add to the library here: belt-600")
 
 
 def test_only_the_station_says_what_it_is_and_the_broker_keeps_it() -> None:
