@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from gateway.library.entries import Duty, Edge, GroupEntry, PartEntry, PortEntry
 from gateway.library.pattern import RELEASES, STATES, Pattern, camel, is_word, literal
 from gateway.library.quantities import evaluate
 from gateway.twin.carrier import Carrier
+from gateway.twin.chance import is_distribution, read_distribution
 from gateway.twin.component import Component, Port
 from gateway.twin.components.electrics import Machine, Power
 from gateway.twin.components.safety import Guard
@@ -45,11 +47,15 @@ def fitting(word: str) -> tuple[type[Component], ...]:
 
 
 def examples(entry: GroupEntry) -> dict[str, str]:
-    """Each parameter's default; what has none is 1 of its unit."""
-    return {
-        name: with_unit(param.default.text if param.default is not None else "1", param.unit)
-        for name, param in entry.params.items()
-    }
+    """Each parameter's default, of a distribution the mean; what has none is 1 of its unit."""
+    found: dict[str, str] = {}
+    for name, param in entry.params.items():
+        text = param.default.text if param.default is not None else "1"
+        if is_distribution(text):
+            with contextlib.suppress(ValueError):  # which is told where it stands
+                text = f"{read_distribution(text, param.unit).mean:.12g}"
+        found[name] = with_unit(text, param.unit)
+    return found
 
 
 def with_unit(text: str, unit: str) -> str:
@@ -94,8 +100,12 @@ class _Check:
             if param.unit not in UNITS and param.unit != "word":
                 self.complain(param.line, f"param {param.name}: unit {param.unit!r} is not known", "use UCUM")
             elif param.default is not None and param.unit != "word":
+                drawn = is_distribution(param.default.text)
                 try:
-                    quantity(param.default.text, param.unit)
+                    if drawn:
+                        read_distribution(param.default.text, param.unit)
+                    else:
+                        quantity(param.default.text, param.unit)
                 except ValueError as error:
                     self.bad(param.line, f"param {param.name}", error)
         for name, (word, _) in self.entry.links.items():

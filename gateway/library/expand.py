@@ -9,15 +9,16 @@ import msgspec
 
 from gateway.errors import Problem
 from gateway.field.addresses import Protocol
-from gateway.library.check import TYPES
-from gateway.library.composition import Composition, CompositionEntry, Unit, resolve
+from gateway.library.composition import Composition, CompositionEntry, Unit
 from gateway.library.entries import Interface
-from gateway.library.library import Group, GroupPort, Library
+from gateway.library.library import Group, Library
 from gateway.library.nodes import Plain, at, build, child, merge, only
 from gateway.library.pattern import camel
-from gateway.library.program import MOST_STEPS, Wiring, write_program
+from gateway.library.program import MOST_STEPS, write_program
+from gateway.library.resolve import resolve
 from gateway.library.scenarios import Scenarios
-from gateway.library.signals import DOUBLE, WORD, Bit, Full, Signal, Words, place
+from gateway.library.signals import Full, Signal, place
+from gateway.library.wiring import signals_of
 from gateway.yamlfile import MappingNode, Mark, Node, ScalarNode, convert
 
 KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(CompositionEntry))
@@ -92,21 +93,36 @@ def expand(
             groups[use.use.text] = group
     if len(problems) > already:
         return None
-    marks = {key.value: key.start_mark for key, _ in _items(child(root, "groups"))}
-    top = next(key.start_mark for key, _ in root.value if key.value == "groups")
+    top = _groups_at(root)
     composition = resolve(entry, groups, top.line + 1, complain)
     if len(composition.steps) > MOST_STEPS:
         complain(top.line + 1, f"cycle: {len(composition.steps)} steps", f"give at most {MOST_STEPS}")
     if len(problems) > already:
         return None
-    identity, title = _text(root, "id"), _text(root, "title")
-    name = f"{camel(identity)}Station"
-    signals, wiring = _signals(composition)
     try:
-        placed = {each.name: each for each in place(signals)}
+        return _made(root, composition, groups, device, scan)
     except Full as full:
         complain(top.line + 1, f"groups: {full}", "divide the station")
-        return None
+    except ValueError as error:  # a calculation that these parameters have no result for
+        what, _, hint = str(error).partition("; ")
+        complain(top.line + 1, f"groups: {what}", hint)
+    return None
+
+
+def _made(
+    root: MappingNode,
+    composition: Composition,
+    groups: Mapping[str, Group],
+    device: Controller,
+    scan: int,
+) -> Expanded:
+    """What follows from ``composition``; Full, or ValueError of a calculation."""
+    marks = {key.value: key.start_mark for key, _ in _items(child(root, "groups"))}
+    top = _groups_at(root)
+    identity, title = _text(root, "id"), _text(root, "title")
+    name = f"{camel(identity)}Station"
+    signals, wiring = signals_of(composition)
+    placed = {each.name: each for each in place(signals)}
     own, strange = _own_places(root, placed, device, name)
     jogs = {tag: str(jog) for tag, jog in wiring.jogs.items()}
     scenarios = Scenarios(composition, jogs, scan)
@@ -138,6 +154,12 @@ def expand(
     )
 
 
+def _groups_at(root: MappingNode) -> Mark:
+    """Where the groups stand."""
+    found: Mark = next(key.start_mark for key, _ in root.value if key.value == "groups")
+    return found
+
+
 def _own_places(
     root: MappingNode, placed: Mapping[str, Signal], device: Controller, program: str
 ) -> tuple[dict[str, Signal], str]:
@@ -167,101 +189,6 @@ def _text(root: Node, key: str) -> str:
     return str(node.value) if isinstance(node, ScalarNode) else ""
 
 
-# --- signals ------------------------------------------------------------------------------------------------
-
-
-def _signals(composition: Composition) -> tuple[list[Signal], Wiring]:
-    """Every signal of the station, and what jogs and shows which."""
-    units = list(composition.units.values())
-    takes, readies = list(composition.takes().values()), list(composition.readies().values())
-    switches = [u.tag(p.name) for u in units for p in u.group.actuators if p.port.kind == "bool"]
-    jogged = len(switches) + len(takes) + 1
-    command = Words("command", WORD if jogged + 2 <= WORD else DOUBLE)
-    manual, acknowledge = command.take(), command.take()
-    jogs: dict[str, Bit | str] = {tag: command.take() for tag in (*switches, *takes, "lamp-fault")}
-    seen: dict[str, Bit | str] = {}
-    echo = Words("seen", WORD)
-    inputs: list[Signal] = []
-    outputs: list[Signal] = []
-    echoes: list[Signal] = []
-
-    def shown(tag: str, about: dict[str, Plain]) -> None:
-        bit = seen[tag] = echo.take()
-        entry: dict[str, Plain] = {"safe": False, "observer": str(bit)}
-        inputs.append(Signal(tag, "input", "BOOL", entry | about))
-
-    def numbered(tag: str, kind: str, about: dict[str, Plain], safe: Plain) -> None:
-        seen[tag] = f"seen-{tag}"
-        entry: dict[str, Plain] = {"safe": safe, "observer": f"seen-{tag}"}
-        inputs.append(Signal(tag, "input", kind, about | entry))
-        echoes.append(Signal(f"seen-{tag}", "output", kind, about))
-
-    for unit in units:
-        for port in unit.group.ports.values():
-            tag = unit.tag(port.name)
-            about = _about(port)
-            if port.port.kind == "bool":
-                if port.port.direction == "sensor":
-                    safe: Plain = port.safe.lower() == "true" if port.safe else bool(port.port.safe)
-                    shown(tag, {"safe": safe} | about)
-                else:
-                    outputs.append(Signal(tag, "output", "BOOL", {"jog": str(jogs[tag])} | about))
-                continue
-            kind = TYPES[port.port.kind]
-            about |= _range(unit, port)
-            if port.port.direction == "sensor":
-                numbered(tag, kind, about, _safe(unit, port))
-            else:
-                jogs[tag] = f"jog-{tag}"
-                jog: dict[str, Plain] = {"safe": _safe(unit, port), "observer": tag}
-                inputs.append(Signal(f"jog-{tag}", "input", kind, about | jog))
-                outputs.append(Signal(tag, "output", kind, {**about, "jog": f"jog-{tag}"}))
-    for tag in readies:
-        shown(tag, {"title": "the next station takes a workpiece"})
-    outputs += [
-        Signal(tag, "output", "BOOL", {"jog": str(jogs[tag]), "title": "a workpiece may come"})
-        for tag in takes
-    ]
-    outputs.append(Signal("lamp-fault", "output", "BOOL", {"jog": str(jogs["lamp-fault"])}))
-    width = "WORD" if command.size == WORD else "DWORD"
-    for word in command.names:
-        title = "manual mode, acknowledge and jogs" if word == "command" else "jogs"
-        seen[word] = f"seen-{word}"
-        inputs.append(Signal(word, "input", width, {"safe": 0, "observer": f"seen-{word}", "title": title}))
-        echoes.append(Signal(f"seen-{word}", "output", width))
-    echoes += [Signal(word, "output", "WORD") for word in echo.names]
-    return [*inputs, *outputs, *echoes], Wiring(jogs, seen, manual, acknowledge)
-
-
-def _about(port: GroupPort) -> dict[str, Plain]:
-    return {"title": port.title} if port.title else {}
-
-
-def _ends(unit: Unit, port: GroupPort) -> tuple[str, str]:
-    if not port.range:
-        return f"{port.port.low:.12g}", f"{port.port.high:.12g}"
-    low, _, high = port.range.partition("..")
-    return (_number(unit.value(low.strip())), _number(unit.value(high.strip())))
-
-
-def _range(unit: Unit, port: GroupPort) -> dict[str, Plain]:
-    low, high = _ends(unit, port)
-    span: dict[str, Plain] = {"range": f"{low}..{high}"}
-    return span if port.port.unit == "1" else span | {"unit": port.port.unit}
-
-
-def _safe(unit: Unit, port: GroupPort) -> Plain:
-    """0, held within the range, where nothing else is said."""
-    low, high = (float(end) for end in _ends(unit, port))
-    wanted = float(_number(unit.value(port.safe))) if port.safe else float(port.port.safe)
-    held = min(max(wanted, low), high)
-    return round(held) if port.port.kind == "int" else held
-
-
-def _number(text: str) -> str:
-    return text.partition(" ")[0]
-
-
 def _tag(signal: Signal, device: Controller, program: str) -> dict[str, Plain]:
     address = signal.address(device.protocol, program, device.base)
     tag: dict[str, Plain] = {"direction": signal.direction, "type": signal.type, "address": address}
@@ -276,7 +203,7 @@ def _twin(composition: Composition) -> dict[str, Plain]:
     for unit in composition.units.values():
         for name, part in unit.group.entry.parts.items():
             entry: dict[str, Plain] = {"kind": part.kind}
-            params = {key: unit.value(text.text) for key, text in part.params.items()}
+            params = {key: unit.given(text.text) for key, text in part.params.items()}
             links = {key: _link(unit, text.text) for key, text in part.links.items()}
             ports = {p.port.name: unit.tag(p.name) for p in unit.group.ports.values() if p.part == name}
             for key, values in (("params", params), ("links", links), ("ports", ports)):

@@ -9,25 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import msgspec
-
 from gateway.library.composition import Composition, Step, Unit
 from gateway.library.pattern import RELEASES, camel, literal
 from gateway.library.signals import Bit, Signal
+from gateway.library.wiring import Wiring
 
 FIRST, EACH = 20, 10  # the state of the first step, and from one to the next
 DONE, LEAVING, RETURNING, FAULT = 9000, 9010, 9020, 9090
 MOST_STEPS = (DONE - FIRST) // EACH
 MARGIN = 500_000_000  # beyond its groups' times a step gets this, ns: the groups notice first
-
-
-class Wiring(msgspec.Struct, frozen=True):
-    """Which bit or signal jogs an actuator and shows a sensor, by tag; jogs of numbers are signals."""
-
-    jogs: dict[str, Bit | str]
-    seen: dict[str, Bit | str]
-    manual: Bit
-    acknowledge: Bit
 
 
 def write_program(

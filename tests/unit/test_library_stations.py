@@ -204,6 +204,33 @@ def test_the_hash_is_of_what_is_used_of_the_library_too(
     assert after.groups == before.groups
 
 
+def test_a_parameter_may_be_drawn_from_a_distribution(tmp_path: Path) -> None:
+    """The twin draws; what is calculated of it, such as times of the program, takes the mean."""
+    text = HEAD + SORTING.replace("{at: 220 mm}", "{at: 220 mm, time: uniform 100 ms 300 ms}")
+    station = load(tmp_path, text)
+    assert station.twin["camera"].params["time"] == 200
+    assert station.twin["camera"].drawn["time"].numbers == (100, 300)
+    assert "MaxTime := T#700ms" in station.composed
+    said = wrong(tmp_path, text.replace("100 ms 300 ms", "200 ms"))
+    assert said.startswith(f"{tmp_path}/station.yaml:8: camera.time: 'uniform 200 ms' is no distribution")
+
+
+def test_a_calculation_without_a_result_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = tmp_path / "config" / "library"
+    library.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    (library / "own.yaml").write_text(
+        "twinline: library 1\ngroups:\n  share:\n    extends: clamp\n"
+        "    params: {parts: {default: 2}}\n    parts: {rod: {params: {at: $at / $parts}}}\n",
+        "utf-8",
+    )
+    assert (
+        load(tmp_path, HEAD + GROUPS.replace("use: clamp}", "use: share}")).twin["clamp"].params["at"] == 150
+    )
+    said = wrong(tmp_path, HEAD + GROUPS.replace("use: clamp}", "use: share, params: {parts: 0}}"))
+    assert said.endswith("station.yaml:4: groups: '$at / $parts' divides by 0; choose another divisor")
+
+
 def test_more_signals_than_one_controller_serves(tmp_path: Path) -> None:
     many = "".join(f"  s{n}: {{use: power-supply-measured}}\n" for n in range(70))
     assert "a controller serves 256; divide the station" in wrong(tmp_path, HEAD + "groups:\n" + many)
