@@ -292,7 +292,7 @@ class Cell:
     def _tell_happenings(self) -> None:
         for happening in self.twin.happenings():
             if happening.kind in GONE:
-                self._telling.journal("workpiece", happening.workpiece, None)
+                self.couplings.gone(happening.workpiece)
             if self.script is not None:
                 self.script.happened(happening)
             who = happening.workpiece or happening.component

@@ -314,6 +314,14 @@ class Couplings:
         dues += [at for at in self._beyond.values() if at > now]
         return min((due for due in dues if due is not None), default=None)
 
+    def gone(self, workpiece: str) -> None:
+        """The twin has lost ``workpiece``: nobody gets it, and an answer that comes later means nothing."""
+        for (outlet, neighbour), sender in self._senders.items():
+            if sender.pending is not None and sender.pending.id == workpiece:
+                sender.withdraw()
+                self._keep(outlet, neighbour, sender)
+        self._journal("workpiece", workpiece, None)
+
     def reset(self) -> None:
         """Take every workpiece off by hand; an offer that is under way means nothing any more."""
         gone = self.contents()

@@ -25,7 +25,7 @@ from gateway.net.messages import (
     Signals,
     Trace,
 )
-from gateway.twin.workpiece import Workpiece
+from gateway.twin.workpiece import Happening, Workpiece
 
 MIDDLE = Neighbours(
     {"up": {MAIN: MAIN}}, {MAIN: "down"}, {"down": {"next": "take"}}, {"up": ("ready",), "down": ()}
@@ -367,6 +367,21 @@ def test_what_a_script_wanted_fed_ends_with_the_lease() -> None:
     bench.steps(100)
     assert bench.standing() == []
     assert bench.journalled("workpiece") == set()
+
+
+def test_what_falls_off_while_it_is_on_offer_is_handed_to_nobody() -> None:
+    bench = arrived(middle(), W1)
+    onwards(bench, 10)
+    assert bench.offers()
+    bench.cell.twin.carrier("belt").remove("w-1")
+    bench.cell.twin.surroundings.happenings.append(Happening(bench.now, "dropped", "belt", "w-1"))
+    onwards(bench, 2)
+    bench.offers()
+    onwards(bench, 80, ("down", Accept("epoch", 1)))
+    assert bench.offers() == []
+    assert bench.cell.couplings.contents() == ()
+    assert bench.journalled("workpiece") == set()
+    assert "workpiece: w-1 left down" not in bench.events
 
 
 # --- several inlets and outlets ------------------------------------------------------------------------
