@@ -70,7 +70,7 @@ class VirtualBackend(Backend):
     """Drives all stations of ``line``; ``programs`` are the compiled programs by station.
 
     The controller scans at its period, the gateway half a period later: never in step with it. Scans that
-    can change nothing are left out, unless ``every_scan``; what happens is the same.
+    can change nothing are left out, and others done in part, unless ``every_scan``; what happens is the same.
     """
 
     mode = "virtual"
@@ -86,6 +86,7 @@ class VirtualBackend(Backend):
         self._tokens: dict[str, int] = {}
         self._schedule = Schedule()
         for name, each in self.stations.items():
+            each.cell.glides = not every_scan
             self._schedule.add((name, "scan"), 0, each.station.scan)
             self._schedule.add((name, "step"), each.station.scan // 2, each.station.scan)
         self._schedule.add(RENEW, 0, LEASE_RENEW)

@@ -25,6 +25,7 @@ from gateway.twin.chance import seeded
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import GONE, Happening, Kind
 
+FOREVER = 3_600_000_000_000  # ns; a scan looks at everything at least so often
 EARLY = 1_000  # ns: by so much carriers, which allow for rounding, may be ahead of their events
 
 
@@ -58,6 +59,13 @@ class Cell:
         self._telling = Telling()
         self._now = now
         self._quiet = False  # the last step found nothing to do
+        self.glides = True
+        self._gliding: int | None = None  # until when only numbers that move, and echoes, can change
+        told = {
+            *station.handshake.takes.values(),
+            *(tag for tags in neighbours.tell.values() for tag in tags),
+        }
+        self._echoes = {tag.name for tag in station.outputs} - self.twin.actuated - told
         self.couplings = Couplings(
             station, neighbours, self.twin, stored, epoch, self._telling.journal, self._happened
         )
@@ -90,6 +98,9 @@ class Cell:
     def step(self, now: int, seen: Inputs) -> Outputs:
         """One scan at ``now`` ns (never before the last): take ``seen``, say what to do."""
         self._now = now
+        gliding = self._gliding is not None and now < self._gliding and not self.twin.touched
+        if gliding and not (seen.asked or seen.coupled) and self._may_glide(seen):
+            return self._glide(seen)
         before = self.commands.stage
         happened = self.twin.advance(now)
         if self.script is not None:
@@ -117,7 +128,47 @@ class Cell:
         out = self._telling.collect()
         out.writes = self._reachable(self.gate.writes(wanted))
         out.couple = self.couplings.tell(now, self.values if self.link else None)
-        self._quiet = not happened and seen.quiet and out.quiet and self.commands.stage == before
+        still = not happened and self.commands.stage == before
+        self._quiet = still and seen.quiet and out.quiet
+        self._gliding = self._glides_until(now) if still and out.calm and self._may_glide(seen) else None
+        return out
+
+    # While a number moves, each scan has something to do, but the same little: it is done alone.
+
+    def _may_glide(self, seen: Inputs) -> bool:
+        """Whether nothing but echoes of inputs was seen, and the script waits for none of them."""
+        return seen.calm and self._echoes >= seen.image.keys() and self._awaited.isdisjoint(seen.image)
+
+    def _glides_until(self, now: int) -> int | None:
+        moving = self.twin.moving()
+        forced = {ref.tag for ref in self.gate.forces}
+        held = self.lost or self._driven_safe or self.commands.waiting or self.gate.state == "safing"
+        if not self.glides or held or self.formulas.any or not (self._awaited | forced).isdisjoint(moving):
+            return None
+        due = self._due(self.twin.kernel.next_time())
+        return now + FOREVER if due is None else due
+
+    @property
+    def _awaited(self) -> frozenset[str]:
+        return self.script.awaited if self.script is not None else frozenset()
+
+    def _glide(self, seen: Inputs) -> Outputs:
+        """What ``step`` does of all while nothing but numbers can change."""
+        script = self.script
+        if script is not None:
+            script.scans += 1 + seen.idle
+        for tag, value in seen.image.items():
+            self._change(tag, value)
+        self.twin.advance(self._now)
+        writes: dict[str, Value] = {}
+        if self.gate.state == "open":
+            for tag, value in self.twin.glide():
+                if self.values[tag] != value:
+                    self._change(tag, value)
+                    writes[tag] = value
+        out = self._telling.collect()
+        out.writes = writes
+        self._quiet = seen.quiet and out.quiet
         return out
 
     def due(self) -> int | None:
@@ -129,7 +180,10 @@ class Cell:
         """
         if not self._quiet or self._telling.anything or self._driven_safe or self.commands.waiting:
             return self._now
-        event = self.twin.due()
+        return self._due(self.twin.due())
+
+    def _due(self, event: int | None) -> int | None:
+        """``due``, where the twin's next event is at ``event``."""
         dues = [
             None if event is None else event - EARLY,
             self.lease.expires if self.lease.holder is not None else None,

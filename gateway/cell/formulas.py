@@ -20,6 +20,11 @@ class Formulas:
         self._values = values
         self._raw: dict[str, Value] = {}
 
+    @property
+    def any(self) -> bool:
+        """Whether there are any."""
+        return bool(self._read or self._written)
+
     def read(self, image: Mapping[str, Value]) -> Mapping[str, Value]:
         """``image`` with values for raw numbers, also of tags whose operands alone have changed.
 

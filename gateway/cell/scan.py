@@ -46,6 +46,13 @@ class Inputs(NamedTuple):
     idle: int = 0
 
     @property
+    def calm(self) -> bool:
+        """Whether nothing is lost, late, doubted or refused, and nothing asked but to keep the lease."""
+        doubted = self.lost or self.refused or self.uncertain
+        renewed = all(isinstance(each.command, Renew) for each in self.asked)
+        return self.link and renewed and not (self.late or doubted)
+
+    @property
     def quiet(self) -> bool:
         """Whether nothing was read, nothing was late, and nobody asked for more than to keep the lease."""
         return not (self.image or self.late) and all(isinstance(each.command, Renew) for each in self.asked)
@@ -65,6 +72,12 @@ class Outputs:
         self.replies: list[tuple[str, int, ReplyBody]] = []
         self.couple: list[tuple[str, Coupling]] = []
         self.events: list[StationEvent] = []
+
+    @property
+    def calm(self) -> bool:
+        """Whether it has nothing but values, and that the gateway is still there."""
+        said = self.journal or self.quality or self.events or self.replies
+        return not said and all(isinstance(each, Signals) for _, each in self.couple)
 
     @property
     def quiet(self) -> bool:

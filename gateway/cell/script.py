@@ -145,6 +145,15 @@ class Script:
         """Another one after each progress."""
         return len(self.marks), self._begun, self.ended
 
+    @property
+    def awaited(self) -> frozenset[str]:
+        """The tags whose change may let it make progress now."""
+        at = len(self.marks)
+        action = self.run.actions[at] if at < len(self.run.actions) else None
+        if isinstance(action, Await):
+            return frozenset((action.ref.tag,))
+        return frozenset(t.ref.tag for t in action.targets) if isinstance(action, AwaitAll) else frozenset()
+
     def due(self) -> int | None:
         """From when on it may make progress while nothing changes; None: never."""
         if self.ended:

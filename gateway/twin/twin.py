@@ -90,7 +90,7 @@ class Twin:
         self.collisions = Collisions(self.surroundings, self.components.values())
         near = influence(self.components)
         self._near = {
-            name: [n for n, (wire, *_) in enumerate(self._switches) if wire.component.name in near[name]]
+            name: {n: each for n, each in enumerate(self._switches) if each[0].component.name in near[name]}
             for name in self.components
         }
         self._affected: set[str] = set()  # to whom something happened since it last looked around
@@ -167,6 +167,27 @@ class Twin:
         self._read()
         return dict(self._shown)
 
+    @property
+    def actuated(self) -> set[str]:
+        """The outputs that are wired to an actuator."""
+        return set(self._actuators)
+
+    @property
+    def touched(self) -> bool:
+        """Whether somebody acted on it since it last looked around."""
+        return self._touched
+
+    def moving(self) -> list[str]:
+        """The inputs whose numbers change by themselves at present."""
+        self._read()
+        return [wire.tag.name for wire in self._moving or ()]
+
+    def glide(self) -> list[tuple[str, Value]]:
+        """What these show now; the others show what they did."""
+        before = self._moving or ()
+        self._read()
+        return [(wire.tag.name, self._shown[wire.tag.name]) for wire in before]
+
     def _read(self) -> None:
         """Switches change as ``edges`` tells; numbers are read again while they move."""
         self.settle()
@@ -231,8 +252,9 @@ class Twin:
         if everywhere or self.injections.busy or not affected <= self._near.keys():
             return self._switches
         if len(affected) == 1:
-            return [self._switches[n] for n in self._near[affected.pop()]]
-        return [self._switches[n] for n in sorted({n for name in affected for n in self._near[name]})]
+            return self._near[affected.pop()].values()
+        found = {n: switch for name in affected for n, switch in self._near[name].items()}
+        return [found[n] for n in sorted(found)]
 
     def _track(self) -> None:
         """Something may have happened: begin faults that wait for it, follow bodies and lagging sensors."""
