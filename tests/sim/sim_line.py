@@ -32,7 +32,7 @@ from gateway.net.messages import (
     Trace,
     encode,
 )
-from gateway.twin.workpiece import Workpiece
+from gateway.twin.workpiece import Happening, Workpiece
 
 MS = 1_000_000
 Pair = tuple[str, str, str]  # the sender, its outlet, the receiver
@@ -44,7 +44,7 @@ class Violation(Exception):
 
 class Weather(NamedTuple):
     """How bad it is: shares of messages dropped and doubled, the longest delay, chances of a kill, of a kill
-    after which the journal is thrown away, of all brokers gone for a while."""
+    that also takes the journal, of all brokers gone for a while, and of a workpiece that falls off."""
 
     drop: float
     double: float
@@ -54,9 +54,10 @@ class Weather(NamedTuple):
     resets: bool
     discard: float
     blackout: float
+    drops: float
 
 
-CALM = Weather(0.0, 0.0, 5 * MS, 0.0, 0.0, False, 0.0, 0.0)
+CALM = Weather(0.0, 0.0, 5 * MS, 0.0, 0.0, False, 0.0, 0.0, 0.0)
 
 
 def storm(random: Random) -> Weather:
@@ -70,6 +71,7 @@ def storm(random: Random) -> Weather:
         random.random() < 0.2,
         random.choice((0.0, 0.1, 0.4)),
         random.choice((0.0, 0.05)),
+        random.choice((0.0, 0.0, 0.003)),
     )
 
 
@@ -117,6 +119,15 @@ class Gateway:
             self.cell.twin.remove(one.carrier, waiting.id)
             self.cell.twin.admit(other.carrier, waiting)
 
+    def drop(self) -> None:
+        """What a fault in a twin does: a workpiece falls off, also one that is on offer."""
+        assert self.cell is not None
+        twin = self.cell.twin
+        for carrier, workpiece in twin.contents()[:1]:
+            twin.carrier(carrier).remove(workpiece.id)
+            happened = Happening(self.world.now, "dropped", carrier, workpiece.id)
+            twin.surroundings.happenings.append(happened)
+
     def kill(self) -> None:
         """The process is gone, with everything that is not on the disk."""
         self.cell = None
@@ -128,6 +139,8 @@ class Gateway:
         now = self.world.now
         if len(self.lanes) > 1 and self.world.random.random() < 0.02:
             self.divert()
+        if self.world.random.random() < self.world.weather.drops:
+            self.drop()
         asked, coupled, image = tuple(self.asked), tuple(self.coupled), self.image
         self.asked, self.coupled, self.image = [], [], {}
         out = self.cell.step(now, Inputs(image, True, 0, now, self.persisted, asked, coupled))
@@ -207,7 +220,7 @@ class World:
         self._dark = -1  # no broker until then
         self.seen: set[str] = set()  # were on some disk
         self.finished: list[str] = []
-        self.removed: set[str] = set()  # by a reset, or with a journal
+        self.removed: set[str] = set()  # by a reset, with a journal, or fallen off
         self._cut: dict[tuple[str, str], int] = {}
         self._events: list[tuple[int, int, str, object]] = []
         self._count = 0
@@ -383,6 +396,8 @@ class World:
             workpiece, _, happened = event.text.partition(" ")
             if event.kind == "workpiece" and happened.startswith("finished"):
                 self.finished.append(workpiece)
+            elif event.kind == "workpiece" and happened == "dropped":
+                self.removed.add(workpiece)
         for workpiece in self.seen:
             owners = [each.station.id for each in self.gateways.values() if self._owns(each, workpiece)]
             out_of_it = self.finished.count(workpiece)
