@@ -252,18 +252,19 @@ def lag(path: Path, gain: float, initial: float, now: int, since: int | None = N
     error, last = initial, path.segments[-1]
     if last.rests(now) and gain * (now - max(last.start, since or last.start)) >= SETTLED * SECOND:
         return 0.0
-    ends = [each.start for each in path.segments[1:]]
-    for each, end in itertools.zip_longest(path.segments, ends):
+    for each, following in itertools.zip_longest(path.segments, path.segments[1:]):
         start = each.start if since is None else max(each.start, since)
-        until = now if end is None else min(end, now)
+        until = now if following is None else min(following.start, now)
         if until <= start:
             continue
         seconds = (until - start) / SECOND
         if isinstance(each, Exponential):
             error = _lag_exponential(each.speed_at(start), SECOND / each.tau, gain, error, seconds)
-            continue
-        first = (each.speed_at(start) - each.acceleration / gain) / gain  # what it would settle to
-        error = first + each.acceleration / gain * seconds + (error - first) * math.exp(-gain * seconds)
+        else:
+            first = (each.speed_at(start) - each.acceleration / gain) / gain  # what it would settle to
+            error = first + each.acceleration / gain * seconds + (error - first) * math.exp(-gain * seconds)
+        if following is not None and following.start == until:
+            error += following.value - each.at(until)  # where the path jumps
     return error
 
 
@@ -307,6 +308,29 @@ def _times(each: Segment, factor: float) -> Segment:
     if isinstance(each, Exponential):
         return Exponential(each.start, each.value * factor, each.target * factor, each.tau)
     return Polynomial(each.start, each.value * factor, each.speed * factor, each.acceleration * factor)
+
+
+def plus(path: Path, constant: float) -> Path:
+    """``path`` with ``constant`` added."""
+    return Path(
+        tuple(
+            Exponential(each.start, each.value + constant, each.target + constant, each.tau)
+            if isinstance(each, Exponential)
+            else Polynomial(each.start, each.value + constant, each.speed, each.acceleration)
+            for each in path.segments
+        )
+    )
+
+
+def squared(path: Path) -> Path:
+    """The square of a path of constant speeds."""
+    return Path(
+        tuple(
+            Polynomial(each.start, each.value**2, 2 * each.value * speed, 2 * speed**2)
+            for each in path.segments
+            for speed in (each.speed_at(each.start),)
+        )
+    )
 
 
 def speeds(path: Path) -> Path:

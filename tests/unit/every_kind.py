@@ -12,8 +12,9 @@ from gateway.field.conversion import Range
 from gateway.field.tags import Tag
 from gateway.field.types import TYPES, Value
 from gateway.twin.carrier import Carrier
-from gateway.twin.component import Param, Port
+from gateway.twin.component import Component, Param, Port
 from gateway.twin.library import KINDS, ComponentSpec
+from gateway.twin.signal import chain_params
 from gateway.twin.twin import Twin
 from gateway.twin.wires import ACTUATOR_FAULTS, SENSOR_FAULTS, fits
 from gateway.twin.workpiece import Workpiece
@@ -24,9 +25,10 @@ LONG = {"length": 1000.0}
 
 
 class Plant:
-    """The specs and tags of a ``kind`` with everything it can link to."""
+    """The specs and tags of a ``kind`` with everything it can link to; real sensors lag by ``lag`` ms."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, lag: float = 0.0) -> None:
+        self.lag = lag
         self.specs: dict[str, ComponentSpec] = {}
         self.tags: dict[str, Tag] = {}
         self.name = self._add(kind, ())
@@ -44,12 +46,15 @@ class Plant:
         self.specs[name] = ComponentSpec(
             name=name,
             kind=kind,
-            params={param.name: usual_value(param) for param in family.PARAMS},
+            params={param.name: usual_value(param) for param in family.PARAMS} | self._lags(family),
             links=links,
             ports={port.name: self._tag(name, port) for port in family.PORTS},
             title=kind,
         )
         return name
+
+    def _lags(self, family: type[Component]) -> dict[str, float]:
+        return {name: self.lag for name in chain_params(family.PORTS) if name.endswith(".lag")}
 
     def _linked(self, kind: str, path: tuple[str, ...], fresh: bool) -> str:
         """One that is there already, unless it must be another one."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
-from every_kind import Hand, Plant, inside
+from every_kind import MS, Hand, Plant, inside
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.twin.library import KINDS
 from gateway.twin.recording import Recorder, Trace, read_recording, replay
+from gateway.twin.signal import chain_params
 
+STEP = 2 * MS
 NEAR = 2_000  # ns, by which the event at an edge may be late
 PLANTS = {kind: Plant(kind) for kind in KINDS}
 every_kind = pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
@@ -75,3 +79,33 @@ def test_switches_and_what_is_called_steady_change_at_events_alone(plant: Plant,
         for part in (1, 10, 100, 1000):
             twin.kernel.advance(until - (until - twin.now) * (1000 - part) // 1000)
             assert [(wire.tag.name, wire.arriving()) for wire in steady] == before
+
+
+LAG = 200.0  # ms
+LAGGING = {kind: Plant(kind, LAG) for kind in KINDS if chain_params(KINDS[kind].PORTS)}
+
+
+@pytest.mark.parametrize("plant", LAGGING.values(), ids=LAGGING)
+@settings(max_examples=3, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_a_lagging_sensor_follows_what_it_measures(plant: Plant, seed: int) -> None:
+    hand, twin = Hand(plant, seed), plant.twin(seed=seed)
+    own = [wire for wire in twin._sensors if wire.component.name == plant.name]
+    sensors = [(wire, wire.signal) for wire in own if wire.signal is not None]
+
+    def values() -> list[float]:
+        return [float(wire.component.sense(wire.port)) for wire, _ in sensors]
+
+    shown, widest, factor = values(), [0.0] * len(sensors), math.exp(-STEP / MS / LAG)
+    for _ in range(40):
+        hand.act(twin)
+        for _ in range(hand.random.randrange(100)):
+            before = values()
+            twin.advance(twin.now + STEP)
+            for index, after in enumerate(values()):
+                middle = (before[index] + after) / 2
+                shown[index] = middle + (shown[index] - middle) * factor
+                widest[index] = max(widest[index], abs(after))
+        for (wire, signal), value, expected, width in zip(sensors, values(), shown, widest, strict=True):
+            read = signal.shows(value, twin.now)
+            assert read == pytest.approx(expected, abs=max(0.02 * width, 1e-6)), wire.tag.name

@@ -57,14 +57,7 @@ def test_the_lag_behind_a_path_is_its_integral(
 ) -> None:
     cut, end, steps = 150 * MS, 400 * MS, 8000
     second = type(second)(cut, *[getattr(second, name) for name in second.__struct_fields__[1:]])
-    path = Path((first, second))
-    # lag() follows a path that does not jump, as every path does: so let the second begin where the first is.
-    jump = first.at(cut) - second.at(cut)
-    if isinstance(second, Polynomial):
-        second = Polynomial(cut, first.at(cut), second.speed, second.acceleration)
-    else:
-        second = Exponential(cut, first.at(cut), second.target + jump, second.tau)
-    path = Path((first, second))
+    path = Path((first, second))  # which jumps, as a force does and a position does not
     shown = path.at(0) - initial
     width = end / steps
     for index in range(steps):

@@ -22,6 +22,7 @@ from gateway.twin.motion import (
     Limits,
     Path,
     Polynomial,
+    Segment,
     coast,
     halt,
     lag,
@@ -259,6 +260,8 @@ class Drive(Mover):
         """Of the position without the following error, which changes far slower than a sensor's lag."""
         if port == "velocity":
             return speeds(self.path)
+        if port == "load" and self.active and self.overload is None:
+            return Path(tuple(self._load_along(each) for each in self.path.segments))
         return self.path if port == "position" else None
 
     def steady(self, port: str) -> bool:
@@ -272,6 +275,14 @@ class Drive(Mover):
     def _error(self) -> float:
         gain = self.params["gain"]
         return lag(self.path, gain, self.error, self.now) if gain and self.active else 0.0
+
+    def _load_along(self, segment: Segment) -> Polynomial:
+        """The load in percent: along a segment it changes with the speed alone."""
+        acceleration = segment.acceleration if isinstance(segment, Polynomial) else 0.0
+        load, speed = self.carried, segment.speed_at(segment.start)
+        force = load.force(speed / self.SCALE, acceleration / self.SCALE)
+        rise = load.resistance * acceleration / self.SCALE
+        return Polynomial(segment.start, force / self.motor * 100, rise / self.motor * 100)
 
     def _force(self) -> float:
         """What the motor gives now, N or N.m."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.field.types import Scalar
 from gateway.twin.component import Component, Fault, Link, Param, Port
-from gateway.twin.motion import MILLISECOND, Exponential, Path, Segment, ramp, scaled, still
+from gateway.twin.motion import MILLISECOND, Exponential, Path, Segment, plus, ramp, scaled, still
 
 
 class Power(Component):
@@ -266,7 +266,12 @@ class FrequencyConverter(Machine):
         return not self.tripped
 
     def curve(self, port: str) -> Path | None:
-        return scaled(self.turning, self.params["rated"]) if port == "actual" else None
+        if port == "actual":
+            return scaled(self.turning, self.params["rated"])
+        if not self._on():
+            return None  # it takes none
+        rated = self.params["current"]
+        return plus(scaled(self.turning, 0.7 * rated), 0.3 * rated)
 
     def _on(self) -> bool:
         return self.wanted and not self.tripped and self.fed()

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from gateway.field.types import Scalar
 from gateway.twin.component import Component, Fault, Link, Param, Port
 from gateway.twin.components.electrics import Machine
+from gateway.twin.motion import Path, scaled, squared
 
 NEAR = 1e-9
 
@@ -36,11 +37,18 @@ class Flow(Component):
         self.pending = None
         self._expect()
 
+    @property
+    def passing(self) -> float:
+        """How much of what is driven comes through."""
+        return 0.0 if "blocked" in self.faults else 0.5 if "leak" in self.faults else 1.0
+
     def share(self, at: int) -> float:
         """Of the rated flow, at the instant ``at``."""
-        if "blocked" in self.faults:
-            return 0.0
-        return self._machine.turning.at(at) * (0.5 if "leak" in self.faults else 1.0)
+        return self._machine.turning.at(at) * self.passing
+
+    def course(self) -> Path:
+        """Of the share, from now on."""
+        return scaled(self._machine.turning, self.passing)
 
     def flows(self) -> bool:
         """The flow switch is made."""
@@ -78,6 +86,11 @@ class Pump(Flow):
             return self.params["flow"] * self.share(self.now)
         return self.params["pressure"] * self._machine.turning.at(self.now) ** 2
 
+    def curve(self, port: str) -> Path | None:
+        if port == "flow":
+            return scaled(self.course(), self.params["flow"])
+        return scaled(squared(self._machine.turning), self.params["pressure"])
+
 
 class Fan(Flow):
     """A fan: pressure difference and its switch."""
@@ -95,3 +108,6 @@ class Fan(Flow):
     def sense(self, port: str) -> Scalar:
         share = self.share(self.now)
         return self.flows() if port == "flowing" else self.params["pressure"] * share**2
+
+    def curve(self, port: str) -> Path | None:
+        return scaled(squared(self.course()), self.params["pressure"])

@@ -88,7 +88,7 @@ class LeakTester(Process):
         return {"busy": self.busy, "done": self.done, "good": self.good, "loss": self.loss}[port]
 
     def curve(self, port: str) -> Path | None:
-        return self.pressure
+        return self.pressure if port == "pressure" else None
 
     def _rate(self) -> float:
         """mbar lost per second; with nothing under the bell all of it is lost at once."""

@@ -8,7 +8,7 @@ from gateway.field.types import Scalar
 from gateway.twin.component import Fault, Param, Port, Word
 from gateway.twin.components.process import AT, ON, SUPPLIES, Process
 from gateway.twin.machining import Cut, Material, set_back, tool_life, worn_force
-from gateway.twin.motion import SECOND, Path, ramp, still
+from gateway.twin.motion import SECOND, Path, plus, ramp, scaled, still
 
 CHATTER = 4.0  # how many times as rough
 MINUTE = 60 * SECOND
@@ -207,6 +207,16 @@ class MachineTool(Process):
         self.leave(self.part, f"size={size:.3f}mm Ra={rough:.2f}um", **found)
 
     # --- what the controller sees --------------------------------------------------------------------------
+
+    def curve(self, port: str) -> Path | None:
+        if port == "speed":
+            return scaled(self.turning, self.revolutions())
+        if port == "power":
+            return plus(scaled(self.turning, self.params["idle"]), self.cut.power * self._load())
+        if port == "energy" and self._gained() > 0:
+            whole = self._spent(1.0)
+            return plus(scaled(self.progress, whole), self.energy - whole * self.progress.segments[0].value)
+        return None
 
     def sense(self, port: str) -> Scalar:
         if port == "speed":

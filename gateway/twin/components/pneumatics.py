@@ -76,6 +76,9 @@ class AirSupply(Component):
     def sense(self, port: str) -> Scalar:
         return self.ok if port == "ok" else self.pressure.at(self.now)
 
+    def curve(self, port: str) -> Path | None:
+        return Path((self.pressure,))
+
 
 class AirUnit(AirSupply):
     """A service unit with a soft-start valve: without it open, there is no air behind it."""

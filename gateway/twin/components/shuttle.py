@@ -76,6 +76,9 @@ class Shuttle(Place):
             return self._rests_at(self.target * self.params["pitch"])
         return super().sense(port)
 
+    def curve(self, port: str) -> Path | None:
+        return self.path
+
     def takes(self, at: float) -> bool:
         return self._rests_at(at)
 
