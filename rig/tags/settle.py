@@ -25,10 +25,10 @@ from rig.tags.rows import Listing, Row
 from rig.tags.words import ACCESS, DIRECTIONS, SIGNAL_KINDS, plain, type_name
 
 T = TypeVar("T")
-_OTHER_TYPES = SYSTEM.keys() | set(
-    "LINT ULINT LWORD LTIME LTOD LDT DATE TOD DT DTL CHAR WCHAR STRING WSTRING S5TIME TIMER COUNTER VARIANT "
-    "INT64 UINT64 DATETIME GUID BYTESTRING LOCALIZEDTEXT DATE_AND_TIME TIME_OF_DAY VOID".split()
-)
+_OTHER_NAMES = """
+    LINT ULINT LWORD LTIME LTOD LDT DATE TOD DT DTL CHAR WCHAR STRING WSTRING S5TIME TIMER COUNTER VARIANT
+    INT64 UINT64 DATETIME GUID BYTESTRING LOCALIZEDTEXT DATE_AND_TIME TIME_OF_DAY VOID"""
+_OTHER_TYPES = SYSTEM.keys() | _OTHER_NAMES.split()
 _NO_SCALING = ("none", "keine", "linear", "squareroot", "off", "aus", "no", "nein")
 _WIRED = "and an input is written"  # how the station's check ends where only terminals write
 _PLACE = re.compile(r"(?:DB(\d{1,5})(?:\.DBB(\d{1,5}))?|MB?(\d{1,5}))\Z", re.IGNORECASE)
