@@ -6,12 +6,13 @@ import inspect
 import os
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import Problem
+from gateway.field.tags import Tag
 from gateway.scenario import Scenario
 from gateway.station import Station
 from rig.backend import RigFault, Script
@@ -115,14 +116,21 @@ def scripts_ahead(
         seen.add(name)
         station = session.stations[name]
         if station.lined.mode in ("hil", "virtual"):
-            yield name, marker.args[0](station, _scenario(other, station.spec))
+            script: Script | None = marker.args[0](station, _thing(other, station.spec))
+            if script is not None:
+                yield name, script
 
 
-def _scenario(item: pytest.Item, spec: Station) -> Scenario:
-    params = item.callspec.params  # type: ignore[attr-defined]  # of an item that is about a scenario
-    if "sequence" in params:
-        return spec.sequences[params["sequence"][1]]
-    return spec.interlocks[params["interlock"][1]]
+def _thing(item: pytest.Item, spec: Station) -> Scenario | Tag:
+    """What an item is about whose script can be begun ahead."""
+    params = item.callspec.params  # type: ignore[attr-defined]  # it is about something
+    tables: dict[str, Mapping[str, Scenario | Tag]] = {
+        "sequence": spec.sequences,
+        "interlock": spec.interlocks,
+        "output": spec.tags,
+        "input": spec.tags,
+    }
+    return next(tables[about][params[about][1]] for about in tables if about in params)
 
 
 def judge(raised: BaseException | None, path: Path) -> tuple[Verdict, str, tuple[str, ...]]:
