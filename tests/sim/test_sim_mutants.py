@@ -12,7 +12,7 @@ from gateway.cell.couplings import Couplings
 from gateway.cell.handover import Receiver, Sender, Transfer
 from gateway.net.messages import MAIN, Accept, Coupling, Offer
 
-SEEDS = 100
+SEEDS = 300
 
 
 def send_before_journal(patch: pytest.MonkeyPatch) -> None:
