@@ -194,7 +194,7 @@ class Couplings:
                         self._signals[mine] = values[theirs]
                     else:
                         self._signals.pop(mine, None)
-            case Offer():
+            case Offer(epoch=epoch) if self._epochs.get(sender) in (None, "", epoch):
                 receiver = self._receivers.get((sender, message.outlet))
                 again = receiver.offered(now, message) if receiver is not None else None
                 if again is not None:

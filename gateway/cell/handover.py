@@ -6,10 +6,10 @@ the workpiece with the number before it accepts; an offer it has accepted before
 lost answer costs a repetition and nothing else.
 
 Numbers belong to the sender's journal (its *epoch*), and an offer is made to one journal of the
-receiver's, the *taker*. When either journal is thrown away, what it knew is gone, so nothing goes on by
-itself: offers of an epoch that was followed by another are not taken, offers to a journal that is no
-longer there are not taken either, and the workpiece on offer to it is in doubt. It stays where it is,
-offered to nobody, until a late answer says that it has passed, or a person takes it off.
+receiver's, the *taker*. When the sender's journal is thrown away, a new epoch begins, and the receiver
+remembers how far it took each. When the receiver's is, what it knew is gone: offers to it are taken by no
+other, and the workpiece on offer to it is in doubt. That stays where it is, offered to nobody, until a
+late answer says that it has passed, or a person takes it off.
 """
 
 from __future__ import annotations
@@ -87,11 +87,22 @@ class Sender:
 
 
 class Received(msgspec.Struct, frozen=True, array_like=True):
-    """The last transfer taken from a neighbour's outlet, as journalled; ``past`` are the epochs before."""
+    """The last transfer taken from a neighbour's outlet, as journalled; ``past`` are the last ones of other
+    epochs, those taken from of late first: messages of one may come after those of the next."""
 
     epoch: str
     number: int
-    past: tuple[str, ...] = ()
+    past: tuple[tuple[str, int], ...] = ()
+
+    def of(self, epoch: str) -> int:
+        """The number of the last that was taken of ``epoch``; 0: none."""
+        return dict((*self.past, (self.epoch, self.number))).get(epoch, 0)
+
+    def after(self, epoch: str, number: int) -> Received:
+        """When transfer ``number`` of ``epoch`` is taken."""
+        known = ((self.epoch, self.number), *self.past)
+        others = tuple(each for each in known if each[0] not in ("", epoch))
+        return Received(epoch, number, others[:MAX_PAST])
 
 
 class Receiver:
@@ -104,12 +115,11 @@ class Receiver:
 
     def offered(self, now: int, offer: Offer) -> Accept | None:
         """An offer came: the acceptance to repeat, if it was taken before; else it waits for room."""
-        if offer.taker not in ("", self.taker) or offer.epoch in self.last.past:
+        if offer.taker not in ("", self.taker):
             return None
-        if offer.epoch == self.last.epoch and offer.number <= self.last.number:
-            if offer.number == self.last.number:
-                return Accept(offer.epoch, offer.number, offer.outlet)
-            return None
+        taken = self.last.of(offer.epoch)
+        if offer.number <= taken:
+            return Accept(offer.epoch, offer.number, offer.outlet) if offer.number == taken else None
         waiting = self.waiting
         if waiting is not None and waiting.epoch == offer.epoch and waiting.number > offer.number:
             return None  # overtaken on the way: it was withdrawn, or the later one would not have been sent
@@ -132,8 +142,5 @@ class Receiver:
         offer = self.waiting
         assert offer is not None, "nothing was offered"
         self.waiting = None
-        past = self.last.past
-        if self.last.epoch not in ("", offer.epoch):
-            past = (self.last.epoch, *past)[:MAX_PAST]
-        self.last = Received(offer.epoch, offer.number, past)
+        self.last = self.last.after(offer.epoch, offer.number)
         return self.last, Accept(offer.epoch, offer.number, offer.outlet), offer.workpiece

@@ -493,6 +493,15 @@ def test_what_was_on_offer_to_a_journal_thrown_away_is_in_doubt() -> None:
     assert bench.cell.state("boot", "ready").problem == ""
 
 
+def test_what_an_older_journal_of_the_neighbour_offered_is_not_taken() -> None:
+    bench = middle()
+    bench.step(coupled=[("up", hello("new"))])
+    onwards(bench, 2, ("up", Offer("old", 1, W1)))
+    assert bench.standing() == []
+    onwards(bench, 2, ("up", Offer("new", 1, W2)))
+    assert bench.standing() == ["w-2"]
+
+
 def test_a_late_answer_ends_the_doubt() -> None:
     bench = offered_to("old")
     bench.step(coupled=[("down", hello("new"))])

@@ -119,15 +119,16 @@ def test_an_offer_that_names_no_journal_is_anybodys() -> None:
     assert receiver.take()[2] == W1
 
 
-def test_what_a_thrown_away_journal_offered_is_not_taken_after_its_follower_was_heard() -> None:
+def test_each_offer_of_each_journal_is_taken_once_in_whatever_order_they_come() -> None:
     receiver = Receiver(Received("first", 4))
-    for epoch in ("second", "third"):
-        receiver.offered(0, Offer(epoch, 1, W1))
+    for epoch, number in (("third", 1), ("second", 1), ("third", 2)):  # the second came late
+        assert receiver.offered(0, Offer(epoch, number, W1)) is None
         receiver.take()
-    assert receiver.last == Received("third", 1, ("second", "first"))
-    for epoch in ("first", "second"):
-        assert receiver.offered(1, Offer(epoch, 9, W2)) is None
-        assert receiver.open_offer(1) is None
+    assert receiver.last == Received("third", 2, (("second", 1), ("first", 4)))
+    for epoch, number in (("first", 4), ("second", 1), ("third", 2)):
+        assert receiver.offered(1, Offer(epoch, number, W1)) == Accept(epoch, number)
+        assert receiver.offered(1, Offer(epoch, number - 1, W1)) is None
+    assert receiver.open_offer(1) is None
 
 
 def test_how_many_journals_are_remembered_is_bounded() -> None:
