@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.library.entries import HomeStep, UseEntry
 from gateway.library.library import Group
+from gateway.library.pattern import camel
 from gateway.library.quantities import evaluate
 from gateway.twin.carrier import Carrier
 from gateway.twin.library import KINDS
@@ -103,6 +104,21 @@ class Composition(msgspec.Struct, frozen=True):
     def takes(self) -> dict[str, str]:
         """The output that says a workpiece may come, by inlet."""
         return {name: "take" if name == MAIN else f"take-{name}" for name in self.inlets}
+
+    def teller(self, inlet: str) -> tuple[Unit, str] | None:
+        """Whose pattern says by which output that a workpiece may come at ``inlet``; None: no one's does.
+
+        It is named after the part that is the inlet (``TakeSide``), or after the inlet (``TakeMain``).
+        """
+        carrier = self.inlets[inlet]
+        for unit in self.units.values():
+            parts = [
+                name for name in unit.group.entry.parts if unit.group.component(unit.name, name) == carrier
+            ]
+            for word in (*parts, MAIN if carrier == unit.carrier else inlet):
+                if unit.tells(f"Take{camel(word)}"):
+                    return unit, f"Take{camel(word)}"
+        return None
 
     def readies(self) -> dict[str, str]:
         """The input that says the next station takes one, by outlet."""

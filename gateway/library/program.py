@@ -358,8 +358,8 @@ class _Writer:
         """When a workpiece may come: as a pattern says (``TakeMain``), also while the station has one; else
         while the station is empty."""
         inlet = next(name for name, each in self.takes.items() if each == tag)
-        own = next((unit for unit in self.units if unit.tells(f"Take{camel(inlet)}")), None)
-        return f"Released AND {_instance(own)}.Take{camel(inlet)}" if own else "State = EMPTY"
+        own = self.composition.teller(inlet)
+        return f"Released AND {_instance(own[0])}.{own[1]}" if own is not None else "State = EMPTY"
 
 
 def _instance(unit: Unit) -> str:

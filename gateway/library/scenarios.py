@@ -8,7 +8,6 @@ from typing import NamedTuple
 from gateway.library.composition import MOST_ID, Composition, Unit
 from gateway.library.entries import Edge, MonitorEntry
 from gateway.library.nodes import Plain
-from gateway.library.pattern import camel
 from gateway.units import duration
 
 ANSWER = 100_000_000  # ns: what a controller, a gateway and the way between them may add, besides scans
@@ -49,12 +48,9 @@ class Scenarios:
         self.composition, self.jogs = composition, jogs
         self.slack = ANSWER + SCANS * scan
         self.readies = list(composition.readies().values())
-        units = composition.units.values()  # where one tells of its inlet, it may take more while it works
-        self.takes = [
-            tag
-            for inlet, tag in composition.takes().items()
-            if not any(unit.tells(f"Take{camel(inlet)}") for unit in units)
-        ]
+        # Where a pattern tells of its inlet, the station may take more while it works.
+        takes = composition.takes().items()
+        self.takes = [tag for inlet, tag in takes if composition.teller(inlet) is None]
 
     def sequences(self) -> dict[str, Plain]:
         """The whole cycle, and that a finished workpiece waits for the next station."""
