@@ -84,6 +84,7 @@ class VirtualBackend(Backend):
         self._request = 0
         self._replies: dict[int, ReplyBody] = {}
         self._tokens: dict[str, int] = {}
+        self._came_out: dict[str, int] = {}  # of the line, since the scripts that run began, by station
         self._schedule = Schedule()
         for name, each in self.stations.items():
             each.cell.glides = not every_scan
@@ -156,8 +157,7 @@ class VirtualBackend(Backend):
 
     def _out(self) -> int:
         """Workpieces that came out of the line since the scripts began."""
-        scripts = (each.cell.script for each in self.stations.values())
-        return sum(script.out for script in scripts if script is not None)
+        return sum(self._came_out.values())
 
     def _next(self) -> None:
         """The next scan of any controller or gateway that may do anything, or the renewal of the leases."""
@@ -182,6 +182,8 @@ class VirtualBackend(Backend):
     def _step(self, name: str) -> None:
         each = self.stations[name]
         out = each.step(self.time)
+        script = each.cell.script
+        self._came_out[name] = 0 if script is None else script.out
         if out.writes:
             self._schedule.again((name, "scan"), each.devices.due())
         for _, request, body in out.replies:

@@ -99,7 +99,7 @@ class Cell:
         """One scan at ``now`` ns (never before the last): take ``seen``, say what to do."""
         self._now = now
         gliding = self._gliding is not None and now < self._gliding and not self.twin.touched
-        if gliding and not (seen.asked or seen.coupled) and self._may_glide(seen):
+        if gliding and self._may_glide(seen) and self._as_before(seen):
             return self._glide(seen)
         before = self.commands.stage
         happened = self.twin.advance(now)
@@ -139,6 +139,10 @@ class Cell:
         """Whether nothing but echoes of inputs was seen, and the script waits for none of them."""
         return seen.calm and self._echoes >= seen.image.keys() and self._awaited.isdisjoint(seen.image)
 
+    def _as_before(self, seen: Inputs) -> bool:
+        """Whether neighbours say no more than that they are still there."""
+        return all(self.couplings.still_there(self._now, *each) for each in seen.coupled)
+
     def _glides_until(self, now: int) -> int | None:
         moving = self.twin.moving()
         forced = {ref.tag for ref in self.gate.forces}
@@ -159,6 +163,12 @@ class Cell:
             script.scans += 1 + seen.idle
         for tag, value in seen.image.items():
             self._change(tag, value)
+        for sender, message in seen.coupled:
+            self.couplings.hear(self._now, sender, message)
+        if seen.asked:
+            self.commands.begin(self._now, self.lost)
+            for asked in seen.asked:
+                self.commands.take(asked, seen.utc)
         self.twin.advance(self._now)
         writes: dict[str, Value] = {}
         if self.gate.state == "open":
@@ -168,6 +178,9 @@ class Cell:
                     writes[tag] = value
         out = self._telling.collect()
         out.writes = writes
+        beats = self.couplings.beats
+        if beats is not None and self._now >= beats:
+            out.couple = self.couplings.tell(self._now, self.values if self.link else None)
         self._quiet = seen.quiet and out.quiet
         return out
 
@@ -180,10 +193,11 @@ class Cell:
         """
         if not self._quiet or self._telling.anything or self._driven_safe or self.commands.waiting:
             return self._now
-        return self._due(self.twin.due())
+        due, beats = self._due(self.twin.due()), self.couplings.beats
+        return min((each for each in (due, beats) if each is not None), default=None)
 
     def _due(self, event: int | None) -> int | None:
-        """``due``, where the twin's next event is at ``event``."""
+        """``due``, where the twin's next event is at ``event``, but for what neighbours are told anyway."""
         dues = [
             None if event is None else event - EARLY,
             self.lease.expires if self.lease.holder is not None else None,

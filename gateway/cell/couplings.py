@@ -291,8 +291,22 @@ class Couplings:
                     messages.append((neighbour, offer))
         return messages
 
+    def still_there(self, now: int, sender: str, message: Coupling) -> bool:
+        """Whether ``message`` says what ``sender`` said before: that it is still there, and nothing else."""
+        if not isinstance(message, Signals) or not self.hears(sender, now):
+            return False
+        listened, values, known = self.neighbours.listen.get(sender, {}), message.values, self._signals
+        same = all(values.get(theirs) == known.get(mine) for mine, theirs in listened.items())
+        return same and message.epoch == self._epochs.get(sender)
+
+    @property
+    def beats(self) -> int | None:
+        """When a neighbour is to be told next that we are still there; None: there is none."""
+        told = [self._told.get(neighbour, (-HEARTBEAT, {}))[0] for neighbour in self.neighbours.tell]
+        return min(told) + HEARTBEAT if told else None
+
     def due(self, now: int) -> int | None:
-        """From when on time alone may change what is sent, heard or let in; None: never.
+        """From when on time alone may change what is heard, let in, or sent besides ``beats``; None: never.
 
         Room on the carriers that are watched comes about at an event of the twin; on others it is looked for
         at each scan.
@@ -302,11 +316,7 @@ class Couplings:
             entering.add(self.station.reentry)
         if self._answers or not entering <= self._watched:
             return now
-        dues: list[int | None] = [
-            self._told[neighbour][0] + HEARTBEAT if neighbour in self._told else now
-            for neighbour in self.neighbours.tell
-        ]
-        dues += [heard + SILENCE for heard in self._heard.values() if now - heard < SILENCE]
+        dues: list[int | None] = [heard + SILENCE for heard in self._heard.values() if now - heard < SILENCE]
         dues += [
             sender.repeats for (_, neighbour), sender in self._senders.items() if self.hears(neighbour, now)
         ]

@@ -174,8 +174,8 @@ class Twin:
 
     @property
     def touched(self) -> bool:
-        """Whether somebody acted on it since it last looked around."""
-        return self._touched
+        """Whether somebody acted on it since it last looked around, or happenings are yet to be told."""
+        return self._touched or bool(self.surroundings.happenings)
 
     def moving(self) -> list[str]:
         """The inputs whose numbers change by themselves at present."""
