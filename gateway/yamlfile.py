@@ -134,7 +134,7 @@ def convert(
 
 
 def dump(node: Node) -> str:
-    """``node`` as YAML; the same for the same content, whatever its layout and comments were."""
+    """``node`` as YAML, in its own layout."""
     dumped: str = yaml.serialize(node, Dumper=yaml.SafeDumper, width=10_000, allow_unicode=True)
     return dumped
 

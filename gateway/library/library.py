@@ -10,10 +10,10 @@ import msgspec
 from gateway.errors import Problem
 from gateway.library.check import Checked, check_group
 from gateway.library.entries import FORMAT, GroupEntry
-from gateway.library.nodes import child, is_null, merge, only
+from gateway.library.nodes import canonical, child, is_null, merge, only
 from gateway.library.pattern import Pattern, read_pattern
 from gateway.twin.component import Port
-from gateway.yamlfile import MappingNode, Node, convert, dump, identifier
+from gateway.yamlfile import MappingNode, Node, convert, identifier
 
 Patterns = Callable[[str], tuple[str, str] | None]
 """The text and the file of the pattern of that name; None where there is none."""
@@ -143,7 +143,7 @@ class Library:
                 complain(own, f"pattern {entry.pattern} is not there", hint)
         checked = check_group(entry, pattern, complain)
         ports = {port.name: _port(port) for port in checked}
-        return Group(name, file, entry, ports, pattern, dump(node))
+        return Group(name, file, entry, ports, pattern, canonical(node))
 
     def _block(self, name: str) -> tuple[Pattern | None, list[Problem]]:
         if name not in self._blocks:

@@ -49,6 +49,15 @@ def only(node: Node, keys: Container[str], wanted: bool = True) -> MappingNode:
     return MappingNode(node.tag, pairs, node.start_mark, node.end_mark, node.flow_style)
 
 
+def canonical(node: Node) -> str:
+    """The same text for the same content, whatever its layout, quotes and comments were."""
+    if isinstance(node, MappingNode):
+        return "{" + ",".join(f"{canonical(key)}:{canonical(value)}" for key, value in node.value) + "}"
+    if isinstance(node, SequenceNode):
+        return "[" + ",".join(map(canonical, node.value)) + "]"
+    return repr(node.value)
+
+
 def build(value: Plain, mark: Mark, depth: int = 0) -> Node:
     """``value`` as nodes at ``mark``; from the third level on each on one line."""
     if isinstance(value, Mapping):
