@@ -12,7 +12,10 @@ demo: $(READY) ## Commission the starter line on this machine: no controller, no
 	@$(BIN)/twinline demo
 
 test: $(READY) ## Run every test; where this is root on Debian it first installs what they use
-	$(BIN)/pytest
+	@failed=0; \
+	$(BIN)/pytest tests/unit tests/sim -n auto --dist worksteal || failed=1; \
+	$(BIN)/pytest tests/integration tests/e2e || failed=1; \
+	exit $$failed
 
 check: $(READY) ## Lint, format, types, and the directions between the packages
 	$(BIN)/ruff check .
