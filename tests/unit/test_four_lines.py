@@ -1,4 +1,4 @@
-"""The four lines of Leng 2021 (section 5, figure 12): read, counted, and what is said of the case study holds."""
+"""The four lines of Leng 2021 (section 5, figure 12): read, counted, and what is said of the case study."""
 
 from __future__ import annotations
 
