@@ -107,10 +107,11 @@ class VirtualDevices:
         if image == before and not self._images:
             return changed
         self._image = image
+        differ = [before is None or before[area] != part for area, part in enumerate(image)]
         for tag, span in self._outputs:
             if span is not None and before is not None:
                 area, part = span
-                if image[area][part] == before[area][part]:
+                if not differ[area] or image[area][part] == before[area][part]:
                     continue
             try:
                 value = self._read(tag)

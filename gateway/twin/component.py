@@ -230,12 +230,14 @@ class Component:
             self.surroundings.seen(happening)
 
     def _stands(self, asked: set[str]) -> bool:
-        """Whether every quantity of this component and of what it is linked to rests."""
+        """Whether every quantity in the state of this component and of what it is linked to rests."""
         asked.add(self.name)
         now = self.now
-        return all(each.rests(now) for value in vars(self).values() for each in _quantities(value)) and all(
-            other._stands(asked) for other in self.links.values() if other.name not in asked
-        )
+        for key in self.STATE:
+            value = getattr(self, key)
+            if type(value) not in _PLAIN and not all(each.rests(now) for each in _quantities(value)):
+                return False
+        return all(other._stands(asked) for other in self.links.values() if other.name not in asked)
 
     def snapshot(self) -> dict[str, Any]:
         """The attributes named in ``STATE`` and the faults in force; plain data, copied."""
@@ -246,6 +248,9 @@ class Component:
         """Return to a ``snapshot``."""
         for key, value in taken.items():
             setattr(self, key, copy.deepcopy(value))
+
+
+_PLAIN = frozenset((bool, int, float, str, type(None)))
 
 
 def _quantities(value: object) -> Iterator[Path | Segment]:
