@@ -60,6 +60,7 @@ class Cell:
         self._now = now
         self._quiet = False  # the last step found nothing to do
         self.glides = True
+        self._ranks = {name: rank for rank, name in enumerate(inputs)}
         self._gliding: int | None = None  # until when only numbers that move, and echoes, can change
         told = {
             *station.handshake.takes.values(),
@@ -139,6 +140,10 @@ class Cell:
         """Whether nothing but echoes of inputs was seen, and the script waits for none of them."""
         return seen.calm and self._echoes >= seen.image.keys() and self._awaited.isdisjoint(seen.image)
 
+    def _rank(self, shown: tuple[str, Value]) -> int:
+        """In the order in which a whole scan notes changes."""
+        return self._ranks[shown[0]]
+
     def _as_before(self, seen: Inputs) -> bool:
         """Whether neighbours say no more than that they are still there."""
         return all(self.couplings.still_there(self._now, *each) for each in seen.coupled)
@@ -172,7 +177,7 @@ class Cell:
         self.twin.advance(self._now)
         writes: dict[str, Value] = {}
         if self.gate.state == "open":
-            for tag, value in self.twin.glide():
+            for tag, value in sorted(self.twin.glide(), key=self._rank):
                 if self.values[tag] != value:
                     self._change(tag, value)
                     writes[tag] = value

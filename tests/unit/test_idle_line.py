@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 
 import pytest
-from starter_harness import CONFIG, checkout, compiled, hold, procedure, scenarios
+from starter_harness import CONFIG, checkout, hold, procedure, scenarios
 
+from gateway.controller.compile import Program
 from gateway.field.tags import TagRef
 from gateway.net.messages import Action, Await, Clear, Feed, Force, Free, Inject, Isolate, Pause, Trace
 from gateway.station import Station
@@ -17,6 +17,7 @@ from gateway.twin.faults import check_fault
 from gateway.twin.wires import SENSOR_FAULTS
 from rig.backend import Script
 from rig.line import Line, load_line
+from rig.open import compile_all
 from rig.procedures.common import in_automatic
 from rig.procedures.flow import test_workpieces as check_flow
 from rig.session import Session
@@ -32,8 +33,7 @@ class Recorder(VirtualBackend):
     """Keeps every trace."""
 
     def __init__(self, line: Line, every_scan: bool) -> None:
-        programs = {name: compiled(text(each.program)) for name, each in line.stations.items()}
-        super().__init__(line, programs, every_scan)
+        super().__init__(line, programs(line.id), every_scan)
         self.traces: list[tuple[str, Trace]] = []
         for name in line.stations:
             self.hold(name)
@@ -44,14 +44,16 @@ class Recorder(VirtualBackend):
         return traces
 
 
-def text(program: Path | None) -> str:
-    assert program is not None
-    return program.read_text(encoding="utf-8")
-
-
 @cache
 def line(name: str) -> Line:
     return load_line(CONFIG / "lines" / f"{name}.yaml")
+
+
+@cache
+def programs(name: str) -> dict[str, Program]:
+    found, problems = compile_all(line(name))
+    assert not problems
+    return found
 
 
 def same(one: Recorder, other: Recorder) -> None:
@@ -126,13 +128,13 @@ def strikes(chance: random.Random, lined: Line, name: str, source: bool) -> Scri
     return Script(tuple(actions), tail=chance.choice([0, 35 * MS]))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_anything_that_may_happen(seed: int) -> None:
-    lined = line("starter")
+@pytest.mark.parametrize(("name", "seed"), [*(("starter", seed) for seed in SEEDS), ("glass", 11)])
+def test_anything_that_may_happen(name: str, seed: int) -> None:
+    lined = line(name)
     recorders = [Recorder(lined, every_scan) for every_scan in (True, False)]
     for recorder in recorders:
         chance = random.Random(seed)
-        for _ in range(3):
+        for _ in range(3 if name == "starter" else 1):
             first = next(iter(lined.stations))
             recorder.run({name: strikes(chance, lined, name, name == first) for name in lined.stations})
     assert sum(len(trace.samples) for _, trace in recorders[0].traces) > 50  # else this proves nothing
