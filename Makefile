@@ -14,7 +14,7 @@ demo: $(READY) ## Commission the starter line on this machine: no controller, no
 test: $(READY) ## Run every test; where this is root on Debian it first installs what they use
 	@failed=0; \
 	$(BIN)/pytest tests/unit tests/sim -n auto --dist worksteal || failed=1; \
-	$(BIN)/pytest tests/integration tests/e2e || failed=1; \
+	$(BIN)/pytest tests/integration tests/e2e -n auto --maxprocesses 2 --dist loadfile || failed=1; \
 	exit $$failed
 
 check: $(READY) ## Lint, format, types, and the directions between the packages

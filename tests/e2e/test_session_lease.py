@@ -122,7 +122,7 @@ def test_an_operator_that_is_killed(site: Site, watched: Memory) -> None:
     watched.wait(Memory.HELD)
     rig.process.kill()
     watched.wait(Memory.SAFE, within=5)
-    assert "lease of anna ran out" in gateway.shown
+    until("what became of the lease", lambda: "lease of anna ran out" in gateway.shown)
     with site.operator("berta") as berta:
         berta.hold("belt")  # free for the next
 
