@@ -7,13 +7,14 @@ from typing import Any
 from gateway.field.types import Scalar
 from gateway.twin.carrier import Carrier
 from gateway.twin.component import Fault, Link, Param, Port, slow
+from gateway.twin.components.hand import Hand
 from gateway.twin.components.pneumatics import AirSupply
 from gateway.twin.components.stroke import Stroke, at_rest
 from gateway.twin.motion import MILLISECOND
 from gateway.twin.workpiece import Workpiece
 
 
-class PickAndPlace(Carrier):
+class PickAndPlace(Hand):
     """Lowered over either carrier it takes what stands there when it grips, and puts it down when it opens.
 
     With one coil for a motion, that is on for one end; where the other coil is driven too, the slide goes by
@@ -103,32 +104,8 @@ class PickAndPlace(Carrier):
         stroke = self.slide if port in ("extended", "retracted") else self.stroke
         return stroke.rests(self.now, float(port in ("extended", "lowered")))
 
-    # --- as a carrier: nothing but the gripper puts anything in or takes it out -----------------------
-
-    def admits(self, workpiece: Workpiece, at: float = 0.0) -> bool:
-        return False
-
-    def take_off(self, workpiece: str) -> Workpiece:
-        taken, self.item = self.item, None
-        assert taken is not None, f"{self.name} has nothing"
-        assert taken.id == workpiece, f"{self.name} has {taken.id}, not {workpiece}"
-        return taken
-
-    def waiting(self) -> Workpiece | None:
-        return None
-
-    def contents(self) -> tuple[Workpiece, ...]:
-        return () if self.item is None else (self.item,)
-
-    def covering(self, at: float) -> Workpiece | None:
-        return self.item
-
     def held(self, at: float) -> Workpiece | None:
         return self.item
-
-    def replace(self, workpiece: Workpiece) -> None:
-        if self.item is not None and self.item.id == workpiece.id:
-            self.item = workpiece
 
     # --- the three motions -------------------------------------------------------------------------------
 

@@ -8,13 +8,14 @@ from gateway.field.types import Scalar
 from gateway.twin.carrier import Carrier
 from gateway.twin.component import Fault, Link, Param, Port
 from gateway.twin.components.electrics import Power
+from gateway.twin.components.hand import Hand
 from gateway.twin.motion import MILLISECOND, Path, still, trapezoid
 from gateway.twin.workpiece import Workpiece
 
 PLACES = range(1, 5)
 
 
-class Robot(Carrier):
+class Robot(Hand):
     """Program 0 goes home, ``n`` goes over place n, ``10 m + n`` takes from place m and puts onto place n.
 
     A program is a row of steps: turn the base by a trapezoid, lower, grip or open, raise. It waits over a
@@ -238,27 +239,3 @@ class Robot(Carrier):
 
     def _over(self, angle: float) -> bool:
         return self.base.at(self.now) == angle == self.base.segments[-1].value
-
-    # --- as a carrier: nothing but the gripper puts anything in or takes it out ----
-
-    def admits(self, workpiece: Workpiece, at: float = 0.0) -> bool:
-        return False
-
-    def take_off(self, workpiece: str) -> Workpiece:
-        taken, self.item = self.item, None
-        assert taken is not None, f"{self.name} has nothing"
-        assert taken.id == workpiece, f"{self.name} has {taken.id}, not {workpiece}"
-        return taken
-
-    def waiting(self) -> Workpiece | None:
-        return None
-
-    def contents(self) -> tuple[Workpiece, ...]:
-        return () if self.item is None else (self.item,)
-
-    def covering(self, at: float) -> Workpiece | None:
-        return self.item
-
-    def replace(self, workpiece: Workpiece) -> None:
-        if self.item is not None and self.item.id == workpiece.id:
-            self.item = workpiece
