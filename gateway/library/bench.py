@@ -10,7 +10,7 @@ from gateway.library.entries import Edge, ExpectTest, UseEntry
 from gateway.library.library import Group
 from gateway.library.nodes import Plain
 from gateway.twin.carrier import Carrier
-from gateway.twin.library import KINDS
+from gateway.twin.kinds import KINDS
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import Workpiece
 from gateway.units import duration

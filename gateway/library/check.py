@@ -16,7 +16,7 @@ from gateway.twin.chance import is_distribution, read_distribution
 from gateway.twin.component import Component, Port
 from gateway.twin.components.electrics import Machine, Power
 from gateway.twin.components.safety import Guard
-from gateway.twin.library import KINDS
+from gateway.twin.kinds import KINDS
 from gateway.twin.signal import chain_params
 from gateway.units import UNITS, duration, quantity
 from gateway.yamlfile import Text

@@ -13,7 +13,7 @@ from gateway.library.library import Group
 from gateway.library.pattern import camel
 from gateway.library.quantities import evaluate
 from gateway.twin.carrier import Carrier
-from gateway.twin.library import KINDS
+from gateway.twin.kinds import KINDS
 from gateway.units import duration
 from gateway.yamlfile import Id, Text
 

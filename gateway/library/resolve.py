@@ -12,7 +12,7 @@ from gateway.library.entries import UseEntry
 from gateway.library.library import Group
 from gateway.twin.chance import is_distribution, read_distribution
 from gateway.twin.component import Component
-from gateway.twin.library import KINDS
+from gateway.twin.kinds import KINDS
 from gateway.units import duration, quantity
 from gateway.yamlfile import Text
 

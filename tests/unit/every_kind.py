@@ -13,7 +13,8 @@ from gateway.field.tags import Tag
 from gateway.field.types import TYPES, Value
 from gateway.twin.carrier import Carrier
 from gateway.twin.component import Component, Param, Port
-from gateway.twin.library import KINDS, ComponentSpec
+from gateway.twin.kinds import KINDS
+from gateway.twin.library import ComponentSpec
 from gateway.twin.signal import chain_params
 from gateway.twin.twin import Twin
 from gateway.twin.wires import ACTUATOR_FAULTS, SENSOR_FAULTS, fits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gateway.twin.library import KINDS
+from gateway.twin.kinds import KINDS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "components.md"
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from gateway.field.types import Value
 from gateway.twin.envelope import DEEP, Box, Envelope, Slide, Swing, overlap_changes, swept
-from gateway.twin.library import KINDS, ComponentSpec
+from gateway.twin.kinds import KINDS
+from gateway.twin.library import ComponentSpec
 from gateway.twin.motion import SECOND, Path, Polynomial, still, trapezoid
 from gateway.twin.twin import Twin
 

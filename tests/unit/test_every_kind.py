@@ -9,7 +9,7 @@ from every_kind import MS, Hand, Plant, inside
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.twin.library import KINDS
+from gateway.twin.kinds import KINDS
 from gateway.twin.recording import Recorder, Trace, read_recording, replay
 from gateway.twin.signal import chain_params
 

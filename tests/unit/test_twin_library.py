@@ -12,7 +12,8 @@ from gateway.field.tags import Tag
 from gateway.field.types import TYPES, Scalar
 from gateway.station import load_station
 from gateway.twin.component import Component, Param, Port
-from gateway.twin.library import KINDS, ComponentEntry, ComponentSpec, compile_components
+from gateway.twin.kinds import KINDS
+from gateway.twin.library import ComponentEntry, ComponentSpec, compile_components
 from gateway.twin.twin import Twin
 from gateway.yamlfile import Text
 
