@@ -10,6 +10,8 @@ from gateway.cell.check import MAX_FEEDING
 from gateway.field.tags import Complain
 from gateway.scenario import Duration
 from gateway.station import Station
+from gateway.twin.faults import check_fault
+from gateway.yamlfile import Text
 from rig.coupling import Way, WayEnd, place_of, reached
 
 
@@ -24,7 +26,8 @@ class FlowLine(msgspec.Struct, frozen=True, rename="kebab"):
     """What is expected of the flow of workpieces through the whole line.
 
     They come in at the inlet ``source`` and out, good, at the outlets ``sink`` and ``sinks``; at most
-    ``rejects`` of them come out elsewhere.
+    ``rejects`` of them come out elsewhere. ``rework`` is ``station.component.fault``: a fault that makes the
+    first workpiece to come to that station go back, so that it passes part of the line twice.
     """
 
     source: Way
@@ -33,9 +36,18 @@ class FlowLine(msgspec.Struct, frozen=True, rename="kebab"):
     sinks: list[Way] = []
     workpieces: int = 10
     rejects: int = 0
+    rework: Text | None = None
     takt: Window | None = None
     coupling: Window | None = None
     line: int = 0
+
+    @property
+    def sent_back(self) -> tuple[str, str] | None:
+        """The station that sends a workpiece back, and the fault that makes it."""
+        if self.rework is None:
+            return None
+        station, _, fault = self.rework.text.partition(".")
+        return station, fault
 
     @property
     def ends(self) -> list[WayEnd]:
@@ -66,6 +78,8 @@ def check_flow(
         onward = next((into for out, into in ways if out == end), None)
         if onward is not None:
             complain(flow.line, f"flow: sink {end} leads to {onward}", "name where they leave the line")
+    if flow.rework is not None:
+        _check_rework(flow.rework, flow, stations, ways, complain)
     if source is not None and sinks:
         _check_ways(source, sinks, flow, ways, complain)
     return msgspec.structs.replace(flow, source=source or flow.source, sink=None, sinks=sinks)
@@ -79,6 +93,32 @@ def _placed(
         complain(flow.line, what, "use " + ", ".join(stations))
         return None
     return place_of(end, stations, side, f"flow: {key}", flow.line, complain)
+
+
+def _check_rework(
+    rework: Text,
+    flow: FlowLine,
+    stations: Mapping[str, Station],
+    ways: Sequence[tuple[WayEnd, WayEnd]],
+    complain: Complain,
+) -> None:
+    """Its station has such a fault, and what leaves there can come there again."""
+    name, fault = flow.sent_back or ("", "")
+    station = stations.get(name)
+    if station is None:
+        what = f"flow: rework: {rework.text!r} begins with no station of this line"
+        complain(rework.line, what, "write station.component.fault, as in sort.test.misjudges")
+        return
+    wrong = check_fault(fault, station.twin, station.tags)
+    if wrong:
+        what, _, hint = wrong.partition("; ")
+        complain(rework.line, f"flow: rework: {what}", hint)
+    onward: dict[str, set[str]] = {}
+    for out, into in ways:
+        onward.setdefault(out.station, set()).add(into.station)
+    if name not in reached(sorted(onward.get(name, set())), onward):
+        what = f"flow: rework: what leaves {name} never comes there again"
+        complain(rework.line, what, "couple an outlet of it back into the line")
 
 
 def _check_ways(

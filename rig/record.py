@@ -114,7 +114,10 @@ class StationFlow(msgspec.Struct, frozen=True):
 
 
 class Flow(msgspec.Struct, frozen=True):
-    """The flow phase in numbers; times in ns. Coupling latency is offer to accept, on the sender's clock."""
+    """The flow phase in numbers; times in ns. Coupling latency is offer to accept, on the sender's clock.
+
+    ``reworked`` came to the same station more than once.
+    """
 
     workpieces: int
     finished: int
@@ -124,6 +127,7 @@ class Flow(msgspec.Struct, frozen=True):
     takt: tuple[int, ...] = ()
     coupling: tuple[int, ...] = ()
     stations: tuple[StationFlow, ...] = ()
+    reworked: int = 0
 
 
 class Record(msgspec.Struct, frozen=True):

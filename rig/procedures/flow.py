@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from gateway.cell.couplings import outlet_of
-from gateway.net.messages import Action, Feed, Pause
+from gateway.net.messages import Action, AwaitHappenings, Clear, Feed, Inject, Pause
 from gateway.twin.workpiece import GONE, OUT, Happening, Kind
 from rig.backend import Script
 from rig.coupling import WayEnd
@@ -36,6 +36,8 @@ def test_workpieces(session: Session, step: StepContext) -> None:
     step.measure("rejected", counted.rejected, high=flow.rejects)
     step.measure("lost", counted.lost, high=0)
     step.measure("twice", counted.doubled, high=0)
+    if flow.rework is not None:
+        step.measure("sent back and come again", counted.reworked, low=1)
     if counted.finished + counted.rejected < flow.workpieces:
         _explain(session, step, readings)
     if counted.takt and flow.takt is not None:
@@ -65,6 +67,10 @@ def _run(session: Session, flow: FlowLine) -> dict[str, Reading]:
         actions: list[Action] = [Pause(flow.within)]
         if name == flow.source.station:
             actions.insert(0, Feed(handle.spec.inlets[flow.source.place], workpieces))
+        if flow.sent_back is not None and name == flow.sent_back[0]:
+            fault = flow.sent_back[1]
+            gone = AwaitHappenings(("left",), 1, flow.within)
+            actions = [*actions[:-1], Inject(fault), gone, Clear(fault), actions[-1]]
         booleans = tuple(tag.name for tag in handle.spec.tags.values() if tag.type.kind == "bool")
         scripts[name] = Script(tuple(actions), watch=booleans)
     return session.run(scripts, out=flow.workpieces)
@@ -82,12 +88,16 @@ def count(flow: FlowLine, readings: dict[str, Reading]) -> Flow:
     joined: list[str] = []
     ends: list[int] = []
     doubled: set[str] = set()
+    again: set[str] = set()
     for name, reading in readings.items():
         inside: set[str] = set()
+        been: set[str] = set()
         for each in sorted(reading.trace.happenings, key=lambda each: each.time):
             if each.kind == "entered":
                 doubled |= {each.workpiece} & inside
                 inside.add(each.workpiece)
+                again |= {each.workpiece} & been
+                been.add(each.workpiece)
             elif each.kind in ("left", "finished", *GONE):
                 inside.discard(each.workpiece)
             if each.kind == "finished" and WayEnd(name, outlet_of(each)) in flow.sinks:
@@ -112,6 +122,7 @@ def count(flow: FlowLine, readings: dict[str, Reading]) -> Flow:
             StationFlow(name, len(reading.count(("entered",))), _utilisation(reading))
             for name, reading in readings.items()
         ),
+        reworked=len(again),
     )
 
 

@@ -36,6 +36,7 @@ def test_a_workpiece_may_come_back_to_a_station() -> None:
         },
     )
     assert (counted.workpieces, counted.finished, counted.lost, counted.doubled) == (1, 1, 0, 0)
+    assert counted.reworked == 1
 
 
 def test_one_that_enters_where_it_is_exists_twice() -> None:
@@ -76,6 +77,7 @@ def test_one_that_becomes_part_of_another_is_not_lost() -> None:
     }
     counted = count(FLOW, told)
     assert (counted.workpieces, counted.finished, counted.lost, counted.doubled) == (2, 1, 0, 0)
+    assert counted.reworked == 0
 
 
 def test_takt_is_over_all_sinks() -> None:

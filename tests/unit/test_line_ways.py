@@ -91,7 +91,14 @@ def test_a_station_file_used_twice_has_an_id_and_addresses_of_its_own(folder: Fo
 def test_the_inlet_and_outlets_of_the_flow_are_named(folder: Folder) -> None:
     flow = folder.load().flow
     assert flow is not None
+    assert flow.sent_back is None
     assert (flow.source, flow.sinks) == (("feed", "main"), [("pack", "main")])
+
+
+def test_rework_names_a_station_and_a_fault(folder: Folder) -> None:
+    flow = folder.load(("within: 60 s", "within: 60 s, rework: test.belt.jam")).flow
+    assert flow is not None
+    assert flow.sent_back == ("test", "belt.jam")
 
 
 @pytest.mark.parametrize(
@@ -147,6 +154,21 @@ def test_the_inlet_and_outlets_of_the_flow_are_named(folder: Folder) -> None:
             "line.yaml:13: flow: sink: test has several outlets; write test",
         ),
         ("within: 60 s", "within: 60 s, rejects: 11", "line.yaml:13: flow: 11 rejects; give 0 to 10"),
+        (
+            "within: 60 s",
+            "within: 60 s, rework: mend.belt.jam",
+            "line.yaml:13: flow: rework: 'mend.belt.jam' begins with no station of this line; write station",
+        ),
+        (
+            "within: 60 s",
+            "within: 60 s, rework: test.belt.melts",
+            "line.yaml:13: flow: rework: 'belt.melts': a belt-conveyor has the faults ",
+        ),
+        (
+            "within: 60 s",
+            "within: 60 s, rework: pack.belt.jam",
+            "line.yaml:13: flow: rework: what leaves pack never comes there again; couple an outlet",
+        ),
     ],
 )
 def test_a_mistake_is_said_at_its_line(folder: Folder, old: str, new: str, said: str) -> None:
