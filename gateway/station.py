@@ -29,9 +29,11 @@ FORMAT = "station 1"
 # Of a scan, ns. A lease of 1 s is renewed four times in that, and its loss is seen at a scan, 100 ms later
 # at most: so a lease that is renewed holds even where two renewals are lost.
 SHORTEST, LONGEST = 1_000_000, 100_000_000
+UNCOMPOSED = "the controller names no program"
 MODULE_BYTES = 256  # of %I and of %Q, for all modules of a virtual controller
 SCHEMES: dict[str, Protocol] = {"modbus": "modbus", "opc.tcp": "opcua", "s7": "s7"}
 DEFAULT_PORTS: dict[Protocol, int] = {"modbus": 502, "opcua": 4840, "s7": 102}
+Mode = Literal["virtual", "hil", "ril", "shadow"]  # which of controller and plant is real: docs/modes.md
 
 
 def address(text: str) -> str:
@@ -60,15 +62,16 @@ class Device(msgspec.Struct, frozen=True, rename="kebab"):
 
     ``role`` says how an input reaches the program. ``controller``: memory or a variable that the program
     reads. ``coupler``: wires, from a remote I/O module to the controller's terminals. ``served``: the gateway
-    is the remote I/O module, a server that the controller polls. ``base`` is the number of its first register
-    or coil, ``order`` that of the bytes of its numbers (Modbus).
+    is the remote I/O module, a server that the controller polls. ``plant``: the remote I/O module of the real
+    plant, which the gateway polls in the controller's place (``gateway.terminals``). ``base`` is the number
+    of its first register or coil, ``order`` that of the bytes of its numbers (Modbus).
 
     For a virtual controller: ``program`` is the Structured Text program that it runs, beside the station
     file; the I/O of a coupler or served device begins at byte ``at`` of its %I and %Q.
     """
 
     address: Annotated[str, address]
-    role: Literal["controller", "coupler", "served"] = "controller"
+    role: Literal["controller", "coupler", "served", "plant"] = "controller"
     program: Text | None = None
     at: int = 0
     timeout: Duration = 500_000_000
@@ -131,6 +134,8 @@ class Station(msgspec.Struct, frozen=True):
     Of a station composed of groups, ``groups`` says what of the library each is, ``handshake`` how it agrees
     with its neighbours, and ``composed`` is its program in Structured Text. Where there is none,
     ``uncomposed`` says why.
+
+    ``plant`` is where the real plant can be reached, if it can; ``devices`` are all others.
     """
 
     id: str
@@ -154,7 +159,8 @@ class Station(msgspec.Struct, frozen=True):
     groups: dict[str, str] = {}
     handshake: Handshake = Handshake()
     composed: str = ""
-    uncomposed: str = "the controller names no program"
+    uncomposed: str = UNCOMPOSED
+    plant: Device | None = None
 
     @property
     def controller(self) -> Device:
@@ -164,6 +170,11 @@ class Station(msgspec.Struct, frozen=True):
     def having(self, role: str) -> list[Device]:
         """The devices in that role, in the file's order."""
         return [device for device in self.devices.values() if device.role == role]
+
+    @property
+    def reached(self) -> dict[str, Device]:
+        """All devices, the plant's too."""
+        return self.devices if self.plant is None else {**self.devices, self.plant.name: self.plant}
 
     @property
     def inlet(self) -> str | None:
@@ -208,17 +219,17 @@ class Station(msgspec.Struct, frozen=True):
         """The same station under the id that it has in its line, some devices at other ``addresses``."""
         devices = {
             name: msgspec.structs.replace(device, address=addresses.get(name, device.address))
-            for name, device in self.devices.items()
+            for name, device in self.reached.items()
         }
-        return msgspec.structs.replace(self, id=id, devices=devices)
+        return msgspec.structs.replace(self, id=id, devices=devices, plant=_take_plant(devices))
 
     def moved(self, ports: Mapping[str, int]) -> Station:
         """The same station with its devices at other ports, by device name."""
         devices = {
             name: device.at_port(ports[name]) if name in ports else device
-            for name, device in self.devices.items()
+            for name, device in self.reached.items()
         }
-        return msgspec.structs.replace(self, devices=devices)
+        return msgspec.structs.replace(self, devices=devices, plant=_take_plant(devices))
 
     def program_path(self) -> Path | None:
         """The controller's program, found beside the station file; None where it names none."""
@@ -250,16 +261,18 @@ def load_station(path: Path) -> Station:
         )
     controllers = [name for name, device in entry.devices.items() if device.role == "controller"]
     _check_devices(entry.devices, controllers, _line_of(text, "devices"), complain)
+    devices = dict(entry.devices)
+    plant = _take_plant(devices)
     if not SHORTEST <= entry.scan <= LONGEST:
         complain(
             _line_of(text, "scan"),
             f"scan: {format_duration(entry.scan)}",
             "give 1 ms to 100 ms, or a lost lease is seen too late",
         )
-    protocols = Checked({n: device.protocol for n, device in entry.devices.items()}, wrong_of(entry.devices))
+    protocols = Checked({n: device.protocol for n, device in devices.items()}, wrong_of(entry.devices))
     dialects = {
         name: Dialect(device.base, device.order or "ABCD", device.role == "served")
-        for name, device in entry.devices.items()
+        for name, device in devices.items()
     }
     tags = compile_tags(entry.tags.values(), protocols, complain, dialects, wrong_of(entry.tags))
     twin = compile_components(entry.twin, tags, complain)
@@ -285,13 +298,14 @@ def load_station(path: Path) -> Station:
     return Station(
         entry.id, entry.title or entry.id, str(path),
         hashlib.sha256(path.read_bytes() + used.encode()).hexdigest(),
-        entry.scan, entry.devices, tags, twin, entry.manual, entry.acknowledge, inlets, outlets,
+        entry.scan, devices, tags, twin, entry.manual, entry.acknowledge, inlets, outlets,
         entry.reentry or next(iter(inlets.values()), None), sequences, interlocks, shim,
         2 * entry.scan if entry.hold is None else entry.hold, tuple(entry.operations),
         expanded.groups if expanded is not None else {},
         expanded.handshake if expanded is not None else Handshake(),
         expanded.program if expanded is not None else "",
-        *((expanded.uncomposed,) if expanded is not None else ()),
+        expanded.uncomposed if expanded is not None else UNCOMPOSED,
+        plant,
     )  # fmt: skip
 
 
@@ -314,9 +328,16 @@ def expand_station(node: MappingNode, file: str, problems: list[Problem]) -> Exp
     except BadInput as bad:
         problems += bad.problems
         return None
-    name = device.name if len(frame.devices) > 1 else ""
+    beside = [each for each in frame.devices.values() if each is not device and each.role != "plant"]
+    name = device.name if beside else ""
     controller = Controller(device.protocol, device.base, name)
     return expand(node, library, controller, frame.scan, file, problems)
+
+
+def _take_plant(devices: dict[str, Device]) -> Device | None:
+    """The one that is the plant's, out of ``devices``: no tag lies on it."""
+    found = next((name for name, device in devices.items() if device.role == "plant"), None)
+    return None if found is None else devices.pop(found)
 
 
 def _places(
@@ -353,6 +374,9 @@ def _check_devices(
 ) -> None:
     if len(controllers) != 1:
         complain(line, "devices: a station has one controller", "give the others role: coupler or served")
+    plants = [name for name, device in devices.items() if device.role == "plant"]
+    if len(plants) > 1:
+        complain(devices[plants[1]].line, f"{plants[1]}: {plants[0]} is the plant already", "declare one")
     virtual = any(devices[name].program is not None for name in controllers)
     begins: dict[int, Device] = {}
     for device in devices.values():
@@ -370,6 +394,13 @@ def _check_devices(
             continue
         if device.program is not None:
             bad(f": a {device.role} device runs no program", "leave program out")
+        if device.role == "plant":
+            if device.protocol != "modbus" or device.base or device.at:
+                bad(
+                    ": a plant is reached by a Modbus module",
+                    "write {address: modbus://host:port/unit, role: plant}",
+                )
+            continue
         if device.role == "served" and device.protocol == "s7":
             bad(
                 f": the gateway cannot be an I/O device at {device.address}",

@@ -7,7 +7,8 @@ has outputs, in the order of the station file:
     actuators  BOOL: coil:0, coil:1, … numbers: hr:0, hr:2, …
 
 Numbers are in the tag's unit: REAL, or DINT where only whole numbers can be; two registers each, high word
-first. Tags that no component is wired to (commands, echoes, neighbours) are no terminals.
+first unless the device says another ``order``. Tags that no component is wired to (commands, echoes,
+neighbours) are no terminals.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from collections.abc import Iterator
 from gateway.field.tags import Dialect, Tag, TagEntry, compile_tags
 from gateway.station import Station
 
-DEVICE = "plant"
+DEVICE = "plant"  # where the station file names none
 REGISTERS = 2
 
 
 def terminals(station: Station) -> dict[str, Tag]:
     """As the plant's own module sees them: it is polled, so sensors are inputs of whoever controls it."""
-    return _compiled(_entries(station, mirrored=False), served=True)
+    return _compiled(station, _entries(station, mirrored=False), served=True)
 
 
 def mirrored(station: Station) -> dict[str, Tag]:
     """As a gateway sees them that stands where the controller stands: it reads sensors, so these are what the
     device puts out, and writes actuators, with false and 0 as their safe values."""
-    return _compiled(_entries(station, mirrored=True), served=False)
+    return _compiled(station, _entries(station, mirrored=True), served=False)
 
 
 def _entries(station: Station, mirrored: bool) -> Iterator[TagEntry]:
@@ -48,7 +49,7 @@ def _entries(station: Station, mirrored: bool) -> Iterator[TagEntry]:
             direction="input" if is_input else "output",
             type=kind,
             address=address,
-            device=DEVICE,
+            device=_device(station),
             range=None if boolean else tag.range,
             unit=tag.unit,
             safe=("false" if boolean else _nearest_to_zero(tag)) if is_input else None,
@@ -64,8 +65,14 @@ def _nearest_to_zero(tag: Tag) -> str:
     return f"{nearest:.0f}" if tag.is_whole else repr(float(nearest))
 
 
-def _compiled(entries: Iterator[TagEntry], served: bool) -> dict[str, Tag]:
+def _device(station: Station) -> str:
+    return DEVICE if station.plant is None else station.plant.name
+
+
+def _compiled(station: Station, entries: Iterator[TagEntry], served: bool) -> dict[str, Tag]:
     def complain(line: int, what: str, hint: str) -> None:
         raise AssertionError(f"line {line}: {what}; {hint}")
 
-    return compile_tags(list(entries), {DEVICE: "modbus"}, complain, {DEVICE: Dialect(served=served)})
+    device, order = _device(station), (station.plant and station.plant.order) or "ABCD"
+    dialect = Dialect(order=order, served=served)
+    return compile_tags(list(entries), {device: "modbus"}, complain, {device: dialect})

@@ -6,7 +6,6 @@ journal, then writes, replies and coupling messages. Nothing here knows a clock,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from gateway.cell.commands import Commands
@@ -14,13 +13,14 @@ from gateway.cell.couplings import Couplings, Neighbours, Stored, load
 from gateway.cell.formulas import Formulas
 from gateway.cell.gate import Gate
 from gateway.cell.lease import Lease
+from gateway.cell.machine import Machine, is_finite
 from gateway.cell.pulses import Pulses
 from gateway.cell.quality import Qualities
 from gateway.cell.scan import Asked, Change, Inputs, Outputs, Telling
 from gateway.cell.script import Script
 from gateway.field.types import Value
 from gateway.net.messages import State
-from gateway.station import Station
+from gateway.station import Mode, Station
 from gateway.twin.chance import seeded
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import GONE, Happening, Kind
@@ -30,7 +30,10 @@ EARLY = 1_000  # ns: by so much carriers, which allow for rounding, may be ahead
 
 
 class Cell:
-    """One station's decisions. ``stored`` is the journal as found; ``epoch`` names the journal itself."""
+    """One station's decisions. ``stored`` is the journal as found; ``epoch`` names the journal itself.
+
+    ``mode`` says which of controller and plant is real: a real plant is ``machine``, beside the twin.
+    """
 
     def __init__(
         self,
@@ -39,22 +42,30 @@ class Cell:
         now: int = 0,
         stored: Stored | None = None,
         epoch: str = "",
+        mode: Mode = "hil",
     ) -> None:
-        self.station = station
+        self.station, self.mode = station, mode
         stored = stored or {}
         inputs = {tag.name: tag for tag in station.inputs}
-        self.twin = Twin(station.twin, station.tags, now, seeded(0, station.id))
+        self.twin = self._model(now)
+        self.machine: Machine | None = None
+        if mode in ("ril", "shadow"):
+            self.machine = Machine(station, self._model(now) if mode == "ril" else None)
         self.values: dict[str, Value] = {tag.name: tag.safe for tag in inputs.values()}
+        self._rest = dict(self.values)
         self.formulas = Formulas(station.tags, self.values)
-        self.gate = Gate(inputs, self.formulas.written)
+        self._devices = station.reached if mode == "ril" else station.devices
+        actuators = self.machine.actuators if self.machine is not None else {}
+        self.gate = Gate({} if mode == "shadow" else {**inputs, **actuators}, self.formulas.written)
         self.pulses = Pulses(
             self.twin.levels,
             {tag.name: station.hold if tag.hold is None else tag.hold for tag in inputs.values()},
         )
         self.missed: dict[str, int] = {}
-        self.qualities = Qualities(station.tags.values())
+        sensors = self.machine.sensors if self.machine is not None else {}
+        self.qualities = Qualities({**station.tags, **sensors}.values())
         self.overruns = 0
-        self.lost: dict[str, str] = dict.fromkeys(station.devices, "")
+        self.lost: dict[str, str] = dict.fromkeys(self._devices, "")
         self._driven_safe = False  # to be told
         self._telling = Telling()
         self._now = now
@@ -72,10 +83,13 @@ class Cell:
         )
         self.lease = Lease(load(stored, "lease", "token", 0))
         self.commands = Commands(
-            station, self.twin, self.gate, self.couplings, self.lease, self.values, self.qualities,
+            station, mode, self.twin, self.gate, self.couplings, self.lease, self.values, self.qualities,
             self._telling, self._change,
         )  # fmt: skip
         self._restore(stored)
+
+    def _model(self, now: int) -> Twin:
+        return Twin(self.station.twin, self.station.tags, now, seeded(0, self.station.id))
 
     def _restore(self, stored: Stored) -> None:
         """After a kill: inputs go to their safe values; workpieces reappear at the re-entry point.
@@ -83,7 +97,9 @@ class Cell:
         That the gate was open stays journalled until the safe values are driven: a second kill before
         that changes nothing.
         """
-        if ("gate", "open") in stored:
+        if ("gate", "open") in stored and self.mode == "shadow":
+            self._telling.journal("gate", "open", None)  # it was driven in another mode
+        elif ("gate", "open") in stored:
             self.gate.make_safe()
             forces = sorted(key for table, key in stored if table == "force")
             self._telling.event(
@@ -115,6 +131,7 @@ class Cell:
         for asked in seen.asked:
             self.commands.take(asked, seen.utc)
         self.commands.admit(seen.persisted, seen.utc)
+        self._drive()
         self.couplings.move(now)
         wanted = self._wanted()
         if self.script is not None:
@@ -127,7 +144,7 @@ class Cell:
         self._tell_happenings()
         self.commands.end()
         out = self._telling.collect()
-        out.writes = self._reachable(self.gate.writes(wanted))
+        self._put_out(out, wanted)
         out.couple = self.couplings.tell(now, self.values if self.link else None)
         still = not happened and self.commands.stage == before
         self._quiet = still and seen.quiet and out.quiet
@@ -152,6 +169,7 @@ class Cell:
         moving = self.twin.moving()
         forced = {ref.tag for ref in self.gate.forces}
         held = self.lost or self._driven_safe or self.commands.waiting or self.gate.state == "safing"
+        held = held or self.machine is not None
         if not self.glides or held or self.formulas.any or not (self._awaited | forced).isdisjoint(moving):
             return None
         due = self._due(self.twin.kernel.next_time())
@@ -194,9 +212,10 @@ class Cell:
 
         In the past: the next one may. Each step that does something is followed by one that finds nothing to
         do, so that after it only time can change anything, at instants that are known. Steps before that may
-        be left out; the next one is told how many.
+        be left out; the next one is told how many. A machine must be asked to be known: then none is.
         """
-        if not self._quiet or self._telling.anything or self._driven_safe or self.commands.waiting:
+        held = self._telling.anything or self._driven_safe or self.commands.waiting
+        if not self._quiet or held or self.machine is not None:
             return self._now
         due, beats = self._due(self.twin.due()), self.couplings.beats
         return min((each for each in (due, beats) if each is not None), default=None)
@@ -231,7 +250,19 @@ class Cell:
     def _reachable(self, writes: dict[str, Value]) -> dict[str, Value]:
         if not self.lost:
             return writes
-        return {n: value for n, value in writes.items() if self.station.tags[n].device not in self.lost}
+        guarded = self.gate.inputs
+        return {n: value for n, value in writes.items() if guarded[n].device not in self.lost}
+
+    def _put_out(self, out: Outputs, wanted: Mapping[str, Value]) -> None:
+        """What passes the gate: to the controller's inputs, and to the machine's actuators."""
+        machine = self.machine
+        if machine is None:
+            out.writes = self._reachable(self.gate.writes(wanted))
+            return
+        if machine.device is not None and machine.stale(self._now):
+            self.gate.forget(machine.device.name)
+        for name, value in self._reachable(self.gate.writes({**wanted, **machine.driven})).items():
+            (out.actuate if name in machine.actuators else out.writes)[name] = value
 
     def took(self, writes: Mapping[str, Value]) -> None:
         """The device has taken ``writes``."""
@@ -276,7 +307,7 @@ class Cell:
         return "coupler" not in roles and (shielded or "controller" not in roles)
 
     def _see(self, seen: Inputs) -> None:
-        self._see_devices(seen.lost or ({} if seen.link else dict.fromkeys(self.station.devices, "")))
+        self._see_devices(seen.lost or ({} if seen.link else dict.fromkeys(self._devices, "")))
         self._judge(seen)
         if self._driven_safe:
             self._driven_safe = False
@@ -289,17 +320,28 @@ class Cell:
                 self.script.overrun(self._now, seen.late)
         if self.script is not None:
             self.script.refused.update(seen.refused)
+        if self.machine is not None:
+            self.machine.see(self.lost, seen.machine)
+        if self.mode == "shadow":
+            for tag, value in seen.machine.items():
+                self._change(tag, value)
         for tag, value in self.formulas.read(seen.image).items():
             self._change(tag, value)
-            if not isinstance(value, float) or math.isfinite(value):  # NaN is shown, but moves nothing
+            if self.mode != "ril" and is_finite(value):  # NaN is shown, but moves nothing
+                self.twin.drive(tag, value)
+
+    def _drive(self) -> None:
+        """In RIL the twin gets what the machine gets: what the controller puts out passes the gate first."""
+        if self.mode == "ril" and self.machine is not None:
+            for tag, value in self.machine.follow(self.values, self.gate.state == "open").items():
                 self.twin.drive(tag, value)
 
     def _see_devices(self, lost: Mapping[str, str]) -> None:
         """One that is lost ends the script; the others are written on, to their safe values if need be."""
-        for name, device in self.station.devices.items():
+        for name, device in self._devices.items():
             if (name in lost) == (name in self.lost):
                 continue
-            what = "the controller" if device.role == "controller" else f"device {name}"
+            what = f"the {device.role}" if device.role in ("controller", "plant") else f"device {name}"
             if name not in lost:
                 self._telling.event("link", f"{what} is connected")
                 continue
@@ -329,11 +371,18 @@ class Cell:
 
     def _wanted(self) -> dict[str, Value]:
         """Every input's value: safe, signals of neighbours, the twin, forces, what the shim is told."""
-        wanted = self.gate.safe
+        machine = self.machine
+        if self.mode == "shadow":
+            return {}
+        wanted = self._rest.copy()
         wanted.update(self.couplings.signals(self._now))
-        wanted.update(self.twin.sense())
-        self.pulses.saw(self.twin.edges())
-        wanted.update(self.pulses.held(self._now))
+        if machine is None:
+            wanted.update(self.twin.sense())
+            self.pulses.saw(self.twin.edges())
+            wanted.update(self.pulses.held(self._now))
+        else:
+            self.pulses.saw(edge for edge in self.twin.edges() if edge.tag in machine.composed)
+            wanted.update(machine.shown(self._now, self.twin.sense() | self.pulses.held(self._now)))
         wanted = self.gate.forced(wanted)
         if self.station.shim is not None:
             wanted.update(self.station.shim.signs(self._now, wanted))

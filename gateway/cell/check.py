@@ -23,7 +23,7 @@ from gateway.net.messages import (
     Run,
 )
 from gateway.scenario import carries, show
-from gateway.station import Station
+from gateway.station import Mode, Station
 from gateway.twin.faults import check_fault
 from gateway.twin.workpiece import Workpiece
 
@@ -32,8 +32,9 @@ MAX_ID = 128
 MAX_LENGTH = 100_000.0
 
 
-def refuses(run: Run, station: Station, here: Collection[str]) -> str:
-    """Why ``run`` cannot be done on ``station``, which holds the workpieces ``here``; empty if it can."""
+def refuses(run: Run, station: Station, mode: Mode, here: Collection[str]) -> str:
+    """Why ``run`` cannot be done on ``station`` in its ``mode``, which holds the workpieces ``here``; empty
+    if it can."""
     if len(run.actions) > MAX_ACTIONS:
         return f"{len(run.actions)} actions are too many; {MAX_ACTIONS} at most"
     for tag in run.watch:
@@ -41,6 +42,8 @@ def refuses(run: Run, station: Station, here: Collection[str]) -> str:
             return f"{tag} is no tag of {station.id}"
     known = set(here)
     for action in run.actions:
+        if isinstance(action, Inject) and mode == "ril":
+            return f"{station.id}: the plant is real, no fault can be injected into it"
         why = _refuses_action(action, station)
         if why:
             return why

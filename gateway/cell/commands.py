@@ -29,7 +29,7 @@ from gateway.net.messages import (
     Renew,
     Run,
 )
-from gateway.station import Station
+from gateway.station import Mode, Station
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import Workpiece
 
@@ -41,6 +41,7 @@ class Commands:
     def __init__(
         self,
         station: Station,
+        mode: Mode,
         twin: Twin,
         gate: Gate,
         couplings: Couplings,
@@ -50,7 +51,8 @@ class Commands:
         telling: Telling,
         change: Callable[[str, Value], None],
     ) -> None:
-        self.station, self.twin, self.gate, self.couplings = station, twin, gate, couplings
+        self.station, self.mode = station, mode
+        self.twin, self.gate, self.couplings = twin, gate, couplings
         self.lease = lease
         self.script: Script | None = None
         self.values, self.qualities = values, qualities
@@ -135,7 +137,9 @@ class Commands:
         if self.script is not None:
             return "a script is running; abort it first"
         coming = [workpiece for _, workpiece in self.couplings.feeding]
-        return refuses(run, self.station, {each.id for each in (*self.couplings.contents(), *coming)})
+        return refuses(
+            run, self.station, self.mode, {each.id for each in (*self.couplings.contents(), *coming)}
+        )
 
     def _wait(self, asked: Asked) -> None:
         """Go on with ``asked`` once what was journalled for it is on the disk."""
@@ -189,8 +193,8 @@ class Commands:
             self.gate.make_safe()
         elif self.gate.state == "closed":
             self._telling.journal("gate", "open", None)  # it never opened
-        for name, value in self.gate.safe.items():
-            self._change(name, value)
+        for tag in self.station.inputs:
+            self._change(tag.name, tag.safe)
 
     def _end_script(self, how: str) -> None:
         if self.script is not None:

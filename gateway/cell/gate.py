@@ -1,4 +1,4 @@
-"""The write gate: the only way to a controller's inputs, with the forces on them; pure.
+"""The write gate: the only way to a controller's inputs and to a real plant's actuators, with forces; pure.
 
 Closed (nobody holds a lease) it lets nothing through. Open, it lets the wanted values through. When the
 lease is lost it drives the safe values until the device has taken them, then closes.
@@ -29,7 +29,7 @@ class Gate:
 
     @property
     def safe(self) -> dict[str, Value]:
-        """Every input's safe value."""
+        """The safe value of all that it guards."""
         return self._safe.copy()
 
     def open(self) -> None:

@@ -31,7 +31,8 @@ class Inputs(NamedTuple):
     every device is connected, ``late`` is how late this scan is (ns; 0 within a scan), ``persisted`` the last
     journal ticket on the disk, ``refused`` what the devices refuse at present, by tag, ``lost`` the devices
     that are not connected and why (left out without ``link``: all of them), ``uncertain`` the tags whose
-    value a device itself doubts, ``idle`` how many scans before this one were left out: see ``Cell.due``."""
+    value a device itself doubts, ``idle`` how many scans before this one were left out: see ``Cell.due``.
+    ``machine`` is what changed of what the real machine's sensors show, by input (RIL and shadow)."""
 
     image: Mapping[str, Value] = {}
     link: bool = True
@@ -44,6 +45,7 @@ class Inputs(NamedTuple):
     lost: Mapping[str, str] = {}
     uncertain: Collection[str] = ()
     idle: int = 0
+    machine: Mapping[str, Value] = {}
 
     @property
     def calm(self) -> bool:
@@ -55,18 +57,33 @@ class Inputs(NamedTuple):
     @property
     def quiet(self) -> bool:
         """Whether nothing was read, nothing was late, and nobody asked for more than to keep the lease."""
-        return not (self.image or self.late) and all(isinstance(each.command, Renew) for each in self.asked)
+        read = self.image or self.machine
+        return not (read or self.late) and all(isinstance(each.command, Renew) for each in self.asked)
 
 
 class Outputs:
-    """What the agent is to do: journal first (then report ``ticket`` as persisted), then the rest."""
+    """What the agent is to do: journal first (then report ``ticket`` as persisted), then the rest.
 
-    __slots__ = ("changed", "couple", "events", "journal", "quality", "replies", "ticket", "writes")
+    ``writes`` are for the controller's inputs, ``actuate`` for the real plant's actuators, by output (RIL).
+    """
+
+    __slots__ = (
+        "actuate",
+        "changed",
+        "couple",
+        "events",
+        "journal",
+        "quality",
+        "replies",
+        "ticket",
+        "writes",
+    )
 
     def __init__(self) -> None:
         self.journal: list[Change] = []
         self.ticket = 0
         self.writes: dict[str, Value] = {}
+        self.actuate: dict[str, Value] = {}
         self.changed: dict[str, Value] = {}
         self.quality: dict[str, Quality] = {}
         self.replies: list[tuple[str, int, ReplyBody]] = []
@@ -82,7 +99,7 @@ class Outputs:
     @property
     def quiet(self) -> bool:
         """Whether it says nothing but that the gateway is still there."""
-        said = self.journal or self.writes or self.changed or self.quality or self.events
+        said = self.journal or self.writes or self.actuate or self.changed or self.quality or self.events
         answered = any(request for _, request, _ in self.replies)
         return not said and not answered and all(isinstance(each, Signals) for _, each in self.couple)
 

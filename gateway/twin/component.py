@@ -54,7 +54,7 @@ class Port(msgspec.Struct, frozen=True):
     """A signal to or from the controller. ``kind`` is bool, or real or int in ``unit``.
 
     ``low`` and ``high`` are the range of a number where the component knows it, ``safe`` what an input
-    takes when nobody drives it.
+    takes when nobody drives it. ``sees``: what the sensor shows depends on workpieces.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Port(msgspec.Struct, frozen=True):
     low: float | None = None
     high: float | None = None
     safe: Scalar = False
+    sees: bool = False
 
 
 class Link(msgspec.Struct, frozen=True):

@@ -1,0 +1,58 @@
+"""A virtual workpiece on a real machine: what a sensor shows of both at once; pure.
+
+Leng 2021, section 4.2: "composites a cyber-physical input to the upper-level controllers to virtualize a
+workpiece onto physical equipment". A sensor that sees workpieces shows the real machine, and the difference
+that the workpieces in the twin make; the twin is held against a second one that gets the same outputs and no
+workpieces:
+
+    BOOL     the twin's where it differs from the empty twin's, else the machine's
+    numbers  the machine's, and by how much the twin's is more than the empty twin's; within the tag's range
+
+So a switch that closes before a workpiece shows one that is real or virtual, one that opens before it
+likewise, and where the twin holds no workpiece each sensor shows the machine. All others show the machine
+alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.field.tags import Tag
+from gateway.field.types import Value
+from gateway.station import Station
+from gateway.twin.twin import Twin
+
+
+class Composing:
+    """Of ``station``; ``empty`` is a twin of it that no workpiece ever comes into."""
+
+    def __init__(self, station: Station, empty: Twin) -> None:
+        self.tags = frozenset(
+            spec.ports[port.name]
+            for spec in station.twin.values()
+            for port in spec.family.PORTS
+            if port.sees and port.name in spec.ports
+        )
+        self._station, self._empty = station, empty
+
+    def shown(
+        self, now: int, driven: Mapping[str, Value], machine: Mapping[str, Value], twin: Mapping[str, Value]
+    ) -> dict[str, Value]:
+        """At ``now``, where ``driven`` is what the actuators get: ``machine`` with the tags composed."""
+        self._empty.advance(now)
+        for tag, value in driven.items():
+            self._empty.drive(tag, value)
+        shown, empty = dict(machine), self._empty.sense()
+        for tag in self.tags & machine.keys():
+            shown[tag] = compose(self._station.tags[tag], machine[tag], twin[tag], empty[tag])
+        return shown
+
+
+def compose(tag: Tag, machine: Value, twin: Value, empty: Value) -> Value:
+    """What the sensor at ``tag`` shows of a machine and of the workpieces in a twin."""
+    if twin == empty:
+        return machine
+    if isinstance(twin, bool) or not isinstance(machine, int | float) or not isinstance(twin, int | float):
+        return twin
+    assert isinstance(empty, int | float), f"{tag.name} is a number in one twin alone"
+    return min(max(machine + (twin - empty), tag.range.low), tag.range.high)
