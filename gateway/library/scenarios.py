@@ -88,7 +88,7 @@ class Scenarios:
     def until_done(self, stop: int | None = None) -> list[Shown]:
         """From the workpiece at the inlet to the end of the cycle, or to before step ``stop`` (from 0)."""
         found = list(self.placed())
-        after = self.slack
+        after = self.from_placed()
         for index in range(len(self.composition.steps) if stop is None else stop):
             edges, after = self.step(index, after)
             found += edges
@@ -100,6 +100,10 @@ class Scenarios:
             yield from self.edges(unit, "placed", unit.duty("take") + self.slack)
         if len(self.takes) == 1:
             yield Shown(self.takes[0], False, self.slack + self.settle())
+
+    def from_placed(self) -> int:
+        """How long the first thing after ``placed`` may take; a closed only inlet has settled before."""
+        return self.slack + (0 if len(self.takes) == 1 else self.settle())
 
     def settle(self) -> int:
         """How long a workpiece has to be seen until it counts as in place."""
@@ -133,7 +137,7 @@ class Scenarios:
     def leaving(self) -> Iterator[Shown]:
         """What is seen of handing out: the groups' own edges, the workpiece gone, the station empty."""
         steps = self.composition.steps
-        within = self.slack
+        within = self.slack if steps else self.from_placed()
         if steps:
             units = [self.composition.units[name] for name in (*steps[-1].work, *steps[-1].home)]
             within += max(unit.duty("home" if steps[-1].home else "work") for unit in units)
