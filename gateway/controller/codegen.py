@@ -2,7 +2,8 @@
 
 A unit's variables are `__slots__`, named in upper case, so nothing the engineer writes can meet a name of
 Python or of this generator, which are in lower case: `s` the instance, `now` the scan's timestamp,
-`loops` the rounds that loops may still take in this scan, `x` `c` and `e1`... temporaries.
+`loops` the rounds that loops may still take in this scan, `x` `c` and `e1`... temporaries. With writers also
+`n` the number of the scan, and slots `w_...` that note who wrote (gateway.controller.writers).
 
 Loops draw their rounds from `loops`, one iterator for the whole scan, so an endless loop ends in the
 `else` of its `for` without costing a counter.
@@ -17,6 +18,7 @@ from gateway.controller import ir, walk
 from gateway.controller.datatypes import DataType, Value
 from gateway.controller.ir import Apply, Binary, Call, Choose, Const, Convert, Expr, Fit, Load, Now, Unary
 from gateway.controller.operations import NAMES
+from gateway.controller.writers import Notes
 
 # Python's ranks, loosest first.
 _TOP, _OR, _AND, _NOT, _COMPARE, _BITOR, _XOR, _BITAND, _SHIFT, _SUM, _TERM, _SIGN, _ATOM = range(13)
@@ -160,12 +162,16 @@ class Generated:
         self.lines.append(line)
 
 
-def generate(module: ir.Module, foreign: frozenset[str], methods: list[str]) -> Generated:
+def generate(
+    module: ir.Module, foreign: frozenset[str], methods: list[str], *, writers: bool = False
+) -> Generated:
     """Code for all units. `foreign` units (the standard ones) have no lines in the program; `methods` are
-    further lines of the program's class body."""
+    further lines of the program's class body. With `writers` the code notes which statement wrote last."""
     out = Generated()
     for unit in module.units.values():
-        writer = _Unit(unit, module, out, located=unit.key not in foreign)
+        located = unit.key not in foreign
+        notes = Notes(unit, module, foreign) if writers and located and unit.kind != "function" else None
+        writer = _Unit(unit, out, located, notes)
         if unit.kind == "function":
             writer.function()
         else:
@@ -176,8 +182,8 @@ def generate(module: ir.Module, foreign: frozenset[str], methods: list[str]) -> 
 
 
 class _Unit:
-    def __init__(self, unit: ir.Unit, module: ir.Module, out: Generated, located: bool) -> None:
-        self.unit, self.module, self.out, self.located = unit, module, out, located
+    def __init__(self, unit: ir.Unit, out: Generated, located: bool, notes: Notes | None) -> None:
+        self.unit, self.out, self.located, self.notes = unit, out, located, notes
         self.depth, self.loops = 0, 0
         self.tails: list[Callable[[], None]] = []  # what ends a round of each open loop, innermost last
         self.text = Expressions(self.place)
@@ -195,18 +201,27 @@ class _Unit:
         base = "Instance" if unit.kind == "program" else ""
         self.line(f"class b_{unit.key}{f'({base})' if base else ''}:")
         self.depth = 1
-        self.line(f"__slots__ = ({''.join(f'{slot.key!r}, ' for slot in unit.slots)})")
+        program, noted = unit.kind == "program", self.notes.slots if self.notes else []
+        counted = ["n"] if self.notes and program else []
+        names = [*(slot.key for slot in unit.slots), *noted, *counted]
+        self.line(f"__slots__ = ({''.join(f'{name!r}, ' for name in names)})")
         self.line("def __init__(s):")
         self.depth = 2
+        for name in noted:
+            self.line(f"s.{name} = None")
+        for name in counted:
+            self.line(f"s.{name} = 0")
         for slot in unit.slots:
             self.line(f"s.{slot.key} = " + (f"b_{slot.block}()" if slot.block else repr(slot.initial)))
             for name, value in slot.preset:
                 self.line(f"s.{slot.key}.{name} = {value!r}")
-        if not unit.slots:
+        if not names:
             self.line("pass")
         self.depth = 1
-        self.line("def run(s, now, loops):")
+        self.line(f"def run(s, now, loops{', n' if self.notes and not program else ''}):")
         self.depth = 2
+        if counted:
+            self.line("n = s.n = s.n + 1")
         for slot in unit.section("temp"):
             self.line(f"s.{slot.key} = {slot.initial!r}")
         self.body(unit.body)
@@ -244,15 +259,20 @@ class _Unit:
             case ir.Store(path=path, value=Fit(type=DataType(kind="real", bits=32), operand=value)):
                 self.line(f"real[0] = {self.text(value)}", line)
                 self.line(f"{self.place(path)} = real[0]", line)
+                self.note(statement)
             case ir.Store(path=path, value=value):
                 self.line(f"{self.place(path)} = {self.text(value)}", line)
-            case ir.Invoke(path=path):
-                self.line(f"{self.place(path)}.run(now, loops)", line)
+                self.note(statement)
+            case ir.Invoke(path=path, block=block):
+                arguments = self.notes.call(block) if self.notes else "now, loops"
+                self.line(f"{self.place(path)}.run({arguments})", line)
             case ir.CallOut():
-                arguments = ["loops", *map(self.text, statement.arguments)]
+                values = ["loops", *map(self.text, statement.arguments)]
                 targets = ["_" if path is None else self.place(path) for path in statement.targets]
-                call = f"f_{statement.function}({', '.join(arguments)})"
+                call = f"f_{statement.function}({', '.join(values)})"
                 self.line(f"{', '.join(targets)} = {call}", line)
+                for text in self.notes.called(statement) if self.notes else ():
+                    self.line(text, line)
             case ir.If():
                 for n, (condition, body) in enumerate(statement.arms):
                     self.line(f"{'elif' if n else 'if'} {self.text(condition)}:", line)
@@ -274,6 +294,11 @@ class _Unit:
                 self.line("continue", line)
             case ir.Return():
                 self.line("return" + (f" {self.results()}" if self.unit.kind == "function" else ""), line)
+
+    def note(self, store: ir.Store) -> None:
+        text = self.notes.stored(store) if self.notes else ""
+        if text:
+            self.line(text, store.line)
 
     def otherwise(self, body: ir.Body) -> None:
         if body:

@@ -19,12 +19,14 @@ from gateway.controller.operations import NAMES, cell
 from gateway.controller.parser import parse
 from gateway.controller.semantics import Analysis
 from gateway.controller.stdlib import blocks
+from gateway.controller.writers import Part, place
 from gateway.errors import BadInput
 from gateway.errors import Problem as ProgramError
 
 __all__ = [
     "Instance",
     "Location",
+    "Part",
     "Program",
     "ProgramError",
     "ProgramErrors",
@@ -59,6 +61,8 @@ class Program:
     """Of the source text in UTF-8."""
     variables: tuple[Variable, ...]
     warnings: tuple[ProgramError, ...] = ()
+    parts: tuple[Part, ...] = ()
+    """Which lines of it are another file's."""
     module: ir.Module = field(repr=False, compare=False, kw_only=True)
     """The intermediate form that runs."""
     python: str = field(repr=False, compare=False, kw_only=True)
@@ -69,9 +73,19 @@ class Program:
         """A fresh instance with initial values."""
         return self.instance()
 
+    def place(self, line: int) -> tuple[str, int]:
+        """The file, and the line in it, that `line` of this text came from."""
+        return place(line, self.parts, self.file)
 
-def compile_program(text: str, file: str = "<program>") -> Program:
-    """Compile one file that holds one PROGRAM and what it uses. Raises ProgramErrors with every problem."""
+
+def compile_program(
+    text: str, file: str = "<program>", *, writers: bool = False, parts: tuple[Part, ...] = ()
+) -> Program:
+    """Compile one file that holds one PROGRAM and what it uses. Raises ProgramErrors with every problem.
+
+    With `writers` its instances note which statement wrote an output last, which costs time. `parts` says
+    which lines of a composed text came from other files.
+    """
     source, problems = Source(text, file), list[ProgramError]()
     analysis = Analysis(parse(source, problems), source, problems, blocks(), trusted=False)
     module = analysis.module()
@@ -86,7 +100,7 @@ def compile_program(text: str, file: str = "<program>") -> Program:
         published=[slot for slot in located if slot.key in written],
     )
     further, more = rest.methods(module, inputs)
-    generated = generate(module, frozenset(blocks()), [*lines, *further])
+    generated = generate(module, frozenset(blocks()), [*lines, *further], writers=writers)
     python, code_file = "\n".join(generated.source) + "\n", f"<{unit.name} of {file}>"
     space = {**NAMES, **names, **more, "real": cell(), "Instance": Instance}
     exec(compile(python, code_file, "exec"), space)
@@ -99,6 +113,7 @@ def compile_program(text: str, file: str = "<program>") -> Program:
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         variables=tuple(_variable(slot, slot.key in written, module) for slot in unit.slots),
         warnings=tuple(sorted(set(analysis.warnings()))),
+        parts=parts,
         module=module,
         python=python,
         instance=instance,

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from gateway.controller.datatypes import DataType, Value
 from gateway.controller.operations import LOOP_LIMIT, LoopLimit, f32
+from gateway.controller.writers import Writer, latest
 
 
 class RuntimeFault(Exception):
@@ -91,6 +92,12 @@ class Instance:
             bounds = f"; it holds {kind.low} to {kind.high}" if kind.discrete else ""
             raise ValueError(f"{name} is {kind} and cannot hold {value!r}{bounds}")
         setattr(owner, key, value)
+
+    def writer(self, name: str, bit: int | None = None) -> Writer | None:
+        """Which statement wrote a located variable (or a bit of it) last; None: none yet, or the program is
+        compiled without writers. Raises KeyError."""
+        owner, key, _ = self._find(name)
+        return latest(owner, key, bit)
 
     def _find(self, name: str) -> tuple[Any, str, Member]:
         member = self.members.get(name.upper())
