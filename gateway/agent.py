@@ -1,4 +1,4 @@
-"""The gateway's process: drives one cell with a device, a bus and a journal. All sockets meet here.
+"""The gateway's process: drives one cell with its devices, a bus and a journal. All sockets meet here.
 
 ``python -m gateway.agent CONFIG.json ...`` runs until SIGTERM, SIGINT, or (``--end-with-stdin``) the end of
 its standard input; then it drives the safe state and closes its connection to the controller.
@@ -24,13 +24,12 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.agentfile import AgentConfig, load_config
-from gateway.announce import about
+from gateway.agentfile import AgentConfig, check, load_config
+from gateway.announce import about, identified
 from gateway.cell.cell import Asked, Cell, Inputs, Outputs
 from gateway.cell.quality import Quality
 from gateway.controller.compile import Program, compile_program
 from gateway.errors import BadInput
-from gateway.field.devices import Devices
 from gateway.field.types import Value
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery, Will
@@ -38,8 +37,6 @@ from gateway.net.identity import Identity, Trust, boot_id
 from gateway.net.messages import (
     Ask,
     Coupling,
-    DeviceFound,
-    Identified,
     Identify,
     Image,
     Refused,
@@ -49,10 +46,11 @@ from gateway.net.messages import (
     encode,
 )
 from gateway.parent import end_with_stdin
-from gateway.played import Played, rest
-from gateway.station import Device, Station, load_station
+from gateway.played import rest
+from gateway.station import Station, load_station
 from gateway.store.journal import Change as Kept
 from gateway.store.journal import Delete, Journal, JournalFailed, Put
+from gateway.wiring import Read, Wiring
 from gateway.yamlfile import read_text
 
 log = logging.getLogger("gateway")
@@ -86,11 +84,10 @@ class Agent:
             epoch = secrets.token_hex(8).encode()
             self.journal.put("meta", "epoch", epoch)
         stored = {(table, key): data for table in TABLES for key, data in self.journal.items(table)}
-        self.cell = Cell(station, config.neighbours, time.monotonic_ns(), stored, epoch.decode())
+        now = time.monotonic_ns()
+        self.cell = Cell(station, config.neighbours, now, stored, epoch.decode(), config.mode)
         self._bell = asyncio.Event()  # rings when a scan may find something to do
-        self.devices: Devices | Played = Devices(station.devices, station.tags)
-        if program is not None:
-            self.devices = Played(station, program, self._bell.set)
+        self.devices = Wiring(station, config.mode, program, self._bell.set)
         self.bus = Bus(
             self.node,
             list(config.brokers),
@@ -171,7 +168,7 @@ class Agent:
         """End the scan, and send what it still had to say: above all that the safe state is driven."""
         scanning.cancel()
         await asyncio.wait((scanning,))
-        await self._queue(self.cell.step(time.monotonic_ns(), self._seen({}, 0)))
+        await self._queue(self.cell.step(time.monotonic_ns(), self._seen(Read(), 0)))
         await self._outbox.put(None)
         await asyncio.wait((sending,))
 
@@ -187,25 +184,22 @@ class Agent:
                 await asyncio.sleep((due - now) / 1e9)
                 now = time.monotonic_ns()
             late = now - due
-            image = await self.devices.read()
+            read = await self.devices.read()
             now = time.monotonic_ns()
-            out = self.cell.step(now, self._seen(image, late if late > period else 0, idle))
+            out = self.cell.step(now, self._seen(read, late if late > period else 0, idle))
             self._changed.update(out.changed)
             self._quality.update(out.quality)
-            self._times.update(self.devices.times(image))
+            self._times.update(self.devices.times(read.outputs))
             await self._queue(out)
-            if out.writes:
-                await self._write(out.writes)
+            if out.writes or out.actuate:
+                await self._write(out)
             due += period * (1 + late // period)
             idle = await self._rest(due)
             due += period * idle
 
     async def _rest(self, due: int) -> int:
-        """Wait until a scan may find something to do; how many, from that at ``due`` on, are left out for it.
-
-        Real devices must be asked to be known: with them none is.
-        """
-        if isinstance(self.devices, Devices) or self._asked or self._coupled:
+        """Wait until a scan may find something to do; how many from ``due`` on are left out for it."""
+        if self.devices.asked or self._asked or self._coupled:
             return 0
         following = self.cell.due()
         if following is not None and following <= due:
@@ -213,7 +207,7 @@ class Agent:
         await rest(self._bell, following)
         return max(0, -((due - time.monotonic_ns()) // self.station.scan))
 
-    def _seen(self, image: dict[str, Value], late: int, idle: int = 0) -> Inputs:
+    def _seen(self, read: Read, late: int, idle: int = 0) -> Inputs:
         asked = tuple(each for each, _ in self._asked)
         self._asked.clear()
         coupled = tuple(self._coupled)
@@ -221,12 +215,13 @@ class Agent:
         refused = self._refused | self.devices.refused
         lost = self.devices.lost
         return Inputs(
-            image, not lost, late, time.time_ns(), self._persisted, asked, coupled, refused, lost,
-            self.devices.uncertain, idle,
+            read.outputs, not lost, late, time.time_ns(), self._persisted, asked, coupled, refused, lost,
+            self.devices.uncertain, idle, read.machine,
         )  # fmt: skip
 
-    async def _write(self, writes: dict[str, Value]) -> None:
-        taken, refused = await self.devices.write(writes)  # what is lost is written anew when it is back
+    async def _write(self, out: Outputs) -> None:
+        # What is lost is written anew when it is back.
+        taken, refused = await self.devices.write(out.writes, out.actuate)
         for name in taken:
             self._refused.pop(name, None)
         self._refused.update(refused)
@@ -312,50 +307,13 @@ class Agent:
         if delivery.verified is not True:
             self._reply(operator, ask.request, Refused("the command is not signed by a key known here"))
         elif isinstance(ask.command, Identify):
-            self._reply(operator, ask.request, self._identified())
+            who = identified(self.station, self.cell.mode, self.devices.links, self.boot, VERSION)
+            self._reply(operator, ask.request, who)
         elif len(self._asked) >= MAX_ASKED:
             self._reply(operator, ask.request, Refused("too many commands wait"))
         else:
             self._asked.append((Asked(operator, ask.request, ask.command), received))
             self._bell.set()
-
-    def _identified(self) -> Identified:
-        controller = self.station.controller
-        link = self.devices.links[controller.name]
-        found = link.identity
-        return Identified(
-            station=self.station.id,
-            gateway_version=VERSION,
-            boot=self.boot,
-            station_sha256=self.station.sha256,
-            protocol=controller.protocol,
-            address=controller.address,
-            link=link.state,
-            vendor=found.vendor if found else "",
-            product=found.product if found else "",
-            version=found.version if found else "",
-            program=found.program if found else "",
-            program_sha256=found.program_sha256 if found else "",
-            problem=link.problem,
-            details=found.details if found else {},
-            devices={name: self._found(device) for name, device in self.station.devices.items()},
-        )
-
-    def _found(self, device: Device) -> DeviceFound:
-        link = self.devices.links[device.name]
-        who = link.identity
-        return DeviceFound(
-            device.role,
-            device.protocol,
-            device.address,
-            link.ready,
-            link.problem,
-            who.vendor if who else "",
-            who.product if who else "",
-            who.version if who else "",
-            link.losses,
-            link.slowest_ns,
-        )
 
     def _on_coupling(self, delivery: Delivery) -> None:
         if delivery.verified is not True or len(self._coupled) >= MAX_ASKED:
@@ -369,6 +327,7 @@ def _agent(config: AgentConfig, loop: asyncio.AbstractEventLoop) -> Agent:
     """BadInput with what is wrong in its station file or program."""
     station = load_station(Path(config.station))
     station = station.placed(config.id or station.id, config.addresses).moved(config.ports)
+    check(config, station)
     program = None
     if config.program:
         program = compile_program(read_text(Path(config.program)), config.program)

@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.cell.couplings import Neighbours
 from gateway.errors import BadInput, Problem
+from gateway.station import Mode, Station
 
 PATHS = ("station", "key", "trust", "state", "program")
 
@@ -17,8 +18,9 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``trust`` are its private key and the public ones it knows; ``state`` is the folder of its journal.
 
     ``neighbours`` come of the line's couplings; ``ports`` and ``addresses`` stand in place of those of the
-    station file, by device. With a ``program`` (the path of a Structured Text file) there are no devices: the
-    gateway's process plays the controller itself.
+    station file, by device. ``mode`` says which of controller and plant is real (docs/modes.md); in virtual
+    and ril the gateway's process plays the controller itself, with ``program``, the path of a Structured Text
+    file.
     """
 
     line: str
@@ -32,6 +34,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str = ""
     addresses: dict[str, str] = {}
     program: str = ""
+    mode: Mode = "hil"
 
 
 def load_config(path: Path) -> AgentConfig:
@@ -51,3 +54,26 @@ def load_config(path: Path) -> AgentConfig:
     seen = {name: str(path.parent / value) for name in PATHS if (value := getattr(config, name))}
     Path(seen["state"]).mkdir(parents=True, exist_ok=True, mode=0o700)
     return msgspec.structs.replace(config, **seen)
+
+
+def check(config: AgentConfig, station: Station) -> None:
+    """BadInput where ``station`` and the rest of ``config`` do not go together with its mode."""
+    problems: list[Problem] = []
+    played = config.mode in ("virtual", "ril")
+    if played and not config.program:
+        what = f"{station.id}: mode {config.mode} plays a program, none is named"
+        problems.append(Problem(config.station, 0, 0, what, "give program in the gateway's configuration"))
+    if config.program and not played:
+        what = f"{station.id}: mode {config.mode} plays no program"
+        problems.append(Problem(config.station, 0, 0, what, "leave program out, or choose virtual or ril"))
+    if config.mode == "ril" and station.plant is None:
+        problems.append(no_plant(station, config.station, 0))
+    if problems:
+        raise BadInput(problems)
+
+
+def no_plant(station: Station, file: str, line: int) -> Problem:
+    """Of a station in ril, for whom ``file`` says so in ``line``."""
+    what = f"{station.id}: ril drives the real plant, and {station.file} declares none"
+    hint = "add plant: {address: modbus://host:port/unit, role: plant} to its devices"
+    return Problem(file, line, 0, what, hint)

@@ -1,20 +1,27 @@
 """A station's plant as a process of its own behind a Modbus remote I/O module: a machine for who has none.
 
+``python -m gateway.plant STATION.yaml --at modbus://host:port/unit`` says in JSON when it is ready; for
+people it is ``twinline plant serve``.
+
 It does not know who drives it: whoever wrote last does. When that one falls silent or hangs up, every
 actuator drops, as by the watchdog of a remote I/O module. ``gateway.terminals`` says what lies where.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import importlib.metadata
+import json
 import logging
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -22,15 +29,17 @@ from gateway.errors import BadInput, Problem
 from gateway.field.serving.modbus import ModbusSession, identification
 from gateway.field.serving.tables import Tables
 from gateway.field.serving.tcp import TcpServer
-from gateway.station import Station
+from gateway.station import Station, load_station
 from gateway.terminals import terminals
 from gateway.twin.faults import check_fault
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import Workpiece
+from gateway.units import duration
 
 log = logging.getLogger("plant")
 PERIOD = 0.002  # s; how late a sensor may show what has happened
 MAX_FED = 16  # workpieces that wait before a full inlet
+WATCHDOG = "500 ms"  # where nothing else is said
 PRODUCT = "plant"
 FUNCTION = 7  # where a frame has its function code
 WRITING = (5, 6, 15, 16, 22, 23)
@@ -163,8 +172,14 @@ class Master(ModbusSession):
         return super().answer(frame)
 
 
-async def serve(station: Station, options: PlantOptions, say: Callable[[str], None]) -> None:
-    """Serve until SIGTERM, SIGINT or the end of standard input. Raises OSError if the port is taken."""
+async def serve(
+    station: Station,
+    options: PlantOptions,
+    say: Callable[[str], None],
+    ready: Callable[[int], None] = lambda port: None,
+) -> None:
+    """Serve until SIGTERM, SIGINT or the end of standard input; ``ready`` is told the port. Raises OSError if
+    that is taken."""
     plant = Plant(station, options.watchdog, time.monotonic_ns())
     about = identification(PRODUCT, importlib.metadata.version("twinline"))
     session = partial(Master, plant, options.unit, about)
@@ -176,6 +191,7 @@ async def serve(station: Station, options: PlantOptions, say: Callable[[str], No
     for tag in plant.tags.values():
         say(f"  {tag.text:<9} {tag.type.name:<5} {tag.name}")
     say(f"plant of {station.id} at modbus://{options.host}:{port}/{options.unit}")
+    ready(port)
     reading = loop.create_task(_console(plant, say, ended))
     next_part = time.monotonic_ns() if options.feed else None
     try:
@@ -205,3 +221,32 @@ async def _console(plant: Plant, say: Callable[[str], None], ended: asyncio.Even
         if said:
             say(said)
     ended.set()
+
+
+def main() -> int:
+    """The command line for programs; exit status 0: ended, 2: bad input, 3: the address is not to be had."""
+    parser = argparse.ArgumentParser(prog="python -m gateway.plant", description=__doc__)
+    parser.add_argument("station", type=Path)
+    parser.add_argument("--at", required=True, metavar="ADDRESS")
+    parser.add_argument("--watchdog", default=WATCHDOG)
+    parser.add_argument("--feed", default="0 s")
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def ready(port: int) -> None:
+        print(json.dumps({"ready": True, "port": port, "pid": os.getpid()}), flush=True)
+
+    try:
+        options = PlantOptions.of(given.at, duration(given.watchdog), duration(given.feed))
+        asyncio.run(serve(load_station(given.station), options, log.info, ready))
+    except BadInput as bad:
+        print(bad, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"cannot serve at {given.at}: {error.strerror or error}", file=sys.stderr)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -56,7 +56,9 @@ def options(
 
 LineArgument = Annotated[Path, typer.Argument(help="The line file.", metavar="LINE.yaml")]
 FolderArgument = Annotated[Path, typer.Argument(help="A run's folder.", metavar="DIR")]
-ModeOption = Annotated[str | None, typer.Option(help="hil or virtual; else as the line file says.")]
+ModeOption = Annotated[
+    str | None, typer.Option(help="virtual, hil, ril or shadow, for all; else as the line file says.")
+]
 ProgramOption = Annotated[
     list[str] | None, typer.Option("--program", metavar="STATION=FILE", help="Swap a station's program.")
 ]

@@ -57,7 +57,7 @@ def station(request: pytest.FixtureRequest) -> StationHandle:
 @pytest.fixture
 def device(request: pytest.FixtureRequest) -> tuple[StationHandle, Device]:
     """Each device in turn that is not the controller, as (station, device)."""
-    return _each(request, lambda spec: spec.devices)
+    return _each(request, lambda spec: spec.reached)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def things(line: Line, about: str) -> list[tuple[str, str]]:
         spec = lined.station
         names = {
             "station": [""],
-            "device": [device.name for device in spec.devices.values() if device.role != "controller"],
+            "device": [device.name for device in lined.devices.values() if device.role != "controller"],
             "output": [tag.name for tag in spec.outputs if tag.name not in spec.echoes],
             "input": [tag.name for tag in spec.plant_inputs],
             "sequence": list(spec.sequences),

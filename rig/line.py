@@ -6,15 +6,17 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
+from gateway.agentfile import no_plant
 from gateway.cell.couplings import Neighbours
 from gateway.errors import BadInput, Problem
 from gateway.field.tags import Complain
 from gateway.net.link import broker_address
-from gateway.station import SCHEMES, Station, address, load_station
+from gateway.scenario import Duration
+from gateway.station import SCHEMES, Device, Mode, Station, address, load_station
 from gateway.twin.workpiece import Workpiece
 from gateway.yamlfile import Id, Text, nearest_file, parse, read_text
 from rig.bills import Bills, ItemLine, OperationLine, Product, check_bills
@@ -22,7 +24,6 @@ from rig.coupling import CouplingLine, Couplings, WayEnd, check_order, couple, f
 from rig.flow import FlowLine, check_flow
 
 FORMAT = "line 1"
-Mode = Literal["virtual", "hil"]
 
 
 def _broker(text: str) -> str:
@@ -33,8 +34,10 @@ def _broker(text: str) -> str:
 class StationLine(msgspec.Struct, frozen=True, rename="kebab"):
     """A station of the line; ``as``: under another id than its file's, to use the file more than once.
 
-    ``addresses`` replace those of its devices. ``serve``: start a virtual controller for it on this machine,
-    which serves the station's program at the controller's address; without it a controller is expected there.
+    ``addresses`` replace those of its devices. ``mode``: which of controller and plant is real
+    (docs/modes.md). ``serve``: what is real in that mode is started on this machine, as a process at its
+    address: a virtual controller, the plant; without it they are expected there. ``feed``: a workpiece comes
+    to a plant that is served this often, ns (0: never).
     """
 
     station: str
@@ -42,6 +45,7 @@ class StationLine(msgspec.Struct, frozen=True, rename="kebab"):
     addresses: dict[str, Text] = {}
     mode: Mode = "hil"
     serve: bool = False
+    feed: Duration = 0
     line: int = 0
 
 
@@ -70,11 +74,22 @@ class LineStation(msgspec.Struct, frozen=True):
     serve: bool
     neighbours: Neighbours
     program: Path | None
+    feed: int = 0
 
     @property
     def has_program(self) -> bool:
         """Whether there is something for a virtual controller to run."""
         return self.program is not None or bool(self.station.composed)
+
+    @property
+    def devices(self) -> dict[str, Device]:
+        """What its gateway connects to in its mode, but for a controller that is played."""
+        return self.station.reached if self.mode == "ril" else self.station.devices
+
+    @property
+    def played(self) -> bool:
+        """Whether its gateway plays its controller."""
+        return self.mode in ("virtual", "ril")
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -90,6 +105,11 @@ class Line(msgspec.Struct, frozen=True):
     flow: FlowLine | None
     ways: tuple[tuple[WayEnd, WayEnd], ...] = ()
     bills: Bills = Bills()
+
+    def in_mode(self, mode: Mode) -> Line:
+        """The same line with all of its stations in ``mode``."""
+        stations = {name: msgspec.structs.replace(each, mode=mode) for name, each in self.stations.items()}
+        return msgspec.structs.replace(self, stations=stations)
 
     def workpiece(self, number: int, run: str = "w") -> Workpiece:
         """The ``number``-th workpiece of a run."""
@@ -132,7 +152,9 @@ def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
     for name, (each, station) in stations.items():
         program = replaced[name].resolve() if name in replaced else station.program_path()
         _check_program(program, each, station, str(path), problems, name in replaced)
-        lined[name] = LineStation(station, each.mode, each.serve, neighbours[name], program)
+        if each.mode == "ril" and station.plant is None:
+            problems.append(no_plant(station, str(path), each.line))
+        lined[name] = LineStation(station, each.mode, each.serve, neighbours[name], program, each.feed)
     flow = entry.flow
     if flow is not None and not problems:
         flow = check_flow(flow, known, couplings.ways, complain)
@@ -194,8 +216,8 @@ def _load_stations(
 def _addresses(each: StationLine, station: Station, complain: Complain) -> dict[str, str]:
     given: dict[str, str] = {}
     for device, text in each.addresses.items():
-        if device not in station.devices:
-            hint = "use " + ", ".join(station.devices)
+        if device not in station.reached:
+            hint = "use " + ", ".join(station.reached)
             complain(text.line, f"addresses: {device!r} is no device of {station.id}", hint)
             continue
         try:
@@ -204,7 +226,7 @@ def _addresses(each: StationLine, station: Station, complain: Complain) -> dict[
             what, _, hint = str(error).partition("; ")
             complain(text.line, f"addresses: {device}: {what}", hint)
             continue
-        protocol = station.devices[device].protocol
+        protocol = station.reached[device].protocol
         if SCHEMES[text.text.partition(":")[0]] != protocol:
             what = f"addresses: {device} speaks {protocol}, and {text.text} another protocol"
             complain(text.line, what, "its tags have addresses of that protocol")
@@ -216,7 +238,7 @@ def _addresses(each: StationLine, station: Station, complain: Complain) -> dict[
 def _check_program(
     program: Path | None, each: StationLine, station: Station, file: str, problems: list[Problem], given: bool
 ) -> None:
-    needed = each.serve or each.mode == "virtual"
+    needed = each.serve or each.mode in ("virtual", "ril")
     if program is None:
         if needed and not station.composed:
             line = station.controller.line

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
+import os
 import socket
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -19,13 +24,72 @@ from gateway.station import Device, Station
 from gateway.units import format_duration
 from rig.backend import RigFault
 from rig.broker import Broker, BrokerFailed
-from rig.child import END, Child
 from rig.line import Line, LineStation
 from rig.open import Options, broker_of
 from rig.remote import BusBackend
 from rig.scratch import Scratch
 
 READY = 60.0
+END = 5.0
+
+
+class Child:
+    """A process of ours: it says ``{"ready": …}`` on its standard output, and ends with its input."""
+
+    def __init__(self, name: str, command: list[str], log: Path, inherited: tuple[int, ...] = ()) -> None:
+        self.name, self.log = name, log
+        with log.open("ab") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                pass_fds=inherited,
+                # Ctrl-C is for the rig: it ends its children in order.
+                start_new_session=os.name == "posix",
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+        self._line: bytes | None = None
+        self._said = threading.Event()
+        threading.Thread(target=self._listen, name=f"ready-{name}", daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as words:
+            self._line = words.readline()
+            self._said.set()
+            while words.read(4096):
+                pass
+
+    def wait_ready(self, deadline: float) -> None:
+        """RigFault, with the child's own words, if it is not ready by ``deadline`` (monotonic s)."""
+        self._said.wait(max(0.0, deadline - time.monotonic()))
+        with contextlib.suppress(ValueError):
+            if self._line and json.loads(self._line).get("ready"):
+                return
+        self.kill()
+        words = self.log.read_text(errors="replace").strip().splitlines()[-5:]
+        raise RigFault(f"{self.name} did not start: " + ("; ".join(words) or f"no word in {READY:g} s"))
+
+    def ask_to_end(self) -> None:
+        """Close its input."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+
+    def wait_end(self, deadline: float) -> None:
+        """Gone when this returns: by force after ``deadline``."""
+        try:
+            self.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.process.kill()
+        self.ask_to_end()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(END)
 
 
 class LocalLine:
@@ -71,11 +135,6 @@ class LocalLine:
             agents.append(self._start_agents("gateway host", [configs[name] for name in self._virtual]))
         for child in agents:
             child.wait_ready(deadline)
-
-    def seal(self) -> None:
-        """Close the logs: they are evidence from here on, while everything runs on."""
-        for child in self._children:
-            child.seal()
 
     def stop(self) -> None:
         """Gateways first (they drive the safe state), then controllers and plants, then the broker."""

@@ -7,19 +7,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
+from gateway.agentfile import no_plant
 from gateway.config import find_config
 from gateway.controller.compile import Program, ProgramErrors, compile_program
 from gateway.errors import BadInput, Problem
 from gateway.net.link import broker_address
+from gateway.station import Mode
 from gateway.yamlfile import identifier, read_text
 from rig.backend import Backend
 from rig.broker import choose
-from rig.line import Line, Mode, load_line
+from rig.line import Line, load_line
 
 Ports = Literal["file", "auto"]
-CHOICES = {"mode": ("hil", "virtual"), "ports": ("file", "auto")}
+CHOICES: dict[str, tuple[str, ...]] = {"mode": get_args(Mode), "ports": ("file", "auto")}
 
 
 class Options(NamedTuple):
@@ -77,18 +79,20 @@ class Options(NamedTuple):
             Path(given.runs), operator, tuple(given.procedures), keys,
         )  # fmt: skip
 
-    def mode_of(self, line: Line) -> Mode:
-        """The session's mode: as asked for, or as the line's stations say."""
-        if self.mode is not None:
-            return self.mode
-        return "virtual" if all(each.mode == "virtual" for each in line.stations.values()) else "hil"
+
+def mode_of(line: Line) -> Mode:
+    """The session's mode: that of all stations where they have one, else ``hil``."""
+    modes = {each.mode for each in line.stations.values()}
+    return modes.pop() if len(modes) == 1 else "hil"
 
 
 def prepare(options: Options) -> Line:
     """Read the line and compile its programs; BadInput with everything that is wrong in any file."""
     line = load_line(options.line, options.programs)
+    if options.mode is not None:
+        line = line.in_mode(options.mode)
     problems: list[Problem] = []
-    mode = options.mode_of(line)
+    mode = mode_of(line)
     if options.operator in line.stations:
         problems.append(
             Problem(
@@ -96,20 +100,15 @@ def prepare(options: Options) -> Line:
             )
         )
     for name, each in line.stations.items():
-        if not each.has_program and mode == "virtual":
-            station = each.station
-            problems.append(
-                Problem(
-                    station.file,
-                    station.controller.line,
-                    0,
-                    f"{name}: {station.uncomposed}, and virtual mode runs one",
-                    "add program: path.st",
-                )
-            )
+        station = each.station
+        if not each.has_program and each.played:
+            what = f"{name}: {station.uncomposed}, and {each.mode} mode runs one"
+            problems.append(Problem(station.file, station.controller.line, 0, what, "add program: path.st"))
+        if each.mode == "ril" and station.plant is None:
+            problems.append(no_plant(station, "--mode", 0))
     if options.keys is not None:
         problems += _check_attached(line, options, mode)
-    elif mode == "hil" and broker_of(line, options) == "":
+    elif mode != "virtual" and broker_of(line, options) == "":
         try:
             choose(options.broker)
         except BadInput as bad:
@@ -206,7 +205,7 @@ class Opened(NamedTuple):
 def open_backend(line: Line, options: Options, folder: Path) -> Iterator[Opened]:
     """The line's gateways for the time of a session; what was started here ends with it."""
     programs, _ = compile_all(line)
-    if options.mode_of(line) == "virtual":
+    if mode_of(line) == "virtual":
         from rig.twins import recorded
         from rig.virtual import VirtualBackend
 

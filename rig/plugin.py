@@ -12,11 +12,12 @@ import inspect
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, get_args
 
 import pytest
 
 from gateway.errors import BadInput
+from gateway.station import Mode
 from rig.backend import RigFault
 from rig.evidence import Evidence, EvidenceFailed
 from rig.interrupt import Interrupt
@@ -37,7 +38,7 @@ from rig.items import (
     unreadable,
 )
 from rig.line import Line
-from rig.open import Options, open_backend, prepare
+from rig.open import Options, mode_of, open_backend, prepare
 from rig.record import PHASES, Step, exit_status
 from rig.report.bundle import REPORT
 from rig.session import ATTEMPTS, Disturbed, Failed, Session, StepContext
@@ -67,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of a session."""
     group = parser.getgroup("twinline", "commissioning a line (twinline)")
     group.addoption("--line", metavar="FILE", help="the line file to commission")
-    group.addoption("--mode", choices=("hil", "virtual"), help="override the stations' modes")
+    group.addoption("--mode", choices=get_args(Mode), help="override the stations' modes")
     group.addoption(
         "--program", action="append", default=[], metavar="STATION=FILE", help="swap a station's program"
     )
@@ -196,7 +197,7 @@ class SessionPlugin:
             self._give_up(f"{failed}; name another folder with --runs", 2)
         if self.progress is not None:
             self.progress.begin(len(session.items), self.line.title)
-            self.progress.note(f"{self.line.file}, {self.options.mode_of(self.line)} mode")
+            self.progress.note(f"{self.line.file}, {mode_of(self.line)} mode")
         self.interrupt.listen()
         with open_backend(self.line, self.options, self.evidence.folder) as opened:
             self.session = Session(self.line, opened.backend, opened.programs)

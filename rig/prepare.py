@@ -17,10 +17,11 @@ from gateway.errors import BadInput, Problem
 from gateway.net.identity import Identity, Trust
 from gateway.net.link import broker_address
 from gateway.store.atomic import write_atomically
-from gateway.yamlfile import identifier
+from gateway.yamlfile import identifier, read_text
 from rig.line import Line, LineStation
 
 TRUST, KEY, CONFIG, STATION = "trust.yaml", "key.pem", "gateway.json", "station.yaml"
+PROGRAM = "program.st"  # of a controller that the gateway plays
 
 
 def prepare(line: Line, into: Path, brokers: tuple[str, ...], operator: str) -> Iterator[str]:
@@ -42,6 +43,9 @@ def prepare(line: Line, into: Path, brokers: tuple[str, ...], operator: str) -> 
         folder = into / name
         trust.save(folder / TRUST)
         shutil.copyfile(each.station.file, folder / STATION)
+        if each.played:
+            program = each.station.composed if each.program is None else read_text(each.program)
+            write_atomically(folder / PROGRAM, program.encode())
         config = msgspec.json.encode(_config(line, name, each, brokers))
         write_atomically(folder / CONFIG, msgspec.json.format(config, indent=2) + b"\n")
         yield f"{folder}: to the machine of {name}; there: python -m gateway.agent {folder.name}/{CONFIG}"
@@ -63,7 +67,9 @@ def _config(line: Line, name: str, each: LineStation, brokers: tuple[str, ...]) 
         state="state",
         neighbours=each.neighbours,
         id=name,
-        addresses={device.name: device.address for device in each.station.devices.values()},
+        addresses={device.name: device.address for device in each.station.reached.values()},
+        program=PROGRAM if each.played else "",
+        mode=each.mode,
     )
 
 

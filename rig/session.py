@@ -57,7 +57,7 @@ class ControllerGone(Failed):
 
     def __init__(self, station: Station, lost: Mapping[str, str]) -> None:
         self.station = station.id
-        others = {name: why for name, why in lost.items() if station.devices[name].role != "controller"}
+        others = {name: why for name, why in lost.items() if station.reached[name].role != "controller"}
         why = "; ".join(reason for name, reason in lost.items() if name not in others)
         what = "the controller closed the connection or fell silent" + (f" ({why})" if why else "")
         if others and len(others) == len(lost):

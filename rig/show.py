@@ -99,7 +99,7 @@ def _station(line: Line, name: str, lined: LineStation) -> StationShown:
         station.title,
         lined.mode,
         station.file,
-        tuple(DeviceShown(d.name, d.role, d.protocol, d.address) for d in station.devices.values()),
+        tuple(DeviceShown(d.name, d.role, d.protocol, d.address) for d in lined.devices.values()),
         dict(sorted(Counter(spec.kind for spec in station.twin.values()).items())),
         dict(station.groups),
         line.bills.does.get(name, ()),

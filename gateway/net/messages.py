@@ -199,7 +199,7 @@ class DeviceFound(msgspec.Struct, frozen=True):
 
 
 class Identified(Body, frozen=True):
-    """A station's gateway, its controller, and all its ``devices`` by name.
+    """A station's gateway, its controller, and all its ``devices`` by name, in the mode that it runs.
 
     ``link`` and ``problem`` are of the controller.
     """
@@ -219,6 +219,7 @@ class Identified(Body, frozen=True):
     problem: str = ""
     details: dict[str, str] = {}
     devices: dict[str, DeviceFound] = {}
+    mode: str = ""
 
     @property
     def ready(self) -> bool:

@@ -38,6 +38,12 @@ def test_gateway(session: Session, station: StationHandle, step: StepContext) ->
             f"gateway {station.id} has another version of {station.spec.file} "
             f"({found.station_sha256[:12]}, here {station.spec.sha256[:12]}); restart it with this one"
         )
+    if found.mode != station.lined.mode:
+        session.gone[station.id] = "its gateway runs in another mode"
+        raise RigFault(
+            f"gateway {station.id} runs in mode {found.mode}, here it is {station.lined.mode}; "
+            "prepare it again, or change the mode here"
+        )
 
 
 def test_controller(session: Session, station: StationHandle, step: StepContext) -> None:
@@ -130,7 +136,7 @@ def _remember(
     session.identities[station.id] = StationIdentity(
         station=station.id,
         title=spec.title,
-        mode=session.mode,
+        mode=station.lined.mode,
         gateway=f"gateway {station.id}" if found else "in this process",
         gateway_version=found.gateway_version if found else "",
         boot=found.boot if found else "",

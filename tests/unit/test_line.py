@@ -108,7 +108,12 @@ def test_a_program_is_replaced(folder: Folder) -> None:
             6,
             "station first stands twice in the line; give it once",
         ),
-        ("mode: virtual", "mode: real", 6, "stations[1].mode: 'real' is not known; did you mean 'virtual'"),
+        (
+            "mode: virtual",
+            "mode: virtuel",
+            6,
+            "stations[1].mode: 'virtuel' is not known; did you mean 'virtual'",
+        ),
         ("from: first", "from: frist", 8, "coupling: 'frist' is no station of this line; use first, second"),
         ("to: second", "to: first", 8, "coupling: first leads to itself; name its neighbour"),
         ("second.ready:", "second.redy:", 8, "coupling: second.redy is no output of second; a signal leads"),
