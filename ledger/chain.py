@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from ledger import merkle, pom
 from ledger.codec import Malformed, encode
+from ledger.mempool import Mempool
 from ledger.pom import Place
-from ledger.pool import Pool
 from ledger.ports import MILLISECOND
 from ledger.records import Accused, read
 from ledger.signing import Keys, verifies
@@ -24,7 +24,7 @@ class DecidedChain:
     def __init__(self, genesis: Genesis, keys: Keys, history: Callable[[int], Commit | None]) -> None:
         self.id = genesis.chain
         self.state = State(genesis)
-        self.pool = Pool()
+        self.waiting = Mempool()
         self._keys, self._history = keys, history
         self._places: list[Place] = []
         self._order = self.state.order()
@@ -49,13 +49,17 @@ class DecidedChain:
             self._places.append(next(self._order))
         return self._places[wanted]
 
+    def knows(self, node: str) -> bool:
+        """Whether ``node`` is enrolled, or still votes: it is told what it lacks."""
+        return node in self.state.parties or node in self.members
+
     def has_work(self) -> bool:
         """Whether a transaction waits that could be taken."""
-        return self.pool.has_ready(self.state.seqs)
+        return self.waiting.has_ready(self.state.seqs)
 
     def propose(self, place: Place, now: int) -> Block:
         """A new block with what waits; its time is later than that of the block before."""
-        body = self.pool.ready(self.state.seqs)
+        body = self.waiting.ready(self.state.seqs)
         return Block(self._header(place, max(now, self.state.time + 1), body), body)
 
     def _header(self, place: Place, time: int, body: Sequence[Tx]) -> Header:
@@ -93,7 +97,7 @@ class DecidedChain:
     def commit(self, commit: Commit) -> None:
         """Take a decided block."""
         self.state.apply(commit.block)
-        self.pool.forget(self.state.seqs)
+        self.waiting.forget(self.state.seqs)
         self._sound.difference_update(encode(tx) for tx in commit.block.body)
         self._order, self._places = self.state.order(), []
 
@@ -106,7 +110,7 @@ class DecidedChain:
     def submit(self, tx: Tx) -> str:
         """Let ``tx`` wait for a block; why not, or nothing."""
         why = self.unsound(tx)
-        if not why and not self.pool.add(tx, self.state.seqs.get(tx.node, 0)):
+        if not why and not self.waiting.add(tx, self.state.seqs.get(tx.node, 0)):
             return f"transaction {tx.seq} of {tx.node} is here or taken already, or there is no room"
         return why
 

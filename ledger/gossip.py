@@ -2,6 +2,8 @@
 
 Messages may be dropped anywhere; nothing is acknowledged. Each node tells its ``Status`` now and then, and
 four members drawn from the status itself answer it: were it all, a large chain would drown in answers.
+Whoever is enrolled is answered, voting or not, so that an onlooker keeps up; nobody else costs more than a
+look at a name.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from ledger.codec import digest, encode
 from ledger.consensus import Consensus
 from ledger.ports import Send
-from ledger.signing import sign
+from ledger.signing import sign, verifies
 from ledger.types import (
     NIL,
     PRECOMMIT,
@@ -24,6 +26,8 @@ from ledger.types import (
 ANSWERS = 4
 BLOCKS = 16  # decided blocks in one answer, and
 BYTES = 4 * 1024 * 1024  # about how many
+EACH = 2  # statuses of one sender that are looked at between two of ours,
+ONLOOKERS = 16  # and of all who do not vote
 
 
 class Gossip:
@@ -34,11 +38,13 @@ class Gossip:
         self.consensus = consensus
         self.count = count
         self._heard: dict[str, int] = {}
+        self._since: dict[str, int] = {}  # answered since our last status, by sender
 
     def status(self) -> Send:
         """What we have, for all."""
         node = self.consensus
         self.count += 1
+        self._since.clear()
         proposal = node.proposals.get(node.round)
         said = Status(
             node.chain.id, node.me, self.count, node.height, node.round,
@@ -53,12 +59,12 @@ class Gossip:
     def answer(self, status: Status) -> list[Send]:
         """What its sender lacks, if it is for us to answer."""
         node = self.consensus
-        if status.who == node.me or not node.roll.signed(status):
-            return []
-        if status.count <= self._heard.get(status.who, -1):
+        if status.who == node.me or not self._is_due(status) or not verifies(node.keys, status.who, status):
             return []
         self._heard[status.who] = status.count
-        node.locate(status.who, status.height)
+        self._since[status.who] = self._since.get(status.who, 0) + 1
+        if status.who in node.members:
+            node.locate(status.who, status.height)
         if not self._is_ours(status):
             return []
         if status.height < node.height:
@@ -68,6 +74,15 @@ class Gossip:
         else:
             found = []
         return [Send(message, status.who) for message in found]
+
+    def _is_due(self, status: Status) -> bool:
+        """Whether it is new, of this chain and of somebody enrolled, who has not told enough already."""
+        node, who = self.consensus, status.who
+        if status.chain != node.chain.id or not node.chain.knows(who):
+            return False
+        if status.count <= self._heard.get(who, -1) or self._since.get(who, 0) >= EACH:
+            return False
+        return who in node.members or sum(other not in node.members for other in self._since) < ONLOOKERS
 
     def _is_ours(self, status: Status) -> bool:
         members = self.consensus.members

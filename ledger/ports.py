@@ -92,6 +92,9 @@ class Chain(Protocol):
     def members(self) -> tuple[str, ...]:
         """Who votes at that height, in order of name."""
 
+    def knows(self, node: str) -> bool:
+        """Whether ``node`` is enrolled, voting or not: it is told what it lacks."""
+
     def proposer(self, round: int) -> Place:
         """Who proposes in ``round``, by which nonce."""
 

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from ledger import codec
 from ledger.codec import Malformed
-from ledger.types import Evidence, Hash, Id, Natural, Struct, Tx
+from ledger.types import MAX_RECORD, Evidence, Hash, Id, Natural, Struct, Tx
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Text = Annotated[str, Meta(max_length=256)]
@@ -41,6 +41,7 @@ class Requirement(Struct, frozen=True, tag="requirement"):
     node: Id
     minutes: Minutes  # planned
     due: Natural  # planned completion
+    time: Natural  # of the task
 
 
 class Procedure(Struct, frozen=True, tag="procedure"):
@@ -63,13 +64,15 @@ class Completion(Struct, frozen=True, tag="completion"):
 
 
 class Inspection(Struct, frozen=True, tag="inspection"):
-    """Quality inspection of a feature: its value by commitment, and whether it passed."""
+    """Quality inspection of a feature: what kind of feature it is, its value by commitment, and whether it
+    passed."""
 
     task: Name
     operation: Natural
     feature: Name
     value: Hash  # commitment
     passed: bool
+    data: Name  # hole, diameter, takt …
 
 
 class Demand(Struct, frozen=True, tag="demand"):
@@ -105,14 +108,35 @@ class SessionClosed(Struct, frozen=True, tag="session-closed"):
     manifest: Hash
 
 
+class LeaseGranted(Struct, frozen=True, tag="lease-granted"):
+    """A station is in one operator's hands alone; ``token`` is the lease's fencing token."""
+
+    station: Id
+    operator: Id
+    token: Natural
+    time: Natural
+
+
+class LeaseEnded(Struct, frozen=True, tag="lease-ended"):
+    """It was given back, ran out or was taken away: ``why``."""
+
+    station: Id
+    operator: Id
+    token: Natural
+    time: Natural
+    why: Text
+
+
 class Forced(Struct, frozen=True, tag="forced"):
-    """A tag was forced, or released (``released``): old and new value by commitment."""
+    """An operator forced a tag, or released it (``released``): old and new value by commitment."""
 
     station: Id
     tag: Name
     released: bool
     old: Hash
     new: Hash
+    operator: Id
+    time: Natural
 
 
 class Loaded(Struct, frozen=True, tag="loaded"):
@@ -124,11 +148,13 @@ class Loaded(Struct, frozen=True, tag="loaded"):
 
 
 class SignedOff(Struct, frozen=True, tag="signed-off"):
-    """A named person accepts a session's manifest."""
+    """A named person accepts a session's manifest, for the party that signs, as its ``role`` (vendor,
+    customer …)."""
 
     session: Name
     manifest: Hash
     person: Name
+    role: Name
 
 
 class Enrolled(Struct, frozen=True, tag="enrolled"):
@@ -160,7 +186,7 @@ class Accused(Struct, frozen=True, tag="accused"):
 
 Record = (
     Requirement | Procedure | Completion | Inspection | Demand | Offer | SessionOpened | SessionClosed
-    | Forced | Loaded | SignedOff | Enrolled | Revoked | Firmware | Accused
+    | LeaseGranted | LeaseEnded | Forced | Loaded | SignedOff | Enrolled | Revoked | Firmware | Accused
 )  # fmt: skip
 
 
@@ -170,8 +196,15 @@ def kind_of(record: Record) -> str:
 
 
 def transaction(chain: str, node: str, seq: int, record: Record) -> Tx:
-    """The transaction, not signed yet."""
-    return Tx(1, chain, node, seq, kind_of(record), codec.encode(record))
+    """The transaction, not signed yet. Raises ValueError if ``record`` is outside its own bounds: no node
+    would take it, and none that its signer sends later."""
+    tx = Tx(1, chain, node, seq, kind_of(record), codec.encode(record))
+    found = (
+        read(tx) if len(tx.body) <= MAX_RECORD else Malformed(f"{len(tx.body)} bytes, {MAX_RECORD} at most")
+    )
+    if isinstance(found, Malformed):
+        raise ValueError(f"a {tx.kind} record cannot be taken: {found.reason}")
+    return tx
 
 
 def read(tx: Tx) -> Record | Malformed:
@@ -182,7 +215,13 @@ def read(tx: Tx) -> Record | Malformed:
     return record
 
 
-def commitment(salt: bytes, data: bytes) -> bytes:
-    """SHA-256 over ``salt`` (32 random bytes: part data could be guessed) and ``data``."""
+def commit(salt: bytes, data: bytes) -> bytes:
+    """The commitment to ``data``, 32 bytes; ``salt``: 32 random bytes (part data could be guessed), kept with
+    the data off the chain."""
     assert len(salt) == codec.HASH_BYTES, "a salt has 32 bytes"
     return codec.digest(salt, data)
+
+
+def opens(committed: bytes, salt: bytes, data: bytes) -> bool:
+    """Whether ``salt`` and ``data``, which somebody shows, are what was committed to."""
+    return len(salt) == codec.HASH_BYTES and commit(salt, data) == committed

@@ -51,7 +51,7 @@ class Roll:
         self._keys = keys
         self._known: set[bytes] = set()
 
-    def signed(self, said: Vote | Ballot | Status) -> bool:
+    def signed(self, said: Vote | Ballot) -> bool:
         """Whether a member of this chain signed it."""
         if said.who not in self.members or said.chain != self.chain:
             return False
@@ -60,8 +60,7 @@ class Roll:
             return True
         if not verifies(self._keys, said.who, said):
             return False
-        if not isinstance(said, Status):
-            self._known.add(data)
+        self._known.add(data)
         return True
 
     def certified(self, qc: Qc, type: VoteType) -> bool:

@@ -7,16 +7,13 @@ has why.
 
 from __future__ import annotations
 
-import base64
 from collections import deque
 from collections.abc import Iterator
-from typing import Annotated, Literal
-
-from msgspec import Meta
 
 from ledger import pom
 from ledger.codec import Malformed, digest, encode
-from ledger.contracts.workload import EPOCH, Workload
+from ledger.contracts.workload import Workload
+from ledger.genesis import Genesis as Genesis
 from ledger.pom import Place
 from ledger.records import (
     Accused,
@@ -29,32 +26,12 @@ from ledger.records import (
     Revoked,
     read,
 )
-from ledger.types import Block, Member, Members, Natural, Struct, Tx
+from ledger.types import Block, Member, Members, Tx
 from ledger.votes import faults
 
 DEMOTED = 32  # blocks for which a member that was passed over comes last
 AHEAD = 2  # heights from a change of members to its taking effect
 MAX_VOID = 1_000
-
-
-class Genesis(Struct, frozen=True, tag="genesis"):
-    """How a chain begins; ``name`` is for people."""
-
-    v: Literal[1]
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,14}\Z")]
-    time: Natural
-    parties: Annotated[tuple[Party, ...], Meta(min_length=1, max_length=1024)]
-
-    @property
-    def id(self) -> bytes:
-        """What the first block names as the one before it; also draws its proposers."""
-        return digest(encode(self))
-
-    @property
-    def chain(self) -> str:
-        """The chain's id: the name and 80 bits of what it begins with, so that nothing signed for one chain
-        is good for another of the same name."""
-        return f"{self.name}-{base64.b32encode(self.id[:10]).decode().lower()}"
 
 
 class State:
@@ -135,7 +112,7 @@ class State:
             if why:
                 self.void.append((self.height, tx.node, tx.seq, why))
         self._voting.append(self._voters())
-        if self.height % EPOCH == 0:
+        if self.height % self.genesis.epoch == 0:
             self.workload.turn(self.time, self.members)
         void = [entry for entry in self.void if entry[0] == self.height]
         self.root = digest(self.root, self.head, encode((self.voting, self.next_voting, void)))

@@ -18,6 +18,7 @@ MAX_MEMBERS = 256
 MAX_ROUND = 2**31 - 1
 MAX_TXS = 2_000  # in one block
 MAX_BODY = 1024 * 1024  # bytes of one block's transactions
+MAX_RECORD = 64 * 1024  # bytes of one record
 
 Id = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,31}\Z")]
 Hash = Annotated[bytes, Meta(min_length=codec.HASH_BYTES, max_length=codec.HASH_BYTES)]
@@ -47,7 +48,7 @@ class Tx(Struct, frozen=True, tag="tx"):
     node: Id
     seq: Annotated[int, Meta(ge=1, le=2**63 - 1)]
     kind: Annotated[str, Meta(min_length=1, max_length=32)]
-    body: Annotated[bytes, Meta(max_length=64 * 1024)]
+    body: Annotated[bytes, Meta(max_length=MAX_RECORD)]
     sig: Sig = UNSIGNED
 
 

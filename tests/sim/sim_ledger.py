@@ -123,7 +123,8 @@ class World:
         self.names = [f"n{number}" for number in range(members)]
         self.liars = liars or {}
         parties = tuple(
-            Party(name, bytes(32), f"owner-{name}", dispatcher=name == "n0") for name in self.names
+            Party(name, codec.digest(name.encode()), f"owner-{name}", dispatcher=name == "n0")
+            for name in self.names
         )
         self.genesis = Genesis(1, "main", UTC, parties)
         self.skews = {name: self.random.randint(-1, 1) * self.faults.skew // 2 for name in self.names}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sim_ledger import SECOND, TIMING, UTC, SimKeys
 
-from ledger import pom
+from ledger import codec, pom
 from ledger.chain import DecidedChain
 from ledger.consensus import Consensus
 from ledger.gossip import Gossip
@@ -79,7 +79,9 @@ class Twins:
     def __init__(self, scenario: Scenario, mutant: type[Consensus] = Consensus) -> None:
         self.scenario = scenario
         names = [f"n{number}" for number in range(scenario.members)]
-        genesis = Genesis(1, "main", UTC, tuple(Party(name, bytes(32), name) for name in names))
+        genesis = Genesis(
+            1, "main", UTC, tuple(Party(name, codec.digest(name.encode()), name) for name in names)
+        )
         leaders = [phase.leader for phase in scenario.rounds]
         self.now = UTC + SECOND
         self.nodes: dict[str, Consensus] = {}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ledger.chain import DecidedChain
 from ledger.codec import digest
-from ledger.pool import WAITING, Pool
+from ledger.mempool import WAITING, Mempool
 from ledger.records import Accused, Enrolled, Loaded, Party, Record, Revoked, transaction
 from ledger.signing import sign
 from ledger.state import AHEAD, Genesis, State
@@ -29,7 +29,7 @@ from ledger.types import (
 
 UTC = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000
-PARTIES = tuple(Party(name, bytes(32), name, True, name == "a") for name in "abcd")
+PARTIES = tuple(Party(name, digest(name.encode()), name, True, name == "a") for name in "abcd")
 GENESIS = Genesis(1, "main", UTC, PARTIES)
 LOADED = Loaded("a", bytes(32), bytes(32))
 
@@ -173,7 +173,7 @@ def test_evidence_is_two_signed_statements_that_exclude_each_other(shown: Eviden
 
 def test_members_change_two_heights_later_and_by_the_dispatcher_alone() -> None:
     chain = fresh()
-    take(chain, tx("a", 1, Enrolled(Party("e", bytes(32), "e"))), tx("b", 1, Revoked("d", "mine")))
+    take(chain, tx("a", 1, Enrolled(Party("e", digest(b"e"), "e"))), tx("b", 1, Revoked("d", "mine")))
     assert [entry[1:] for entry in chain.state.void] == [("b", 1, "b may revoke nobody")]
     for height in range(2, 2 + AHEAD):
         assert ("e" in chain.members) == (height >= 1 + AHEAD), height
@@ -205,7 +205,7 @@ SUBMITTED = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 12)), max_
 def test_a_pool_gives_each_nodes_numbers_in_order_whatever_came_when(
     submitted: list[tuple[str, int]],
 ) -> None:
-    pool, taken = Pool(), dict[str, int]()
+    pool, taken = Mempool(), dict[str, int]()
     for who, seq in submitted:
         pool.add(tx(who, seq), 0)
     ready = pool.ready(taken)
@@ -218,7 +218,7 @@ def test_a_pool_gives_each_nodes_numbers_in_order_whatever_came_when(
 
 
 def test_a_pool_has_bounds() -> None:
-    pool = Pool()
+    pool = Mempool()
     assert not pool.add(tx("a", WAITING + 1), 0)
     assert pool.add(tx("a", WAITING), 0)
     assert not pool.add(tx("a", WAITING), 0)

@@ -16,11 +16,11 @@ PARTIES = {party.node: party for party in (CLOUD, MILL, GAUGE, SISTER)}
 
 
 def planned(task: str = "t1", operation: int = 10, node: str = "mill", minutes: int = 30) -> Requirement:
-    return Requirement(task, operation, "PTVA10212", node, minutes, 0)
+    return Requirement(task, operation, "PTVA10212", node, minutes, 0, 0)
 
 
 def inspected(task: str = "t1", operation: int = 10, passed: bool = True) -> Inspection:
-    return Inspection(task, operation, "feature-3", HASH, passed)
+    return Inspection(task, operation, "feature-3", HASH, passed, "hole")
 
 
 def done(work: Workload, task: str, now: int, minutes: int = 30, passed: bool = True) -> None:

@@ -10,7 +10,7 @@ from ledger.types import MAX_BODY, MAX_TXS, Tx
 WAITING = 256  # of one node
 
 
-class Pool:
+class Mempool:
     """What may go into the next blocks. Signatures are checked before a transaction comes here."""
 
     def __init__(self, limit: int = WAITING) -> None:
