@@ -15,6 +15,7 @@ from gateway.field.compound import ArrayType, laid_out, read_type, type_text
 from gateway.field.conversion import Conversion, Range, read_range
 from gateway.field.derive import check_formulas
 from gateway.field.formula import Formula, read_formula
+from gateway.field.observed import Real, read_real
 from gateway.field.placement import check_overlaps, check_width
 from gateway.field.refs import Ref, TagRef, read_ref
 from gateway.field.scaling import Bad, engineering_range, read_conversion, told
@@ -51,6 +52,7 @@ class TagEntry(msgspec.Struct, frozen=True, rename="kebab"):
     formula: Annotated[Formula, read_formula] | None = None
     inverse: Annotated[Formula, read_formula] | None = None
     verify: bool | None = None
+    real: str | None = None
     line: int = 0
     name: str = ""
 
@@ -66,7 +68,8 @@ class Tag(msgspec.Struct, frozen=True):
     With ``formula`` the value follows from the raw number and other tags, and by ``inverse`` the raw number
     from the value: the cell does that (gateway.cell.formulas), and for ``to_device`` and ``from_device``
     the raw number is the value. ``step`` is the largest change of the value over one raw unit.
-    ``verify`` (inputs): what was written is read again, and must be there.
+    ``verify`` (inputs): what was written is read again, and must be there. ``real`` (inputs) is where it is
+    read in shadow mode, if not at its address.
     """
 
     name: str
@@ -88,6 +91,7 @@ class Tag(msgspec.Struct, frozen=True):
     inverse: Formula | None = None
     step: float = 0.0
     verify: bool = False
+    real: Real | None = None
 
     def to_device(self, value: Value) -> Value:
         """Engineering value to what the device holds, held within the data type."""
@@ -182,16 +186,18 @@ def compile_tags(
     complain: Complain,
     dialects: Mapping[str, Dialect] | None = None,
     unread: Collection[str] = (),
+    controller: str = "",
 ) -> dict[str, Tag]:
     """Check ``entries``; ``protocols`` and ``dialects`` are of their devices (no dialect: the usual one);
-    ``complain(line, what, hint)`` per problem. ``unread`` are tags that could not even be read.
+    ``complain(line, what, hint)`` per problem. ``unread`` are tags that could not even be read,
+    ``controller`` is the device that ``real`` means ("": the tag's own).
 
     Of a tag that is none, or has no unit, nothing more is said where it is used: see ``gateway.checked``.
     """
     found: dict[str, Tag] = {}
     wrong = set(unread)
     for entry in entries:
-        tag = _compile(entry, protocols, dialects or {}, complain)
+        tag = _compile(entry, protocols, dialects or {}, complain, controller)
         if tag is None or tag.unit not in UNITS:
             wrong.add(entry.name)
         if tag is not None:
@@ -208,6 +214,7 @@ def _compile(
     protocols: Mapping[str, Protocol],
     dialects: Mapping[str, Dialect],
     complain: Complain,
+    controller: str,
 ) -> Tag | None:
     def bad(what: str, hint: str = "") -> None:
         complain(entry.line, f"{entry.name}: {what}", hint)
@@ -242,10 +249,12 @@ def _compile(
         _check_served(entry, kind, address, bad)
     elif entry.direction == "input":
         _check_written(entry, address, bad)
+    read_at = controller or device
     tag = Tag(
         entry.name, device, entry.direction, kind, address, entry.address, within, conversion, entry.unit,
         _rest(kind), entry.observer, entry.jog, entry.title, entry.line, entry.hold,
         entry.formula, entry.inverse, verify=bool(entry.verify),
+        real=read_real(entry, read_at, protocols.get(read_at), dialects.get(read_at, Dialect()), bad),
     )  # fmt: skip
     return msgspec.structs.replace(tag, safe=_safe(entry, tag, bad))
 

@@ -3,8 +3,9 @@
 Leng 2021, section 4.2.1: the middleware tracks the discrepancies between the physical system and its model.
 Both get the same outputs; what their sensors show is compared with a tolerance in value and in time:
 
-- a switch that differs for longer than the time tolerance is a discrepancy from the instant it began to;
-- so is one that moved and came back on one side alone, however short that was;
+- each edge of a switch on one side is to be followed by the same edge on the other within the time tolerance:
+  one that is not is a discrepancy from its own instant, until the other side follows or it comes back;
+- so a pulse on one side alone is one, however short; it is told when the tolerance is over;
 - so is a number that is not near any that the other side showed within the time tolerance.
 """
 
@@ -12,13 +13,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 import msgspec
 
-from gateway.field.tags import Tag
 from gateway.field.types import Value
-from gateway.twin.library import ComponentSpec
+
+if TYPE_CHECKING:
+    from gateway.field.tags import Tag
+    from gateway.twin.library import ComponentSpec
 
 TIME = 100_000_000  # ns, where nothing else is said: a valve is that late
 SHARE = 0.05  # of the range, where nothing else is said
@@ -43,36 +46,99 @@ class Discrepancy(msgspec.Struct, frozen=True):
     suspect: str
 
 
-class _Signal:
-    """One signal on both sides."""
+class _Switch:
+    """A BOOL on both sides: each edge of one is to be followed by the same edge of the other within ``wait``.
 
-    __slots__ = ("found", "lately", "mover", "since", "twin")
+    A pulse on one side alone is told where it is no shorter than ``shortest``.
+    """
 
-    def __init__(self) -> None:
-        self.twin: Value | None = None
-        self.lately: deque[tuple[int, float, float]] = deque()  # (time, twin, machine) of a number
-        self.since: int | None = None  # since when they differ
-        self.mover = ""  # which side moved away
+    __slots__ = ("_edges", "_shown", "found", "shortest", "wait")
+
+    def __init__(self, wait: int, shortest: int) -> None:
+        self.wait, self.shortest = wait, shortest
         self.found: Discrepancy | None = None
+        self._shown: dict[str, bool] = {"twin": False, "machine": False}
+        # Edges of the one side that the other has not followed yet: when, whose, and what it became.
+        self._edges: deque[tuple[int, str, bool]] = deque()
 
-    def near(self, now: int, twin: float, machine: float, tolerance: Tolerance) -> bool:
-        """Whether each is near what the other showed lately: one may be a little late."""
-        self.lately.append((now, twin, machine))
-        while self.lately[0][0] < now - tolerance.time:
-            self.lately.popleft()
-        return any(
-            abs(a - machine) <= tolerance.value or abs(twin - b) <= tolerance.value for _, a, b in self.lately
-        )
+    @property
+    def differs(self) -> bool:
+        """Whether the sides are not as one at present."""
+        return bool(self._edges)
+
+    def compare(self, tag: str, now: int, twin: Value, machine: Value) -> Iterable[Discrepancy]:
+        for side, value in (("twin", bool(twin)), ("machine", bool(machine))):
+            if value != self._shown[side]:
+                self._shown[side] = value
+                if self._edges and self._edges[0][1] != side:
+                    self._edges.popleft()
+                    yield from self._end(now)
+                else:
+                    self._edges.append((now, side, value))
+        while self._edges and now - self._edges[0][0] >= self.wait:
+            if len(self._edges) == 1:
+                if self.found is None:
+                    self.found = _parted(tag, *self._edges[0])
+                    yield self.found
+                return
+            # It came back by itself: what the other side does from now on answers later edges.
+            went, (back, _, _) = self._edges.popleft(), self._edges.popleft()
+            if self.found is None and back - went[0] >= self.shortest:
+                self.found = _parted(tag, *went)
+            yield from self._end(back)
+
+    def _end(self, at: int) -> Iterable[Discrepancy]:
+        if self.found is not None:
+            ended, self.found = msgspec.structs.replace(self.found, end=at), None
+            yield ended
+
+
+def _parted(tag: str, at: int, side: str, value: bool) -> Discrepancy:
+    """``side`` became ``value`` at ``at``, alone."""
+    twin = value if side == "twin" else not value
+    return Discrepancy(tag, at, None, twin, not twin, "")
+
+
+class _Number:
+    """A number on both sides: each is to be near what the other showed lately, one may be a little late."""
+
+    __slots__ = ("_lately", "differs", "found", "tolerance")
+
+    def __init__(self, tolerance: Tolerance) -> None:
+        self.tolerance = tolerance
+        self.found: Discrepancy | None = None
+        self.differs = False
+        self._lately: deque[tuple[int, float, float]] = deque()  # (time, twin, machine)
+
+    def compare(self, tag: str, now: int, twin: Value, machine: Value) -> Iterable[Discrepancy]:
+        self.differs = not self._near(now, twin, machine)
+        if self.differs and self.found is None:
+            self.found = Discrepancy(tag, now, None, twin, machine, "")
+            yield self.found
+        elif not self.differs and self.found is not None:
+            ended, self.found = msgspec.structs.replace(self.found, end=now), None
+            yield ended
+
+    def _near(self, now: int, twin: Value, machine: Value) -> bool:
+        if not (_is_number(twin) and _is_number(machine)):
+            return twin == machine
+        self._lately.append((now, twin, machine))
+        while self._lately[0][0] < now - self.tolerance.time:
+            self._lately.popleft()
+        within = self.tolerance.value
+        return any(abs(a - machine) <= within or abs(twin - b) <= within for _, a, b in self._lately)
 
 
 class Comparison:
-    """Compares the sensors of one station. ``tolerances`` are by tag; others have the usual ones."""
+    """Compares the sensors of one station. ``tolerances`` are by tag; others have the usual ones. A pulse on
+    one side alone counts from ``shortest`` ns on: one that is shorter may have come between two looks."""
 
     def __init__(
         self,
         specs: Mapping[str, ComponentSpec],
         tags: Mapping[str, Tag],
         tolerances: Mapping[str, Tolerance] | None = None,
+        shortest: int = 0,
     ) -> None:
         self._owner = {
             tag: spec.name
@@ -80,59 +146,39 @@ class Comparison:
             for port in spec.family.PORTS
             if port.direction == "sensor" and (tag := spec.ports.get(port.name)) is not None
         }
+        self._tags, self._shortest = tags, shortest
         self._tolerance = {tag: usual(tags[tag]) for tag in self._owner} | dict(tolerances or {})
-        self._signals = {tag: _Signal() for tag in self._owner}
+        self._signals = {tag: self._signal(tag) for tag in self._owner}
         self._upstream = {name: _reachable(name, specs) for name in specs}
 
     def look(self, now: int, twin: Mapping[str, Value], machine: Mapping[str, Value]) -> list[Discrepancy]:
         """What both sides show at ``now`` (as far as both do); the discrepancies that begin or end."""
         told: list[Discrepancy] = []
         for tag in self._signals.keys() & twin.keys() & machine.keys():
-            told += self._compare(tag, now, twin[tag], machine[tag])
-        suspects = {each.tag: self._suspect(each.tag) for each in told}
-        named = [msgspec.structs.replace(each, suspect=suspects[each.tag]) for each in told]
-        for each in named:
-            if each.end is None:
-                self._signals[each.tag].found = each
-        return sorted(named, key=lambda each: (each.begin, each.tag))
+            told += self._signals[tag].compare(tag, now, twin[tag], machine[tag])
+        return sorted(map(self._named, told), key=lambda each: (each.begin, each.tag))
 
     def present(self) -> list[Discrepancy]:
         """The discrepancies that last, as suspected by what is known now."""
         found = [signal.found for signal in self._signals.values() if signal.found is not None]
-        return [msgspec.structs.replace(each, suspect=self._suspect(each.tag)) for each in found]
+        return [self._named(each) for each in found]
 
     def forget(self) -> None:
         """Begin anew: one of the sides was not there for a while."""
-        self._signals = {tag: _Signal() for tag in self._signals}
+        self._signals = {tag: self._signal(tag) for tag in self._signals}
 
-    def _compare(self, tag: str, now: int, twin: Value, machine: Value) -> Iterable[Discrepancy]:
-        signal, tolerance = self._signals[tag], self._tolerance[tag]
-        moved = "twin" if twin != signal.twin else "machine"
-        signal.twin = twin
-        if _is_number(twin) and _is_number(machine):
-            agree, wait = signal.near(now, twin, machine, tolerance), 0
-        else:
-            agree, wait = twin == machine, tolerance.time
-        if agree:
-            since, signal.since = signal.since, None
-            found, signal.found = signal.found, None
-            if found is not None:
-                yield msgspec.structs.replace(found, end=now)
-            elif since is not None and isinstance(twin, bool) and moved == signal.mover:
-                # It came back by itself, so the other side never followed.
-                there = not twin
-                both = (there, twin) if moved == "twin" else (machine, there)
-                yield Discrepancy(tag, since, now, *both, "")
-            return
-        if signal.since is None:
-            signal.since, signal.mover = now, moved
-        if signal.found is None and now - signal.since >= wait:
-            signal.found = Discrepancy(tag, signal.since, None, twin, machine, "")
-            yield signal.found
+    def _signal(self, tag: str) -> _Switch | _Number:
+        tolerance = self._tolerance[tag]
+        if self._tags[tag].type.kind == "bool":
+            return _Switch(tolerance.time, self._shortest)
+        return _Number(tolerance)
+
+    def _named(self, found: Discrepancy) -> Discrepancy:
+        return msgspec.structs.replace(found, suspect=self._suspect(found.tag))
 
     def _suspect(self, tag: str) -> str:
         """The component of ``tag``, or the one that it depends on furthest upstream that differs too."""
-        differing = {self._owner[each] for each, signal in self._signals.items() if signal.since is not None}
+        differing = {self._owner[each] for each, signal in self._signals.items() if signal.differs}
         mine = self._owner[tag]
         above = [each for each in self._upstream[mine] if each in differing]
         for each in above:

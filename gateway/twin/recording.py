@@ -191,7 +191,8 @@ def repeat(entry: Given, twin: Twin) -> None:
         case "inject" | "clear":
             twin.inject(entry.name, entry.what == "inject")
         case "admit":
-            twin.admit(entry.name, entry.value)
+            carrier, _, at = entry.name.partition("@")
+            twin.admit(carrier, entry.value, float(at or 0))
         case "remove":
             twin.remove(entry.name, entry.value)
         case "reset":

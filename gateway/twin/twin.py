@@ -152,10 +152,10 @@ class Twin:
             wire.drive(value)
         self._track()
 
-    def admit(self, carrier: str, workpiece: Workpiece) -> None:
-        """``workpiece`` comes in at the inlet of ``carrier``, which admits it now."""
-        self._did("admit", carrier, workpiece)
-        self.carrier(carrier).admit(workpiece)
+    def admit(self, carrier: str, workpiece: Workpiece, at: float = 0.0) -> None:
+        """``workpiece`` comes in at the inlet of ``carrier``, or ``at`` mm on; it is admitted there now."""
+        self._did("admit", f"{carrier}@{at!r}" if at else carrier, workpiece)
+        self.carrier(carrier).admit(workpiece, at)
 
     def remove(self, carrier: str, workpiece: str) -> Workpiece:
         """Take ``workpiece`` off ``carrier``, wherever it stands there."""

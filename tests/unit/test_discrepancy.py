@@ -87,10 +87,10 @@ TIMES = st.integers(0, 250).map(lambda number: 10 * number)
 MOVES = st.lists(st.tuples(TIMES, st.sampled_from(["belt-run", "stopper-open"]), st.booleans()), max_size=12)
 
 
-@settings(max_examples=30)
-@given(MOVES)
-def test_the_same_twin_on_both_sides_never_parts(driving: Driving) -> None:
-    assert run("infeed", driving)[0] == []
+@settings(max_examples=40)
+@given(MOVES, st.sampled_from([0, 10, 20, 30, 40, 50]))
+def test_the_same_twin_on_both_sides_never_parts(driving: Driving, late: int) -> None:
+    assert run("infeed", driving, late=late)[0] == []
 
 
 def look(
@@ -126,8 +126,8 @@ def test_it_begins_when_they_part_and_ends_when_they_meet() -> None:
 @pytest.mark.parametrize(
     ("seen", "twin", "machine"),
     [
-        ([(0, False, False), (10, True, False), (40, False, False)], True, False),
-        ([(0, False, False), (10, False, True), (40, False, False)], False, True),
+        ([(0, False, False), (10, True, False), (40, False, False), (110, False, False)], True, False),
+        ([(0, False, False), (10, False, True), (40, False, False), (110, False, False)], False, True),
     ],
 )
 def test_a_short_pulse_on_one_side_alone_is_not_overlooked(
@@ -148,6 +148,33 @@ def test_a_side_that_follows_in_time_is_none() -> None:
         )
         == []
     )
+
+
+def test_short_pulses_that_one_side_shows_a_little_later_are_none() -> None:
+    pulses = [(at, True) for at in (10, 50, 90)] + [(at + 20, False) for at in (10, 50, 90)]
+    late = sorted((at + 50, level) for at, level in pulses)
+    seen, comparison = [], fresh()
+    for now in range(0, 400, 10):
+        twin = next((level for at, level in sorted(pulses, reverse=True) if at <= now), False)
+        machine = next((level for at, level in reversed(late) if at <= now), False)
+        seen += look(comparison, (now, twin, machine))
+    assert seen == []
+
+
+def test_one_that_comes_back_after_it_was_told_ends_when_it_does() -> None:
+    seen: list[tuple[int, Value, Value]] = [
+        (0, False, False), (10, True, False), (110, True, False), (300, False, False), (500, False, False)
+    ]  # fmt: skip
+    assert [each.end for each in look(fresh(), *seen)] == [None, 300 * MS]
+
+
+def test_a_pulse_that_may_have_come_between_two_looks_is_not_told() -> None:
+    of = station("infeed")
+    comparison = Comparison(of.twin, terminals(of), shortest=20 * MS)
+    shorter: list[tuple[int, Value, Value]] = [(0, False, False), (10, True, False), (20, False, False)]
+    assert look(comparison, *shorter, (200, False, False)) == []
+    longer: list[tuple[int, Value, Value]] = [(210, True, False), (230, False, False), (400, False, False)]
+    assert [each.begin for each in look(comparison, *longer)] == [210 * MS]
 
 
 def test_tolerances_are_the_tags_own_where_given() -> None:
