@@ -1,8 +1,9 @@
 """A node of one chain: the consensus with a clock, a disk and a bus around it.
 
-It is given its bus, its store and its keys. Inputs are worked off one at a time in the order in which they
-came; what an input gives rise to is carried out in its order, so nothing is said before it is on disk.
-*Accepted* means on this node's disk, *final* means decided.
+It is given its bus, its store and its keys. Inputs are worked off at once; what they give rise to waits in
+one queue, in order, for the disk: all that waits goes with one sync, and is said after it. So nothing is said
+before it is on disk, and a slow disk means more at a time, not a longer queue.
+*Accepted* means on this node's disk, *final* means decided, and on this node's disk.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple, Protocol, TypeAlias
 
 from ledger import codec
 from ledger.chain import DecidedChain
@@ -20,18 +21,21 @@ from ledger.codec import Malformed, encode
 from ledger.consensus import Consensus
 from ledger.gossip import Gossip
 from ledger.keys import Keyring, Signer
-from ledger.ports import TIMING, Accuse, Decided, Keep, Output, Send, Start, Timer, Timing
+from ledger.mempool import WAITING
+from ledger.ports import TIMING, Accuse, Decided, Keep, Output, Send, Start, Timer, TimerKind, Timing
 from ledger.records import Accused, Record, transaction
 from ledger.signing import sign
 from ledger.state import Genesis
-from ledger.store import Store
+from ledger.store import Change, Store, StoreFailed
 from ledger.types import Batch, Commit, Message, Status, Tx
 
 log = logging.getLogger(__name__)
-QUEUE = 4_096  # messages that wait; more are dropped, and repaired by gossip
-BATCH_S = 0.020
+OUTBOX = 4_096  # outputs that wait for the disk; with more, messages are dropped, and repaired by gossip
+BATCH_S = 0.020  # between two batches of transactions
 GOSSIP_MS = 500  # at least; more in a large chain
 RESEND = 64  # of our transactions, with each status
+STOP_S = 10.0  # for a write that has begun
+FULL_S = 0.1  # after which a time-out that found the outbox full comes again
 SECOND = 1e9
 
 
@@ -40,6 +44,20 @@ class Bus(Protocol):
 
     def publish(self, data: bytes, to: str | None) -> None:
         """To all other nodes, or to one; never blocks."""
+
+
+class Ended(Exception):
+    """The node takes part no longer; what it accepted is on its disk, and goes on when it starts again."""
+
+
+class _Own(NamedTuple):
+    """A transaction of ours, for the disk; then it is accepted."""
+
+    tx: Tx
+    accepted: asyncio.Future[None] | None
+
+
+_Out: TypeAlias = Output | _Own
 
 
 class Node:
@@ -73,33 +91,55 @@ class Node:
         self.dropped = 0  # messages for which there was no room
         self.malformed = 0
         self._bus, self._decided = bus, decided
-        self._seq = max(store.last_own(), self.chain.state.seqs.get(me, 0))
-        self._inputs: asyncio.Queue[Message | Tx | Timer | None] = asyncio.Queue()
+        self._outbox: list[_Out] = []
+        self._waits = asyncio.Event()  # there is something in the outbox, or we stop
+        self._timers: dict[TimerKind, asyncio.TimerHandle] = {}
+        # Of our transactions: the last one made, on disk, and offered to the chain. No more are offered than
+        # a pool takes; the rest stays on disk.
+        self._seq = max(store.last_own(), self._taken)
+        self._on_disk, self._offered = self._seq, self._taken
+        self._open: dict[int, Tx] = {}  # offered, and not decided
         self._outgoing: list[Tx] = []
+        self._has_outgoing = asyncio.Event()
+        self._height, self._told = self.chain.state.height, self._taken  # decided, and on disk
         self._final: dict[int, list[asyncio.Future[int]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self._error: Exception | None = None
+        self._over = asyncio.Event()
 
     # --- from outside -------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Begin to take part."""
-        for tx in self.store.waiting(self.chain.state.seqs.get(self.me, 0)):
-            self.chain.submit(tx)
-            self._outgoing.append(tx)
-        await self._carry_out(self.consensus.begin(time.time_ns()))
+        self._do(lambda now: self.consensus.begin(now))
         loop = asyncio.get_running_loop()
         self._tasks = [
-            loop.create_task(each) for each in (self._work(), self._gossip(), self._send_batches())
+            loop.create_task(self._guarded(work))
+            for work in (self._carry_out, self._gossip, self._send_batches)
         ]
 
     async def stop(self) -> None:
-        """Take part no longer; the store stays open."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        self._tasks.clear()
+        """Take part no longer; a write that has begun is finished. The store stays open."""
+        self._stopping = True
+        self._waits.set()
+        if self._tasks:
+            carrying, *others = self._tasks
+            for task in others:
+                task.cancel()
+            if not (await asyncio.wait((carrying,), timeout=STOP_S))[0]:
+                log.error("the disk of %s does not answer; it is left behind", self.store.path)
+                carrying.cancel()
+            for task in others:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        self._end()
+
+    async def ended(self) -> None:
+        """Return once the node is stopped; raises what it broke off for: StoreFailed, or an error of ours."""
+        await self._over.wait()
+        if self._error is not None:
+            raise self._error
 
     def receive(self, data: bytes) -> None:
         """Bytes came over the bus."""
@@ -108,82 +148,211 @@ class Node:
             self.malformed += 1
             return
         for each in message.txs if isinstance(message, Batch) else (message,):
-            if self._inputs.qsize() < QUEUE:
-                self._inputs.put_nowait(each)
+            if len(self._outbox) < OUTBOX:
+                self._take(each)
             else:
                 self.dropped += 1
 
     async def submit(self, record: Record) -> int:
-        """Record something: accepted, under the number that comes back, when this returns. StoreFailed."""
-        self._seq += 1
-        tx = sign(self._keys, transaction(self.chain.id, self.me, self._seq, record))
-        await asyncio.to_thread(self.store.own, tx)
-        self._inputs.put_nowait(tx)
-        self._outgoing.append(tx)
+        """Record something: accepted, under the number that comes back, when this returns. StoreFailed,
+        Ended."""
+        accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        tx = self._make(record, accepted)
+        await accepted
         return tx.seq
 
     async def final(self, seq: int) -> int:
-        """A height by which our transaction ``seq`` is final, once it is."""
-        if self.chain.state.seqs.get(self.me, 0) >= seq:
-            return self.chain.state.height
+        """A height by which our transaction ``seq`` is final, once it is. StoreFailed, Ended."""
+        if self._told >= seq:
+            return self._height
+        self._check()
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._final.setdefault(seq, []).append(future)
         return await future
 
-    # --- inside -------------------------------------------------------------------------------------------
+    # --- inputs -------------------------------------------------------------------------------------------
 
-    async def _work(self) -> None:
-        while True:
-            item = await self._inputs.get()
-            now = time.time_ns()
-            match item:
-                case Tx():
-                    outputs = self.consensus.work(now) if not self.chain.submit(item) else []
-                case Timer():
-                    outputs = self.consensus.timeout(item, now)
-                case Status():
-                    outputs = list(self.gossip.answer(item))
-                case None:
-                    outputs = [self.gossip.status()]
-                case _:
-                    outputs = self.consensus.receive(item, now)
-            await self._carry_out(outputs)
+    @property
+    def _taken(self) -> int:
+        return self.chain.state.seqs.get(self.me, 0)
 
-    async def _carry_out(self, outputs: list[Output]) -> None:
-        for output in outputs:
-            match output:
-                case Keep(kept, block):
-                    await asyncio.to_thread(self.store.keep, kept, block)
-                case Send(message, to):
-                    self._bus.publish(encode(message), to)
-                case Start(timer, delay):
-                    asyncio.get_running_loop().call_later(delay / SECOND, self._inputs.put_nowait, timer)
-                case Decided(commit):
-                    await asyncio.to_thread(self.store.decide, commit)
-                    self._tell(commit)
-                case Accuse(evidence):
-                    log.warning("%s breaks the rules of %s", evidence.first.who, self.chain.id)
-                    await self.submit(Accused(evidence))
+    def _take(self, message: Message | Tx) -> None:
+        match message:
+            case Tx():
+                self._do(lambda now: self.consensus.work(now) if not self.chain.submit(message) else [])
+            case Status():
+                self._do(lambda now: self.gossip.answer(message))
+            case _:
+                self._do(lambda now: self.consensus.receive(message, now))
+
+    def _on_timer(self, timer: Timer) -> None:
+        if len(self._outbox) < OUTBOX:
+            self._do(lambda now: self.consensus.timeout(timer, now))
+        else:
+            self._start(timer, FULL_S)
+
+    def _do(self, work: Callable[[int], Iterable[_Out]]) -> None:
+        """Let the consensus work now, and queue what comes of it."""
+        if self._over.is_set():
+            return
+        try:
+            self._queue(work(time.time_ns()))
+        except Exception as error:  # its state may be half changed: it must not go on
+            self._end(error)
+
+    def _queue(self, outputs: Iterable[_Out]) -> None:
+        self._outbox += outputs
+        if self._outbox:
+            self._waits.set()
+
+    def _make(self, record: Record, accepted: asyncio.Future[None] | None) -> Tx:
+        self._check()
+        self._seq += 1
+        tx = sign(self._keys, transaction(self.chain.id, self.me, self._seq, record))
+        self._queue([_Own(tx, accepted)])
+        return tx
+
+    # --- outputs ------------------------------------------------------------------------------------------
+
+    async def _carry_out(self) -> None:
+        """What waits goes to disk together, and is then carried out in its order."""
+        while not self._stopping:
+            await self._waits.wait()
+            self._waits.clear()
+            outputs, self._outbox = self._outbox, []
+            changes: list[Change] = []
+            for output in outputs:
+                if isinstance(output, Keep | Decided):
+                    changes.append(output)
+                elif isinstance(output, _Own):
+                    changes.append(output.tx)
+            if changes:
+                try:
+                    await asyncio.to_thread(self.store.write, changes)
+                except StoreFailed as error:
+                    for output in outputs:
+                        if isinstance(output, _Own) and output.accepted is not None:
+                            _fail(output.accepted, error)
+                    raise
+            for output in outputs:
+                self._effect(output)
+            await self._offer_waiting()
+
+    def _effect(self, output: _Out) -> None:
+        match output:
+            case Send(message, to):
+                self._bus.publish(encode(message), to)
+            case Start(timer, delay):
+                self._start(timer, delay / SECOND)
+            case Decided(commit):
+                self._tell(commit)
+            case Accuse(evidence):
+                log.warning("%s breaks the rules of %s", evidence.first.who, self.chain.id)
+                self._make(Accused(evidence), None)
+            case _Own(tx, accepted):
+                self._on_disk = tx.seq
+                if tx.seq == self._offered + 1 <= self._taken + WAITING:
+                    self._offer(tx)
+                if accepted is not None and not accepted.done():
+                    accepted.set_result(None)
+            case _:
+                pass
+
+    def _start(self, timer: Timer, delay: float) -> None:
+        """Of each kind the one that was started last counts: those before it are of rounds that are over, or
+        go off later."""
+        if self._over.is_set():
+            return
+        if (before := self._timers.get(timer.kind)) is not None:
+            before.cancel()
+        self._timers[timer.kind] = asyncio.get_running_loop().call_later(delay, self._on_timer, timer)
 
     def _tell(self, commit: Commit) -> None:
-        height, taken = commit.qc.height, self.chain.state.seqs.get(self.me, 0)
-        for seq in [seq for seq in self._final if seq <= taken]:
+        self._height = commit.qc.height
+        for tx in commit.block.body:
+            if tx.node == self.me:
+                self._told = tx.seq
+                self._open.pop(tx.seq, None)
+        for seq in [seq for seq in self._final if seq <= self._told]:
             for future in self._final.pop(seq):
                 if not future.done():
-                    future.set_result(height)
+                    future.set_result(self._height)
         self._decided(commit)
 
-    async def _gossip(self) -> None:
-        """Tell what we have, and what of ours is not decided yet."""
-        while True:
-            interval = max(GOSSIP_MS, 40 * len(self.chain.members)) / 1_000
-            await asyncio.sleep(interval)
-            self._inputs.put_nowait(None)
-            self._outgoing += self.store.waiting(self.chain.state.seqs.get(self.me, 0))[:RESEND]
+    # --- our transactions ---------------------------------------------------------------------------------
+
+    async def _offer_waiting(self) -> None:
+        """Offer what was accepted while the pools had no room for it."""
+        room = self._taken + WAITING - self._offered
+        if self._offered < self._on_disk and room > 0:
+            for tx in await asyncio.to_thread(self.store.waiting, self._offered, room):
+                self._offer(tx)
+
+    def _offer(self, tx: Tx) -> None:
+        self._offered = tx.seq
+        self._open[tx.seq] = tx
+        self._outgoing.append(tx)
+        self._has_outgoing.set()
+        self._take(tx)
 
     async def _send_batches(self) -> None:
+        """At once after a pause, then in batches."""
         while True:
+            await self._has_outgoing.wait()
+            batch, self._outgoing = self._outgoing[:RESEND], self._outgoing[RESEND:]
+            if not self._outgoing:
+                self._has_outgoing.clear()
+            self._bus.publish(encode(Batch(tuple(batch))), None)
             await asyncio.sleep(BATCH_S)
-            if self._outgoing:
-                batch, self._outgoing = self._outgoing[:RESEND], self._outgoing[RESEND:]
-                self._bus.publish(encode(Batch(tuple(batch))), None)
+
+    async def _gossip(self) -> None:
+        """Tell what we have, and again what of ours is not decided since we told it last."""
+        offered = 0
+        while True:
+            await asyncio.sleep(max(GOSSIP_MS, 40 * len(self.chain.members)) / 1_000)
+            self._do(lambda now: [self.gossip.status()])
+            again = [tx for seq, tx in self._open.items() if seq <= offered][:RESEND]
+            offered = self._offered
+            if again and not self._outgoing:
+                self._outgoing = again
+                self._has_outgoing.set()
+
+    # --- the end ------------------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
+        if self._stopping:
+            raise Ended(f"{self.me} on {self.chain.id} is stopped")
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception as error:
+            self._end(error)
+
+    def _end(self, error: Exception | None = None) -> None:
+        """Stop for good, for ``error`` if there is one; whoever waits is told."""
+        if self._over.is_set():
+            return
+        if error is not None:
+            log.error("the node of %s on %s has ended: %s", self.me, self.chain.id, error, exc_info=error)
+        self._error, self._stopping = error, True
+        self._over.set()
+        self._waits.set()
+        for timer in self._timers.values():
+            timer.cancel()
+        ended = error or Ended(f"{self.me} on {self.chain.id} is stopped")
+        waiting: list[asyncio.Future[int] | asyncio.Future[None] | None] = [
+            *(future for futures in self._final.values() for future in futures),
+            *(output.accepted for output in self._outbox if isinstance(output, _Own)),
+        ]
+        for future in waiting:
+            _fail(future, ended)
+        self._final.clear()
+        self._outbox.clear()
+
+
+def _fail(future: asyncio.Future[int] | asyncio.Future[None] | None, error: Exception) -> None:
+    if future is not None and not future.done():
+        future.set_exception(error)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self, TypeAlias, TypeVar
 
 from ledger.codec import Malformed, decode, encode
-from ledger.ports import Kept
+from ledger.ports import Decided, Keep, Kept
 from ledger.state import Genesis
 from ledger.types import Block, Commit, Tx
 
@@ -17,6 +18,7 @@ FORMAT = 1
 BUSY_S = 1.0
 MAX_BYTES = 16 * 1024 * 1024  # of one row
 T = TypeVar("T")
+Change: TypeAlias = Keep | Decided | Tx  # a transaction of ours
 
 
 class StoreFailed(Exception):
@@ -65,23 +67,31 @@ class Store:
             raise StoreFailed(f"{self.path} is of another chain; give each chain a path of its own")
         self._db.execute("COMMIT")
 
-    def keep(self, kept: Kept, block: Block | None) -> None:
-        """What the consensus must not forget, and a block that it names."""
-        with self._lock, self._all_or_nothing():
-            self._db.execute("REPLACE INTO kept VALUES (0, ?)", (encode(kept),))
-            if block is not None:
-                self._db.execute("REPLACE INTO block VALUES (?, ?)", (block.id, encode(block)))
+    def write(self, changes: Sequence[Change]) -> None:
+        """All of ``changes`` in their order, with one sync, or none of them.
 
-    def decide(self, commit: Commit) -> None:
-        """A block is final; what was kept for its height is not needed any more."""
+        Many at once cost as much as one. Of several Keeps the last alone counts, of the blocks that they
+        name those that came after the last decision: what was kept for a decided height is not needed.
+        """
+        latest = {type(change): at for at, change in enumerate(changes)}
         with self._lock, self._all_or_nothing():
-            self._db.execute("REPLACE INTO decided VALUES (?, ?)", (commit.qc.height, encode(commit)))
-            self._db.execute("DELETE FROM block")
-
-    def own(self, tx: Tx) -> None:
-        """A transaction of ours: it is accepted once this returns."""
-        with self._lock, self._all_or_nothing():
-            self._db.execute("REPLACE INTO own VALUES (?, ?)", (tx.seq, encode(tx)))
+            for at, change in enumerate(changes):
+                match change:
+                    case Keep(kept, block):
+                        if at == latest[Keep]:
+                            self._db.execute("REPLACE INTO kept VALUES (0, ?)", (encode(kept),))
+                        if block is not None and at > latest.get(Decided, -1):
+                            self._db.execute(
+                                "INSERT OR IGNORE INTO block VALUES (?, ?)", (block.id, encode(block))
+                            )
+                    case Decided(commit):
+                        self._db.execute(
+                            "REPLACE INTO decided VALUES (?, ?)", (commit.qc.height, encode(commit))
+                        )
+                        if at == latest[Decided]:
+                            self._db.execute("DELETE FROM block")
+                    case Tx():
+                        self._db.execute("REPLACE INTO own VALUES (?, ?)", (change.seq, encode(change)))
 
     def decided(self, height: int) -> Commit | None:
         """The block decided at ``height``."""
@@ -94,11 +104,11 @@ class Store:
         blocks = tuple(self._decoded(data, Block) for data in self._read("SELECT data FROM block"))
         return (self._decoded(found[0], Kept) if found else None), blocks
 
-    def waiting(self, taken: int) -> list[Tx]:
-        """Our transactions after number ``taken``, in order."""
+    def waiting(self, taken: int, limit: int) -> list[Tx]:
+        """Our transactions after number ``taken``, in order; at most ``limit``."""
         return [
             self._decoded(data, Tx)
-            for data in self._read("SELECT data FROM own WHERE seq > ? ORDER BY seq", taken)
+            for data in self._read("SELECT data FROM own WHERE seq > ? ORDER BY seq LIMIT ?", taken, limit)
         ]
 
     def last_own(self) -> int:
