@@ -31,16 +31,20 @@ from gateway.cell.quality import Quality
 from gateway.controller.compile import Program, compile_program
 from gateway.errors import BadInput
 from gateway.field.types import Value
+from gateway.local.access import group_id
+from gateway.local.desk import Desk
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery, Will
 from gateway.net.identity import Identity, Trust, boot_id
 from gateway.net.messages import (
     Ask,
+    Command,
     Coupling,
     Identify,
     Image,
     Refused,
     Reply,
+    ReplyBody,
     State,
     decode,
     encode,
@@ -97,7 +101,7 @@ class Agent:
             will=Will(topics.state(self.line, self.node), "state", self._offline, sign=True),
         )
         self.ready, self.ending = asyncio.Event(), asyncio.Event()
-        self._asked: deque[tuple[Asked, int]] = deque()
+        self._asked: deque[Asked] = deque()
         self._received: dict[tuple[str, int], int] = {}
         self._coupled: deque[tuple[str, Coupling]] = deque()
         self._outbox: asyncio.Queue[Outputs | None] = asyncio.Queue(MAX_OUTBOX)
@@ -106,7 +110,8 @@ class Agent:
         self._changed: dict[str, Value] = {}
         self._quality: dict[str, Quality] = {}
         self._times: dict[str, int] = {}
-        self._problem = ""
+        self.problem = ""
+        self.shell = Desk(self, Path(config.state), group_id(config.group))
 
     def _offline(self, _broker: str) -> bytes:
         return encode(State(False, self.boot))
@@ -126,10 +131,9 @@ class Agent:
             sign=True,
         )
         self.bus.start()
-        tasks = [
-            asyncio.create_task(job(), name=job.__name__)
-            for job in (self._scan, self._send, self._beat, self._show, self._announce, self.devices.run)
-        ]
+        own = (self._scan, self._send, self._beat, self._show, self._announce)
+        jobs = (*own, self.shell.run, self.devices.run)
+        tasks = [asyncio.create_task(job(), name=job.__name__) for job in jobs]
         ended = asyncio.create_task(self.ending.wait())
         await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
         broken = [task for task in tasks if task.done()]
@@ -188,6 +192,7 @@ class Agent:
             now = time.monotonic_ns()
             out = self.cell.step(now, self._seen(read, late if late > period else 0, idle))
             self._changed.update(out.changed)
+            self.shell.changed(out.changed)
             self._quality.update(out.quality)
             self._times.update(self.devices.times(read.outputs))
             await self._queue(out)
@@ -208,7 +213,7 @@ class Agent:
         return max(0, -((due - time.monotonic_ns()) // self.station.scan))
 
     def _seen(self, read: Read, late: int, idle: int = 0) -> Inputs:
-        asked = tuple(each for each, _ in self._asked)
+        asked = tuple(self._asked)
         self._asked.clear()
         coupled = tuple(self._coupled)
         self._coupled.clear()
@@ -248,7 +253,7 @@ class Agent:
                 try:
                     await loop.run_in_executor(None, self.journal.apply, kept)
                 except JournalFailed as failed:
-                    self._problem = str(failed)
+                    self.problem = str(failed)
                     raise
                 self._persisted = max(self._persisted, out.ticket)
                 self._bell.set()
@@ -259,20 +264,23 @@ class Agent:
                 self.bus.publish(topic, "couple", encode(message), qos=0, sign=True)
             for event in out.events:
                 log.info("%s: %s", event.kind, event.text)
+                self.shell.happened(event.kind, event.text)
                 self.bus.publish(topics.event(self.line, self.node), "event", encode(event), qos=0)
 
-    def _reply(self, operator: str, request: int, body: object) -> None:
+    def _reply(self, operator: str, request: int, body: ReplyBody) -> None:
+        if self.shell.replied(operator, request, body):
+            return
         received = self._received.pop((operator, request), time.time_ns())
         if request == 0:
             return
-        reply = Reply(request, body, received, time.time_ns())  # type: ignore[arg-type]
+        reply = Reply(request, body, received, time.time_ns())
         topic = topics.reply(self.line, self.node, operator)
         self.bus.publish(topic, "reply", encode(reply), qos=1, sign=True)
 
     async def _beat(self) -> None:
         """The retained state, also when nothing happens."""
         while True:
-            state = self.cell.state(self.boot, self.devices.state, self._problem or self.devices.problem)
+            state = self.cell.state(self.boot, self.devices.state, self.problem or self.devices.problem)
             self.bus.publish(
                 topics.state(self.line, self.node), "state", encode(state), retain=True, sign=True
             )
@@ -309,11 +317,21 @@ class Agent:
         elif isinstance(ask.command, Identify):
             who = identified(self.station, self.cell.mode, self.devices.links, self.boot, VERSION)
             self._reply(operator, ask.request, who)
-        elif len(self._asked) >= MAX_ASKED:
+        elif not self.ask(operator, ask.request, ask.command):
             self._reply(operator, ask.request, Refused("too many commands wait"))
-        else:
-            self._asked.append((Asked(operator, ask.request, ask.command), received))
-            self._bell.set()
+
+    def ask(self, operator: str, request: int, command: Command) -> bool:
+        """Hand ``command`` to the cell at its next scan; False where too many wait already."""
+        if len(self._asked) >= MAX_ASKED:
+            return False
+        self._asked.append(Asked(operator, request, command))
+        self._bell.set()
+        return True
+
+    @property
+    def chained(self) -> dict[str, str] | None:
+        """What its ledger says of itself; None: it keeps none."""
+        return None
 
     def _on_coupling(self, delivery: Delivery) -> None:
         if delivery.verified is not True or len(self._coupled) >= MAX_ASKED:

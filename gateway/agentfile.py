@@ -20,7 +20,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``neighbours`` come of the line's couplings; ``ports`` and ``addresses`` stand in place of those of the
     station file, by device. ``mode`` says which of controller and plant is real (docs/modes.md); in virtual
     and ril the gateway's process plays the controller itself, with ``program``, the path of a Structured Text
-    file.
+    file. ``group`` is the Unix group whose members may use the local shell, too (docs/shell.md).
     """
 
     line: str
@@ -35,6 +35,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     addresses: dict[str, str] = {}
     program: str = ""
     mode: Mode = "hil"
+    group: str = ""
 
 
 def load_config(path: Path) -> AgentConfig:

@@ -33,11 +33,25 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Statistics(msgspec.Struct):
-    """Counted over all connections of a driver; ``slowest_ns`` is how long an answer took at most."""
+    """Counted over all connections of a driver; ``slowest_ns`` is how long an answer took at most, and
+    ``spent_ns`` all ``answers`` together."""
 
     requests: int = 0
     errors: int = 0
     slowest_ns: int = 0
+    answers: int = 0
+    spent_ns: int = 0
+
+    def took(self, spent_ns: int) -> None:
+        """Another answer has come."""
+        self.answers += 1
+        self.spent_ns += spent_ns
+        self.slowest_ns = max(self.slowest_ns, spent_ns)
+
+    @property
+    def mean_ns(self) -> int:
+        """How long an answer took on average; 0 before the first."""
+        return self.spent_ns // max(1, self.answers)
 
 
 class TagsRefused(DeviceRefused):

@@ -84,8 +84,7 @@ class Connection:
         except Exception as error:
             raise self.drop(ProtocolViolation(f"{self._url}: cannot read its answer: {error}")) from None
         if not self.lost.is_set():  # connecting is no answer
-            taken = time.monotonic_ns() - begun
-            self.statistics.slowest_ns = max(self.statistics.slowest_ns, taken)
+            self.statistics.took(time.monotonic_ns() - begun)
         return result
 
     def drop(self, error: GatewayError) -> GatewayError:

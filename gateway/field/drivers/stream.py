@@ -101,7 +101,7 @@ class Stream(asyncio.Protocol):
                 raise
             finally:
                 self._answer = None
-            statistics.slowest_ns = max(statistics.slowest_ns, time.monotonic_ns() - begun)
+            statistics.took(time.monotonic_ns() - begun)
             return answer
 
     def violated(self, what: str) -> ProtocolViolation:

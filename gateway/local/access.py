@@ -1,0 +1,70 @@
+"""Who may use the shell: the user that the agent runs as, root, and members of one group if that is given."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import NamedTuple
+
+from gateway.errors import BadInput, Problem
+
+_CREDENTIALS = struct.Struct("=iII")  # struct ucred: pid, uid, gid
+_PEER_GROUPS = 59  # SO_PEERGROUPS, which Python does not name
+_MOST_GROUPS = 65_536
+ROOT = 0
+
+
+class Peer(NamedTuple):
+    """The process at the other end, as the kernel says: its user and all its groups."""
+
+    pid: int
+    uid: int
+    groups: frozenset[int]
+
+
+def peer_of(stream: socket.socket) -> Peer:
+    """Of a connected Unix socket; OSError where the kernel does not say."""
+    raw = stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, gid = _CREDENTIALS.unpack(raw)
+    more = stream.getsockopt(socket.SOL_SOCKET, _PEER_GROUPS, 4 * _MOST_GROUPS)
+    return Peer(pid, uid, frozenset((gid, *struct.unpack(f"={len(more) // 4}I", more))))
+
+
+def refuses(peer: Peer, own: int, group: int | None) -> str:
+    """Why ``peer`` may not use the shell of an agent that runs as user ``own``; empty if it may."""
+    if peer.uid in (ROOT, own) or (group is not None and group in peer.groups):
+        return ""
+    others = "" if group is None else f", or a member of group {_group(group)}"
+    return f"user {user(peer.uid)} may not: it takes {user(own)} or root{others}"
+
+
+def group_id(name: str) -> int | None:
+    """The group's id, None for no name; BadInput where there is no such group."""
+    if not name:
+        return None
+    import grp
+
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        hint = "make it with groupadd, or leave group out"
+        raise BadInput([Problem("", 0, 0, f"group: there is no group {name!r} here", hint)]) from None
+
+
+def user(uid: int) -> str:
+    """The user's name, or its number where it has none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _group(gid: int) -> str:
+    import grp
+
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
