@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gateway.checked import Checked, wrong_of
+from gateway.controller.compile import Part
 from gateway.errors import BadInput, Problem
 from gateway.field.addresses import Protocol
 from gateway.field.tags import Complain, Dialect, Ref, Tag, TagEntry, TagRef, check_ref, compile_tags
@@ -132,8 +133,8 @@ class Station(msgspec.Struct, frozen=True):
     workpieces reappear after a kill; ``operations`` is what the station can do with one.
 
     Of a station composed of groups, ``groups`` says what of the library each is, ``handshake`` how it agrees
-    with its neighbours, and ``composed`` is its program in Structured Text. Where there is none,
-    ``uncomposed`` says why.
+    with its neighbours, and ``composed`` is its program in Structured Text, and ``parts`` says
+    which lines of it are those of patterns. Where there is none, ``uncomposed`` says why.
 
     ``plant`` is where the real plant can be reached, if it can; ``devices`` are all others.
     """
@@ -161,6 +162,7 @@ class Station(msgspec.Struct, frozen=True):
     composed: str = ""
     uncomposed: str = UNCOMPOSED
     plant: Device | None = None
+    parts: tuple[Part, ...] = ()
 
     @property
     def controller(self) -> Device:
@@ -274,7 +276,8 @@ def load_station(path: Path) -> Station:
         name: Dialect(device.base, device.order or "ABCD", device.role == "served")
         for name, device in devices.items()
     }
-    tags = compile_tags(entry.tags.values(), protocols, complain, dialects, wrong_of(entry.tags))
+    named = controllers[0] if len(controllers) == 1 else ""
+    tags = compile_tags(entry.tags.values(), protocols, complain, dialects, wrong_of(entry.tags), named)
     twin = compile_components(entry.twin, tags, complain)
     for key, ref in (("manual", entry.manual), ("acknowledge", entry.acknowledge)):
         if ref is not None:
@@ -306,6 +309,7 @@ def load_station(path: Path) -> Station:
         expanded.program if expanded is not None else "",
         expanded.uncomposed if expanded is not None else UNCOMPOSED,
         plant,
+        expanded.parts if expanded is not None else (),
     )  # fmt: skip
 
 

@@ -12,9 +12,11 @@ from gateway.controller.compile import Program
 from gateway.controller.mapping import OpcUaView, S7AreaName
 from gateway.controller.memory import Memory
 from gateway.controller.modules import Range
+from gateway.controller.places import Span, byte_span, table_span
 from gateway.errors import DeviceRefused
-from gateway.field.addresses import Protocol
+from gateway.field.addresses import ModbusAddress, Protocol, S7Address
 from gateway.field.serving import bits
+from gateway.field.types import DataType
 
 
 def coupler_view(
@@ -60,6 +62,10 @@ class CouplerTables:
         start = self._where.at + 2 * first
         self._areas["I"][start : start + len(data)] = data
 
+    def span(self, address: ModbusAddress, type: DataType) -> Span:
+        """The bytes of the controller's memory that a read of ``address`` depends on."""
+        return table_span("I" if address.table in ("coil", "hr") else "Q", self._where.at, address, type)
+
     def _check(self, table: str, first: int, count: int, size: int) -> None:
         if first + count > size:
             raise DeviceRefused(
@@ -92,6 +98,10 @@ class CouplerBlocks:
         target, start = self._data(area, db, byte, 1)
         if target is self._areas["I"]:
             bits.put(target, 8 * start + bit, 1, value)
+
+    def span(self, address: S7Address, type: DataType) -> Span:
+        """The bytes of the controller's memory that a read of ``address`` depends on."""
+        return byte_span("I" if address.db == 1 else "Q", self._where.at, address, type)
 
     def _data(self, area: S7AreaName, db: int, first: int, count: int) -> tuple[bytearray, int]:
         """The bytes that the block lies in, and where its byte ``first`` is."""

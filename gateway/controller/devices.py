@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from gateway.controller.compile import Program
 from gateway.controller.couplers import coupler_view
 from gateway.controller.idle import Idle
-from gateway.controller.mapping import Direct, Loopback
+from gateway.controller.mapping import Direct, Loopback, Shown
 from gateway.controller.memory import AREAS
 from gateway.controller.modules import Polled, ranges
 from gateway.controller.runtime import VirtualController
@@ -38,18 +38,19 @@ class VirtualDevices:
         where = dict(zip([each.name for each in modules], ranges(each.at for each in modules), strict=True))
         main = station.controller
         self._main = Loopback(main.protocol, program, memory)
-        self._clients: dict[str, Direct] = {main.name: self._main}
+        self._clients: dict[str, Shown] = {main.name: self._main}
         for each in station.having("coupler"):
             view = coupler_view(each.protocol, program, memory, where[each.name])
-            self._clients[each.name] = Direct(view)
+            self._clients[each.name] = Shown(view)
         self._images: dict[str, Tables | Variables] = {}
+        self._modules: dict[str, Polled] = {}
         self._polled: list[tuple[Polled, Tables | Variables]] = []
         self._served: dict[str, Value] = {}  # outputs of served devices
         for each in station.having("served"):
             tags = [tag for tag in station.tags.values() if tag.device == each.name]
             kind = Tables if each.protocol == "modbus" else Variables
             image = self._images[each.name] = kind(tags, lambda: None)
-            polled = Polled(program, memory, each.protocol, where[each.name])
+            polled = self._modules[each.name] = Polled(program, memory, each.protocol, where[each.name])
             self._polled.append((polled, image))
         self._scanned = False
         self._put = False  # something into a served device, since it was last polled
@@ -75,6 +76,26 @@ class VirtualDevices:
     def due(self) -> int | None:
         """From when on a scan may do anything while nothing is written; None: never. See ``Idle.due``."""
         return 0 if self._put else self._idle.due()
+
+    def writer(self, name: str, bit: int = -1) -> tuple[str, int, int] | None:
+        """Which statement wrote the output ``name`` (a ``bit`` of it) last: file, line and scan.
+
+        None: none yet, it is no located variable, or the program is compiled without writers.
+        """
+        tag, module = self._station.tags[name], self._modules.get(self._station.tags[name].device)
+        try:
+            span = (
+                module.span(tag.address)
+                if module is not None
+                else self._clients[tag.device].span(tag.address, tag.type)
+            )
+        except DeviceRefused:
+            return None
+        if span is None:
+            return None
+        at, bit = (span.first, span.bit) if bit < 0 else (span.end - 1 - bit // 8, bit % 8)
+        found = self.controller.writer(span.area, at, bit if bit >= 0 else None)
+        return None if found is None else (*self.controller.program.place(found.line), found.scan)
 
     def _poll_inputs(self, polled: Polled, image: Tables | Variables) -> None:
         read = [tag for tag in polled.tags.values() if tag.direction == "output"]

@@ -7,10 +7,13 @@ real servers and the loopback answer from the same views, so neither can drift f
 from __future__ import annotations
 
 import typing
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
+
+import msgspec
 
 from gateway.controller.compile import Location, Program
 from gateway.controller.memory import Memory
+from gateway.controller.places import Span, byte_span, located_span, table_span
 from gateway.errors import DeviceRefused
 from gateway.field.addresses import Address, ModbusAddress, OpcUaAddress, Protocol, S7Address
 from gateway.field.serving import bits
@@ -37,14 +40,6 @@ _SERVED_TABLES = {
     "hr": _SERVED_HOLDING,
     "ir": f"ir:0..{SERVED_REGISTERS - 1} (%IW)",
 }
-
-
-class Span(NamedTuple):
-    """The bytes ``first`` to ``end`` (not included) of an area; "" stands for what never changes."""
-
-    area: str
-    first: int
-    end: int
 
 
 class ModbusView:
@@ -75,12 +70,11 @@ class ModbusView:
     def span(self, address: ModbusAddress, type: DataType) -> Span:
         """The bytes that a read of ``address`` depends on."""
         second = {"coil": M_COILS, "hr": M_REGISTERS}.get(address.table)
-        area, index = ("I", address.index) if second is None else ("Q", address.index)
-        if second is not None and index >= second:
-            area, index = "M", index - second
-        if address.table in ("coil", "di"):
-            return Span(area, index // 8, (index + max(type.bits, 1) + 7) // 8)
-        return Span(area, 2 * index, 2 * index + max(type.bits // 8, 2))
+        if second is None:
+            return table_span("I", 0, address, type)
+        if address.index >= second:
+            return table_span("M", 0, msgspec.structs.replace(address, index=address.index - second), type)
+        return table_span("Q", 0, address, type)
 
     def write_bits(self, first: int, count: int, values: int) -> None:
         """Write ``count`` coils from the low bits of ``values``."""
@@ -150,7 +144,7 @@ class S7View:
     def span(self, address: S7Address, type: DataType) -> Span:
         """The bytes that a read of ``address`` depends on."""
         area = {1: "M", 2: "Q"}.get(address.db, "") if address.area == "DB" else address.area
-        return Span(area, address.byte, address.byte + max(type.bits // 8, 1))
+        return byte_span(area, 0, address, type)
 
     def _data(self, area: S7AreaName, db: int, first: int, count: int) -> bytearray:
         size = SERVED_BYTES
@@ -231,8 +225,7 @@ class OpcUaView:
 
     def span(self, address: OpcUaAddress, type: DataType) -> Span:
         """The bytes that a read of ``address`` depends on."""
-        at = self._find(address.node).location
-        return Span(at.area, at.byte, at.byte + max(type.bits // 8, 1))
+        return located_span(self._find(address.node).location, type)
 
     def check_type(self, node: str, opcua_type: str) -> None:
         """Raise BadTypeMismatch unless the node is of ``opcua_type``."""
@@ -343,22 +336,27 @@ class Direct:
             self._modbus.write_registers(address.index, type.pack(value))
 
 
-class Loopback(Direct):
-    """The client of a controller's own memory over ``protocol``."""
+class MemoryView(typing.Protocol):
+    """A view that knows where in a controller's memory what it shows lies."""
+
+    def span(self, address: Any, type: DataType) -> Span: ...
+
+
+class Shown(Direct):
+    """The client of what a view shows of a controller's memory."""
+
+    def __init__(self, view: ModbusTables | S7Data | OpcUaVariables) -> None:
+        super().__init__(view)
+        self._memory = cast(MemoryView, view)
 
     def span(self, address: Address, type: DataType) -> Span:
         """The bytes of the memory that ``read`` depends on; DeviceRefused."""
-        view = self._view
-        if isinstance(view, ModbusView):
-            assert isinstance(address, ModbusAddress)
-            return view.span(address, type)
-        if isinstance(view, S7View):
-            assert isinstance(address, S7Address)
-            return view.span(address, type)
-        assert isinstance(address, OpcUaAddress)
-        return view.span(address, type)
+        return self._memory.span(address, type)
+
+
+class Loopback(Shown):
+    """The client of a controller's own memory over ``protocol``."""
 
     def __init__(self, protocol: Protocol, program: Program, memory: Memory) -> None:
         self.protocol = protocol
-        self._view = view_of(protocol, program, memory)
-        super().__init__(self._view)
+        super().__init__(view_of(protocol, program, memory))

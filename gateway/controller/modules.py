@@ -12,7 +12,8 @@ from typing import Literal, NamedTuple
 from gateway.controller.compile import Location, Program
 from gateway.controller.mapping import SERVED_BYTES
 from gateway.controller.memory import Memory
-from gateway.field.addresses import Protocol
+from gateway.controller.places import Span, located_span
+from gateway.field.addresses import Address, Protocol
 from gateway.field.serving import bits
 from gateway.field.serving.variables import NAMESPACE
 from gateway.field.tags import Tag, TagEntry, compile_tags
@@ -83,6 +84,12 @@ class Polled:
                 else:
                     found[name] = tag.type.unpack(bytes(area[place.byte : place.byte + tag.type.bits // 8]))
         return found
+
+    def span(self, address: Address) -> Span | None:
+        """Where in %I or %Q that of the module lies; None: nowhere."""
+        names = (name for name, tag in self.tags.items() if tag.address == address)
+        name = next(names, None)
+        return None if name is None else located_span(self._places[name], self.tags[name].type)
 
     def clear(self) -> None:
         """The module is not there: its inputs are off, as on a real controller."""

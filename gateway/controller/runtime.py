@@ -11,6 +11,7 @@ from gateway.controller.compile import Program, ProgramError, ProgramErrors
 from gateway.controller.declarations import SIZES
 from gateway.controller.instance import RuntimeFault
 from gateway.controller.memory import Memory
+from gateway.controller.writers import Writer
 
 __all__ = ["RuntimeFault", "VirtualController"]
 
@@ -44,6 +45,23 @@ class VirtualController:
             return
         instance.publish(*self._areas)
         self.scans += 1
+
+    def writer(self, area: str, byte: int, bit: int | None = None) -> Writer | None:
+        """Which statement wrote what is at that byte (or its bit) last; None: none yet, or the program is
+        compiled without writers. Its file and line: `Program.place`."""
+        for variable in self.program.variables:
+            where = variable.location
+            if where is None or where.area != area:
+                continue
+            size = SIZES[where.size]
+            if where.size == "X":
+                if (where.byte, where.bit) == (byte, bit):
+                    return self.instance.writer(variable.name)
+            elif where.byte <= byte < where.byte + size // 8:
+                # Words are big-endian: bit 0 of the last byte is that of the whole.
+                above = 8 * (where.byte + size // 8 - 1 - byte)
+                return self.instance.writer(variable.name, None if bit is None else bit + above)
+        return None
 
     def _write_initial(self, *areas: str) -> None:
         for variable in self.program.variables:

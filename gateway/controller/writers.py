@@ -31,7 +31,7 @@ class Part(NamedTuple):
 
 
 class Notes:
-    """What the code of one unit notes. ``foreign`` units, the standard ones, have no lines and note nothing."""
+    """What the code of one unit notes. ``foreign`` units, the standard ones, have no lines."""
 
     def __init__(self, unit: ir.Unit, module: ir.Module, foreign: frozenset[str]) -> None:
         self._unit, self._module, self._foreign = unit, module, foreign

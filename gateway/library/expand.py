@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from gateway.controller.compile import Part
 from gateway.errors import Problem
 from gateway.field.addresses import Protocol
 from gateway.library.composition import Composition, CompositionEntry, Unit
@@ -14,7 +15,7 @@ from gateway.library.entries import Interface
 from gateway.library.library import Group, Library
 from gateway.library.nodes import Plain, at, build, child, merge, only
 from gateway.library.pattern import camel
-from gateway.library.program import MOST_STEPS, write_program
+from gateway.library.program import MOST_STEPS, Written, write_program
 from gateway.library.resolve import resolve
 from gateway.library.scenarios import Scenarios
 from gateway.library.signals import Full, Signal, place
@@ -49,11 +50,12 @@ class Handshake(msgspec.Struct, frozen=True):
 
 
 class Expanded(msgspec.Struct, frozen=True):
-    """``program`` is Structured Text, empty where ``uncomposed`` says why there is none; ``digest`` is of the
-    groups and patterns used."""
+    """``program`` is Structured Text, empty where ``uncomposed`` says why there is none, and ``parts`` says
+    which lines of it are patterns'; ``digest`` is of the groups and patterns used."""
 
     node: MappingNode
     program: str
+    parts: tuple[Part, ...]
     uncomposed: str
     digest: str
     composition: Composition
@@ -144,9 +146,13 @@ def _made(
     ends = {"inlet", "inlets", "outlet", "outlets"}
     node = merge(at(root.start_mark, made), only(root, OWN | ends, wanted=False))
     assert isinstance(node, MappingNode)
+    written = Written("", ())
+    if not strange:
+        written = write_program(name, title or identity, composition, own, wiring)
     return Expanded(
         node,
-        "" if strange else write_program(name, title or identity, composition, own, wiring),
+        written.text,
+        written.parts,
         f"{strange} has no place in the program that is composed" if strange else "",
         _digest(groups),
         composition,

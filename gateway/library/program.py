@@ -8,7 +8,9 @@ fault of any group leads to FAULT, which lasts until it is acknowledged; in manu
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
+from gateway.controller.compile import Part
 from gateway.library.composition import Composition, Step, Unit
 from gateway.library.pattern import RELEASES, camel, literal
 from gateway.library.signals import Bit, Signal
@@ -20,14 +22,26 @@ MOST_STEPS = (DONE - FIRST) // EACH
 MARGIN = 500_000_000  # beyond its groups' times a step gets this, ns: the groups notice first
 
 
+class Written(NamedTuple):
+    """The Structured Text of a whole file, and which of its lines are those of patterns."""
+
+    text: str
+    parts: tuple[Part, ...]
+
+
 def write_program(
     name: str, title: str, composition: Composition, signals: Mapping[str, Signal], wiring: Wiring
-) -> str:
-    """The Structured Text of the whole file."""
+) -> Written:
+    """The patterns that it uses, each once, and the program itself."""
     patterns = [unit.group.pattern for unit in composition.units.values()]
-    text = list({each.name: each.text.strip() for each in patterns if each is not None}.values())
-    text.append("\n".join(_Writer(name, title, composition, signals, wiring).lines()))
-    return "\n\n".join(text) + "\n"
+    text, parts, first = "", list[Part](), 1
+    for each in {each.name: each for each in patterns if each is not None}.values():
+        body = each.text.strip()
+        lines, above = body.count("\n") + 1, each.text[: each.text.index(body)].count("\n")
+        parts.append(Part(first, lines, each.file, 1 + above))
+        text, first = f"{text}{body}\n\n", first + lines + 1
+    text += "\n".join(_Writer(name, title, composition, signals, wiring).lines()) + "\n"
+    return Written(text, tuple(parts))
 
 
 def _run(composition: Composition) -> list[Unit]:
