@@ -17,9 +17,9 @@ class Store(Carrier):
     """Base of carriers that hold a number of workpieces in no place that anybody could work on."""
 
     PORTS: ClassVar[tuple[Port, ...]] = (
-        Port("count", "sensor", "int", about="workpieces in it", optional=True),
-        Port("empty", "sensor", about="nothing is in it", optional=True),
-        Port("full", "sensor", about="no room is left", optional=True),
+        Port("count", "sensor", "int", about="workpieces in it", optional=True, sees=True),
+        Port("empty", "sensor", about="nothing is in it", optional=True, sees=True),
+        Port("full", "sensor", about="no room is left", optional=True, sees=True),
     )
     STATE: ClassVar[tuple[str, ...]] = (*Carrier.STATE, "items", "closed")
 
@@ -78,9 +78,9 @@ class Buffer(Store):
     PORTS = (
         Port("release", "actuator", about="lets one out", optional=True),
         *Store.PORTS,
-        Port("ready", "sensor", about="a workpiece is at the outlet", optional=True),
-        Port("at-inlet", "sensor", about="a workpiece is passing the inlet", optional=True),
-        Port("passed", "sensor", about="the one that was let out has gone", optional=True),
+        Port("ready", "sensor", about="a workpiece is at the outlet", optional=True, sees=True),
+        Port("at-inlet", "sensor", about="a workpiece is passing the inlet", optional=True, sees=True),
+        Port("passed", "sensor", about="the one that was let out has gone", optional=True, sees=True),
     )
     FAULTS = (Fault("jam", "nothing comes out"), *Carrier.FAULTS)
     STATE = (*Store.STATE, "released", "granted", "passed", "due", "free")
@@ -153,8 +153,8 @@ class Magazine(Store):
     PORTS = (
         Port("separate", "actuator", about="bring one to the outlet"),
         *Store.PORTS,
-        Port("low", "sensor", about="few are left", optional=True),
-        Port("ready", "sensor", about="a workpiece is at the outlet", optional=True),
+        Port("low", "sensor", about="few are left", optional=True, sees=True),
+        Port("ready", "sensor", about="a workpiece is at the outlet", optional=True, sees=True),
     )
     FAULTS = (Fault("jam", "separating brings nothing to the outlet"), *Carrier.FAULTS)
     STATE = (*Store.STATE, "commanded", "coming", "out", "pending")
@@ -221,8 +221,8 @@ class Bin(Carrier):
     ABOUT = "reject bin"
     PARAMS = (Param("capacity", "1", 1, 10_000, 20),)
     PORTS = (
-        Port("count", "sensor", "int", about="workpieces in it", optional=True),
-        Port("full", "sensor", about="no room is left", optional=True),
+        Port("count", "sensor", "int", about="workpieces in it", optional=True, sees=True),
+        Port("full", "sensor", about="no room is left", optional=True, sees=True),
     )
     LINKS = ()
     FAULTS = (Fault("emptied", "a person has taken out what was in it"),)

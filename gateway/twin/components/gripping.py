@@ -45,7 +45,7 @@ class PickAndPlace(Hand):
         Port("retracted", "sensor", about="end switch", optional=True),
         Port("lowered", "sensor", about="end switch", optional=True),
         Port("raised", "sensor", about="end switch", optional=True),
-        Port("gripped", "sensor", about="it has a workpiece", optional=True),
+        Port("gripped", "sensor", about="it has a workpiece", optional=True, sees=True),
     )
     LINKS = (
         Link("from", Carrier),

@@ -28,8 +28,17 @@ class CodeReader(Process):
     PORTS = (
         Port("trigger", "actuator", about="rising: read"),
         Port("done", "sensor", about="there is a result, until the trigger goes off"),
-        Port("read", "sensor", about="a label was read"),
-        Port("code", "sensor", "int", about="last read, 0 for none", optional=True, low=0, high=CODES),
+        Port("read", "sensor", about="a label was read", sees=True),
+        Port(
+            "code",
+            "sensor",
+            "int",
+            about="last read, 0 for none",
+            optional=True,
+            low=0,
+            high=CODES,
+            sees=True,
+        ),
     )
     LINKS = (ON, *SUPPLIES)
     FAULTS = (
@@ -77,7 +86,7 @@ class DistanceSensor(Component):
         Param("near", "mm", 0, 100_000, 50, "to a workpiece"),
         Param("far", "mm", 0, 100_000, 300, "to the floor"),
     )
-    PORTS = (Port("distance", "sensor", "real", "mm"),)
+    PORTS = (Port("distance", "sensor", "real", "mm", sees=True),)
     LINKS = (Link("on", Carrier),)
     FAULTS = (Fault("dirty", "the lens is dirty: it shows the floor"),)
 

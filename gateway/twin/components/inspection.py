@@ -27,8 +27,8 @@ def tester_ports(unit: str) -> tuple[Port, ...]:
         Port("trigger", "actuator", about="rising: look"),
         Port("busy", "sensor", optional=True),
         Port("done", "sensor", about="there is a result, until the trigger goes off"),
-        Port("good", "sensor", about="the result is good"),
-        Port("value", "sensor", "real", unit, "last measured", optional=True),
+        Port("good", "sensor", about="the result is good", sees=True),
+        Port("value", "sensor", "real", unit, "last measured", optional=True, sees=True),
     )
 
 
@@ -152,7 +152,7 @@ class Gauge(Process):
         Param("missing", "mm", -1_000, 1_000, 0, "shown for a workpiece without the property"),
     )
     WORDS: ClassVar[tuple[Word, ...]] = (Word("looks-at", "size", "property of the workpiece, mm"),)
-    PORTS = (Port("value", "sensor", "real", "mm"),)
+    PORTS = (Port("value", "sensor", "real", "mm", sees=True),)
     LINKS = (ON, *SUPPLIES)
     FAULTS = (Fault("worn", "the tip is worn: it shows 0.1 mm less"),)
     STATE = ("shown",)
@@ -193,7 +193,7 @@ class Weigher(Gauge):
         Param("rest", "g", -1_000, 1_000_000, 0, "tare"),
     )
     WORDS = ()
-    PORTS = (Port("value", "sensor", "real", "g"),)
+    PORTS = (Port("value", "sensor", "real", "g", sees=True),)
     FAULTS = (Fault("worn", "a support rubs: it shows a tenth less"),)
 
     def reading(self, workpiece: Workpiece) -> float:

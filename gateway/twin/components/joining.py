@@ -31,8 +31,10 @@ class Screwdriver(Process):
     WORDS = (Word("result", "screw", "what it leaves: <result>_torque"),)
     PORTS = (
         Port("run", "actuator"),
-        Port("torque", "sensor", "real", "N.m"),
-        Port("ok", "sensor", about="the final torque is reached, until it is let off", optional=True),
+        Port("torque", "sensor", "real", "N.m", sees=True),
+        Port(
+            "ok", "sensor", about="the final torque is reached, until it is let off", optional=True, sees=True
+        ),
     )
     LINKS = (ON, Link("press", Cylinder))
     FAULTS = (

@@ -24,7 +24,7 @@ class RollerZone(BeltConveyor):
     PARAMS = (*BeltConveyor.PARAMS, Param("eye", "mm", 0, 1_000, 20, "before the zone's end"))
     PORTS = (
         *BeltConveyor.PORTS,
-        Port("sees", "sensor", about="a workpiece is before the eye", optional=True),
+        Port("sees", "sensor", about="a workpiece is before the eye", optional=True, sees=True),
     )
     STATE = (*BeltConveyor.STATE, "sees")
 

@@ -39,9 +39,9 @@ class LeakTester(Process):
         Port("start", "actuator"),
         Port("busy", "sensor", optional=True),
         Port("done", "sensor", about="there is a result, until start goes off"),
-        Port("good", "sensor"),
-        Port("pressure", "sensor", "real", "mbar"),
-        Port("loss", "sensor", "real", "mbar", "last measured", optional=True),
+        Port("good", "sensor", sees=True),
+        Port("pressure", "sensor", "real", "mbar", sees=True),
+        Port("loss", "sensor", "real", "mbar", "last measured", optional=True, sees=True),
     )
     LINKS = (ON, *SUPPLIES)
     FAULTS = (*TESTER_FAULTS, Fault("seal", "the seal leaks: a good workpiece fails"))

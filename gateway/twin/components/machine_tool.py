@@ -39,14 +39,14 @@ class MachineTool(Process):
         Port("change", "actuator", about="rising: a new tool", optional=True),
         Port("reset", "actuator", about="of the spindle drive", optional=True),
         Port("at-speed", "sensor"),
-        Port("done", "sensor", about="the cut is finished, until the feed is taken off"),
-        Port("home", "sensor", about="the tool is home", optional=True),
-        Port("ready", "sensor", about="supplied, no fault", optional=True),
-        Port("worn", "sensor", about="the tool is at the end of its life", optional=True),
+        Port("done", "sensor", about="the cut is finished, until the feed is taken off", sees=True),
+        Port("home", "sensor", about="the tool is home", optional=True, sees=True),
+        Port("ready", "sensor", about="supplied, no fault", optional=True, sees=True),
+        Port("worn", "sensor", about="the tool is at the end of its life", optional=True, sees=True),
         Port("speed", "sensor", "real", "/min", optional=True),
-        Port("force", "sensor", "real", "N", optional=True),
-        Port("power", "sensor", "real", "kW", optional=True),
-        Port("energy", "sensor", "real", "kJ", "of the last cut", optional=True),
+        Port("force", "sensor", "real", "N", optional=True, sees=True),
+        Port("power", "sensor", "real", "kW", optional=True, sees=True),
+        Port("energy", "sensor", "real", "kJ", "of the last cut", optional=True, sees=True),
     )
     LINKS = (ON, *SUPPLIES)
     FAULTS = (

@@ -24,8 +24,8 @@ class Place(Carrier):
     PARAMS = (Param("load", "ms", 0, 60_000, 0, "from the inlet to its place, and on"), *Carrier.PARAMS)
     PORTS: ClassVar[tuple[Port, ...]] = (
         Port("run", "actuator", about="rollers on", optional=True),
-        Port("occupied", "sensor", about="a workpiece is here", optional=True),
-        Port("seated", "sensor", about="a workpiece is in its place", optional=True),
+        Port("occupied", "sensor", about="a workpiece is here", optional=True, sees=True),
+        Port("seated", "sensor", about="a workpiece is in its place", optional=True, sees=True),
     )
     STATE: ClassVar[tuple[str, ...]] = (*Carrier.STATE, "item", "running", "rolled", "grips", "closed")
 

@@ -34,11 +34,11 @@ class Press(Process):
     WORDS = (Word("result", "press", "what it leaves: <result>_force and <result>_way"),)
     PORTS = (
         Port("press", "actuator"),
-        Port("force", "sensor", "real", "N"),
+        Port("force", "sensor", "real", "N", sees=True),
         Port("way", "sensor", "real", "mm", optional=True),
         Port("home", "sensor", about="the ram is at its top", optional=True),
-        Port("by-force", "sensor", about="ended: the force is reached", optional=True),
-        Port("by-way", "sensor", about="ended: the way is reached", optional=True),
+        Port("by-force", "sensor", about="ended: the force is reached", optional=True, sees=True),
+        Port("by-way", "sensor", about="ended: the way is reached", optional=True, sees=True),
     )
     LINKS = (ON, *SUPPLIES)
     FAULTS = (

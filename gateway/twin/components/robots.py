@@ -43,7 +43,7 @@ class Robot(Hand):
         Port("done", "sensor", about="the program has ended, until start goes off"),
         Port("at-home", "sensor"),
         Port("fault", "sensor", optional=True),
-        Port("gripped", "sensor", about="it has a workpiece", optional=True),
+        Port("gripped", "sensor", about="it has a workpiece", optional=True, sees=True),
         Port(
             "active", "sensor", "int", about="number of the program that runs", optional=True, low=0, high=44
         ),

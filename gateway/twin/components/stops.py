@@ -25,7 +25,7 @@ class Stopper(Rod):
     PARAMS = PARAMS
     PORTS = (
         Port("open", "actuator", about="lets pass"),
-        Port("closed", "sensor", about="end switch", optional=True),
+        Port("closed", "sensor", about="end switch, held off by a workpiece", optional=True, sees=True),
         Port("opened", "sensor", about="end switch", optional=True),
     )
     LINKS = LINKS

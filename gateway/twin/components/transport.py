@@ -378,7 +378,7 @@ class PhotoEye(Component):
 
     ABOUT = "photo eye"
     PARAMS = (Param("at", "mm", 0, 100_000),)
-    PORTS = (Port("sees", "sensor", about="a workpiece is before it"),)
+    PORTS = (Port("sees", "sensor", about="a workpiece is before it", sees=True),)
     LINKS = (Link("on", Carrier),)
     STATE = ("sees",)
 

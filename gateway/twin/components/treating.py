@@ -26,8 +26,8 @@ class Treatment(Process):
     PORTS = (
         Port("on", "actuator"),
         Port("ready", "sensor", about="supplied, with material, no fault", optional=True),
-        Port("active", "sensor", about="it takes effect on a workpiece", optional=True),
-        Port("done", "sensor", about="the time is over, until it is switched off", optional=True),
+        Port("active", "sensor", about="it takes effect on a workpiece", optional=True, sees=True),
+        Port("done", "sensor", about="the time is over, until it is switched off", optional=True, sees=True),
     )
     LINKS = (ON, *SUPPLIES)
     FAULTS = (

@@ -32,7 +32,7 @@ class RotaryTable(Carrier):
         Port("index", "actuator", about="one place on"),
         Port("in-position", "sensor", about="the table rests at a place"),
         Port("home", "sensor", about="cam: the first place is at the inlet", optional=True),
-        Port("loaded", "sensor", about="a workpiece is at the inlet's place", optional=True),
+        Port("loaded", "sensor", about="a workpiece is at the inlet's place", optional=True, sees=True),
     )
     LINKS = (*Carrier.LINKS, Link("power", Power, optional=True))
     FAULTS = (

@@ -31,8 +31,8 @@ class Ejector(Process):
     PORTS = (
         Port("suck", "actuator"),
         Port("blow", "actuator", about="blow off", optional=True),
-        Port("reached", "sensor", about="vacuum switch"),
-        Port("vacuum", "sensor", "real", "kPa", optional=True, low=0, high=100),
+        Port("reached", "sensor", about="vacuum switch", sees=True),
+        Port("vacuum", "sensor", "real", "kPa", optional=True, low=0, high=100, sees=True),
     )
     LINKS = (ON, *SUPPLIES)
     FAULTS = (

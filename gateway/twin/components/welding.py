@@ -46,7 +46,7 @@ class LaserSource(Process):
         Port("ready", "sensor", about="supplied, cooled, no fault", optional=True),
         Port("emitting", "sensor", about="shutter open, light on", optional=True),
         Port("output", "sensor", "real", "W", "measured behind the source", optional=True),
-        Port("energy", "sensor", "real", "J", "of this workpiece", optional=True),
+        Port("energy", "sensor", "real", "J", "of this workpiece", optional=True, sees=True),
     )
     LINKS = (ON, *SUPPLIES, Link("axis", Mover, optional=True))
     FAULTS = (
@@ -148,11 +148,11 @@ class ResistanceWelder(Process):
     WORDS = (Word("result", "weld", "what it leaves: <result>_energy and <result>_nugget"),)
     PORTS = (
         Port("start", "actuator"),
-        Port("ready", "sensor", about="supplied, no fault", optional=True),
-        Port("done", "sensor", about="the weld time is over, until start goes off", optional=True),
-        Port("fault", "sensor", about="the current did not flow", optional=True),
-        Port("current", "sensor", "real", "A", optional=True),
-        Port("energy", "sensor", "real", "J", "of the last weld", optional=True),
+        Port("ready", "sensor", about="supplied, no fault", optional=True, sees=True),
+        Port("done", "sensor", about="the weld time is over, until start goes off", optional=True, sees=True),
+        Port("fault", "sensor", about="the current did not flow", optional=True, sees=True),
+        Port("current", "sensor", "real", "A", optional=True, sees=True),
+        Port("energy", "sensor", "real", "J", "of the last weld", optional=True, sees=True),
     )
     LINKS = (ON, *SUPPLIES)
     FAULTS = (
