@@ -2,7 +2,7 @@
 
 A transaction's ``kind`` names one of these structs and its ``body`` is that struct's canonical bytes.
 Business data stays off the chain: a ``commitment`` is the SHA-256 of a random salt and the data. Times are
-UTC ns, durations whole minutes where the paper has minutes.
+UTC ns, planned durations whole seconds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ledger.types import MAX_RECORD, Evidence, Hash, Id, Natural, Struct, Tx
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Text = Annotated[str, Meta(max_length=256)]
-Minutes = Annotated[int, Meta(ge=0, le=100_000)]
+Seconds = Annotated[int, Meta(ge=0, le=10_000_000)]
 Public = Annotated[bytes, Meta(min_length=codec.PUBLIC_BYTES, max_length=codec.PUBLIC_BYTES)]
 
 
@@ -39,7 +39,7 @@ class Requirement(Struct, frozen=True, tag="requirement"):
     operation: Natural
     part: Name
     node: Id
-    minutes: Minutes  # planned
+    seconds: Seconds  # planned
     due: Natural  # planned completion
     time: Natural  # of the task
 

@@ -12,11 +12,13 @@ import msgspec
 
 from gateway.field.tags import TagRef
 from gateway.field.types import Value
+from gateway.twin.discrepancy import Discrepancy
 from gateway.twin.workpiece import Happening, Kind, Workpiece
 
 VERSION = 1
 MAX_ACTIONS = 256
 MAX_SAMPLES = 200_000
+MAX_DIFFERS = 32
 MAIN = "main"  # the inlet or outlet that a station has where its file names one without a name
 
 
@@ -263,7 +265,8 @@ class Trace(Body, frozen=True):
     ``refused`` is what the devices refused, by tag; ``lost`` are those not connected at the end, and why;
     ``missed`` how many pulses of an input came too close together to be shown to it, by tag.
     ``qualities`` are (t, tag, quality): at t = 0 of what was uncertain or bad then, later of what became so
-    or good again; bad is the last value known.
+    or good again; bad is the last value known. ``differs`` is where twin and machine did not agree, also
+    before it (then ``begin`` is negative) and still (``end`` None).
     """
 
     utc: int
@@ -282,6 +285,7 @@ class Trace(Body, frozen=True):
     lost: dict[str, str] = {}
     missed: dict[str, int] = {}
     qualities: tuple[tuple[int, str, str], ...] = ()
+    differs: tuple[Discrepancy, ...] = ()
 
 
 ReplyBody = Identified | Leased | Done | Refused | Trace
@@ -318,6 +322,8 @@ class State(Body, frozen=True):
     """The operator's number for the script that runs; 0: none."""
     out: int = 0
     """How many workpieces have come out of the line here since that script began, good or not."""
+    differs: tuple[Discrepancy, ...] = ()
+    """What lasts at present of where twin and machine do not agree, times in UTC; at most ``MAX_DIFFERS``."""
 
 
 class Image(Body, frozen=True):
@@ -341,6 +347,12 @@ class StationEvent(Body, frozen=True):
     text: str
 
 
+class Differs(Body, frozen=True):
+    """Twin and machine have begun not to agree, or agree again; told on the topic of events, times in UTC."""
+
+    found: Discrepancy
+
+
 class About(Body, frozen=True):
     """What a gateway says of its station when it comes, retained: the hash of the station file, its library
     groups by name, the mechanical interface of each inlet and outlet, what it can do, and how many tags."""
@@ -356,6 +368,32 @@ class About(Body, frozen=True):
     operations: tuple[str, ...] = ()
     outputs: int = 0
     inputs: int = 0
+
+
+class ChainState(Body, frozen=True):
+    """How the line's chain is, as one node of it has it; retained, and with ``online`` false its last will.
+
+    ``height``, ``head`` (hexadecimal) and ``time`` (UTC ns) are of the last final block, ``round`` and
+    ``proposer`` of the one being agreed on. ``peers`` are those lately heard. ``seconds`` are M of each
+    member as this epoch has them, ``shares`` its Pom. ``waiting`` of this node's records are not final yet.
+    ``silent``: it signs nothing, since it only follows, or does not know yet what it signed before.
+    """
+
+    online: bool
+    boot: str
+    chain: str
+    member: bool = False
+    height: int = 0
+    head: str = ""
+    time: int = 0
+    round: int = 0
+    proposer: str = ""
+    peers: tuple[str, ...] = ()
+    seconds: dict[str, int] = {}
+    shares: dict[str, float] = {}
+    waiting: int = 0
+    silent: bool = False
+    problem: str = ""
 
 
 # --- couplings between neighbours ------------------------------------------------------------------

@@ -1,10 +1,10 @@
-"""M counts planned, completed and inspected work alone, once, and no more minutes than have gone by."""
+"""M counts planned, completed and inspected work alone, once, and no more time than has gone by."""
 
 from __future__ import annotations
 
 import pytest
 
-from ledger.contracts.workload import MINUTE, WINDOW, Workload
+from ledger.contracts.workload import SECOND, WINDOW, Workload
 from ledger.records import Completion, Inspection, Party, Requirement
 
 HASH = bytes(32)
@@ -15,25 +15,25 @@ SISTER = Party("sister", HASH, "vendor")
 PARTIES = {party.node: party for party in (CLOUD, MILL, GAUGE, SISTER)}
 
 
-def planned(task: str = "t1", operation: int = 10, node: str = "mill", minutes: int = 30) -> Requirement:
-    return Requirement(task, operation, "PTVA10212", node, minutes, 0, 0)
+def planned(task: str = "t1", operation: int = 10, node: str = "mill", seconds: int = 30) -> Requirement:
+    return Requirement(task, operation, "PTVA10212", node, seconds, 0, 0)
 
 
 def inspected(task: str = "t1", operation: int = 10, passed: bool = True) -> Inspection:
     return Inspection(task, operation, "feature-3", HASH, passed, "hole")
 
 
-def done(work: Workload, task: str, now: int, minutes: int = 30, passed: bool = True) -> None:
-    assert work.plan(planned(task, minutes=minutes), CLOUD, PARTIES) == ""
+def done(work: Workload, task: str, now: int, seconds: int = 30, passed: bool = True) -> None:
+    assert work.plan(planned(task, seconds=seconds), CLOUD, PARTIES) == ""
     assert work.complete(Completion(task, 10, now), MILL) == ""
     assert work.inspect(inspected(task, passed=passed), GAUGE, PARTIES, now) == ""
 
 
 def test_an_operation_counts_once_all_three_have_spoken() -> None:
     work = Workload(0)
-    done(work, "t1", 100 * MINUTE)
+    done(work, "t1", 100 * SECOND)
     assert work.current == {}
-    work.turn(200 * MINUTE, ["mill", "gauge"])
+    work.turn(200 * SECOND, ["mill", "gauge"])
     assert work.current == {"mill": 30, "gauge": 0}
     assert work.plan(planned(), CLOUD, PARTIES) == "operation 10 of t1 is planned already"
     assert work.complete(Completion("t1", 10, 0), MILL) == "operation 10 of t1 is not open for mill"
@@ -66,18 +66,18 @@ def test_who_is_no_dispatcher_plans_nothing_and_nobody_completes_for_another() -
 
 def test_what_failed_inspection_counts_nothing_and_is_over() -> None:
     work = Workload(0)
-    done(work, "t1", 100 * MINUTE, passed=False)
-    work.turn(200 * MINUTE, ["mill"])
+    done(work, "t1", 100 * SECOND, passed=False)
+    work.turn(200 * SECOND, ["mill"])
     assert work.current == {"mill": 0}
 
 
-def test_no_more_minutes_than_have_gone_by_and_none_older_than_a_day() -> None:
+def test_no_more_time_than_has_gone_by_and_none_older_than_a_day() -> None:
     work = Workload(1_000)
     for number in range(4):
-        done(work, f"t{number}", 10 * MINUTE, minutes=500)
-    work.turn(1_000 + 60 * MINUTE, ["mill"])
+        done(work, f"t{number}", 10 * SECOND, seconds=50_000)
+    work.turn(1_000 + 60 * SECOND, ["mill"])
     assert work.current == {"mill": 60}
     work.turn(1_000 + WINDOW, ["mill"])
-    assert work.current == {"mill": 1_440}
-    work.turn(10 * MINUTE + WINDOW, ["mill"])
+    assert work.current == {"mill": 86_400}
+    work.turn(10 * SECOND + WINDOW, ["mill"])
     assert work.current == {"mill": 0}
