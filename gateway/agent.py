@@ -28,6 +28,7 @@ from gateway.agentfile import AgentConfig, check, load_config
 from gateway.announce import about, identified
 from gateway.cell.cell import Asked, Cell, Inputs, Outputs
 from gateway.cell.quality import Quality
+from gateway.chain import chain_of
 from gateway.controller.compile import Program, compile_program
 from gateway.errors import BadInput
 from gateway.field.types import Value
@@ -55,6 +56,7 @@ from gateway.station import Station, load_station
 from gateway.store.journal import Change as Kept
 from gateway.store.journal import Delete, Journal, JournalFailed, Put
 from gateway.wiring import Read, Wiring
+from gateway.witness import Witness
 from gateway.yamlfile import read_text
 
 log = logging.getLogger("gateway")
@@ -100,6 +102,7 @@ class Agent:
             loop=loop,
             will=Will(topics.state(self.line, self.node), "state", self._offline, sign=True),
         )
+        self.chain = chain_of(config, identity)
         self.ready, self.ending = asyncio.Event(), asyncio.Event()
         self._asked: deque[Asked] = deque()
         self._received: dict[tuple[str, int], int] = {}
@@ -147,6 +150,8 @@ class Agent:
             task.cancel()
         await asyncio.gather(*tasks, ended, return_exceptions=True)
         await self.devices.close()
+        if self.chain is not None:
+            await asyncio.to_thread(self.chain.stop)
         await asyncio.get_running_loop().run_in_executor(None, self.bus.close, 1.0)
         self.journal.close()
         for task in broken:
@@ -280,7 +285,9 @@ class Agent:
     async def _beat(self) -> None:
         """The retained state, also when nothing happens."""
         while True:
-            state = self.cell.state(self.boot, self.devices.state, self.problem or self.devices.problem)
+            unrecorded = self.chain.problem if self.chain is not None else ""
+            problem = self.problem or self.devices.problem or unrecorded
+            state = self.cell.state(self.boot, self.devices.state, problem)
             self.bus.publish(
                 topics.state(self.line, self.node), "state", encode(state), retain=True, sign=True
             )
@@ -331,7 +338,7 @@ class Agent:
     @property
     def chained(self) -> dict[str, str] | None:
         """What its ledger says of itself; None: it keeps none."""
-        return None
+        return None if self.chain is None else self.chain.facts()
 
     def _on_coupling(self, delivery: Delivery) -> None:
         if delivery.verified is not True or len(self._coupled) >= MAX_ASKED:
@@ -341,8 +348,10 @@ class Agent:
             self._bell.set()
 
 
-def _agent(config: AgentConfig, loop: asyncio.AbstractEventLoop) -> Agent:
+def _agent(config: AgentConfig, loop: asyncio.AbstractEventLoop) -> Agent | Witness:
     """BadInput with what is wrong in its station file or program."""
+    if not config.station:
+        return Witness(config)
     station = load_station(Path(config.station))
     station = station.placed(config.id or station.id, config.addresses).moved(config.ports)
     check(config, station)
@@ -380,11 +389,11 @@ async def _main(configs: list[AgentConfig], with_stdin: bool) -> None:
         life.result()
 
 
-async def _announce(agents: list[Agent]) -> None:
+async def _announce(agents: list[Agent | Witness]) -> None:
     """Say on standard output when all hear commands."""
     for agent in agents:
         await agent.ready.wait()
-    said = {"ready": True, "station": ", ".join(agent.station.id for agent in agents), "pid": os.getpid()}
+    said = {"ready": True, "station": ", ".join(agent.node for agent in agents), "pid": os.getpid()}
     print(json.dumps(said), flush=True)
 
 

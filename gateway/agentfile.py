@@ -10,7 +10,7 @@ from gateway.cell.couplings import Neighbours
 from gateway.errors import BadInput, Problem
 from gateway.station import Mode, Station
 
-PATHS = ("station", "key", "trust", "state", "program")
+PATHS = ("station", "key", "trust", "state", "program", "chain")
 
 
 class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,6 +21,8 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     station file, by device. ``mode`` says which of controller and plant is real (docs/modes.md); in virtual
     and ril the gateway's process plays the controller itself, with ``program``, the path of a Structured Text
     file. ``group`` is the Unix group whose members may use the local shell, too (docs/shell.md).
+    ``chain`` is the path of the genesis of the line's chain (empty: none). Without a ``station`` it is a
+    witness, which only votes on that (docs/gateway.md).
     """
 
     line: str
@@ -36,6 +38,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     program: str = ""
     mode: Mode = "hil"
     group: str = ""
+    chain: str = ""
 
 
 def load_config(path: Path) -> AgentConfig:

@@ -6,6 +6,8 @@ inside, so the envelope is not.
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict
 from collections.abc import Callable
 
 from gateway.net import topics
@@ -13,13 +15,18 @@ from gateway.net.bus import Bus, Delivery
 
 ALL = "all"
 KIND = "chain"
+MAX_HEARD = 1_024
 
 
 class ChainBus:
-    """``me`` on ``chain`` over ``bus``, which must still be started; ``received`` gets what others send."""
+    """``me`` on ``chain`` over ``bus``, which must still be started; ``received`` gets what others send.
+
+    ``heard`` is when each of the last senders was heard last, monotonic ns: what they say of themselves.
+    """
 
     def __init__(self, bus: Bus, chain: str, me: str, received: Callable[[bytes], None]) -> None:
         self._bus, self._chain, self._me, self._received = bus, chain, me, received
+        self.heard: OrderedDict[str, int] = OrderedDict()
         for kind in (ALL, _to(me)):
             bus.subscribe(topics.pool(chain, kind, topics.ANY), self._deliver, qos=0)
 
@@ -29,7 +36,12 @@ class ChainBus:
         self._bus.publish(topic, KIND, data)
 
     def _deliver(self, delivery: Delivery) -> None:
-        if delivery.envelope.sender != self._me:
+        sender = delivery.envelope.sender
+        if sender != self._me:
+            self.heard[sender] = time.monotonic_ns()
+            self.heard.move_to_end(sender)
+            if len(self.heard) > MAX_HEARD:
+                self.heard.popitem(last=False)
             self._received(delivery.envelope.body)
 
 

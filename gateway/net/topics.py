@@ -13,13 +13,13 @@ _STATION = rf"tl/1/line/{_ID}/st"
 _SENDERS = tuple(
     re.compile(pattern + r"\Z")
     for pattern in (
-        rf"{_STATION}/(?P<sender>{_ID})/(?:state|about|image|event|reply/{_ID})",
+        rf"{_STATION}/(?P<sender>{_ID})/(?:state|about|chain|image|event|reply/{_ID})",
         rf"{_STATION}/{_ID}/cmd/(?P<sender>{_ID})",
         rf"tl/1/line/{_ID}/couple/(?P<sender>{_ID})/{_ID}",
         rf"tl/1/pool/{_ID}/{_ID}/(?P<sender>{_ID})",
     )
 )
-_RETAINED = re.compile(rf"(?:{_STATION}/{_ID}/(?:state|about)|tl/1/pool/.+)\Z")
+_RETAINED = re.compile(rf"(?:{_STATION}/{_ID}/(?:state|about|chain)|tl/1/pool/.+)\Z")
 
 
 def state(line: str, station: str) -> str:
@@ -30,6 +30,11 @@ def state(line: str, station: str) -> str:
 def about(line: str, station: str) -> str:
     """What the station is, as its gateway says: retained."""
     return _join("tl/1/line", line, "st", station, "about")
+
+
+def chain(line: str, node: str) -> str:
+    """How the line's chain is, as the gateway or witness ``node`` has it: retained."""
+    return _join("tl/1/line", line, "st", node, "chain")
 
 
 def image(line: str, station: str) -> str:

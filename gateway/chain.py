@@ -1,0 +1,320 @@
+"""A node's part in its line's chain: it keeps a copy, votes if it is a member, and records what happens here.
+
+It works on a thread of its own, with connections to the brokers of its own: neither consensus work nor a
+flood of its messages comes between a gateway and its scan. What cannot be recorded is a problem that is told,
+never a reason to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from gateway.agentfile import AgentConfig
+from gateway.errors import BadInput, Problem
+from gateway.genesisfile import load_genesis
+from gateway.net import topics
+from gateway.net.bus import Bus, Will
+from gateway.net.chainbus import ChainBus
+from gateway.net.identity import Identity, boot_id
+from gateway.net.messages import ChainState, encode
+from ledger import pom
+from ledger.node import Ended, Node
+from ledger.ports import TIMING, Timing
+from ledger.records import Record
+from ledger.state import Genesis
+from ledger.store import Store, StoreFailed
+from ledger.types import Commit
+
+log = logging.getLogger(__name__)
+
+STORE = "chain.sqlite"
+MAX_PENDING = 1_024  # records that wait for this node's disk
+REPORT_S = 1.0  # between two reports of what has changed
+REPEAT_S = 5.0  # between two of what has not
+PRESENT_NS = 5_000_000_000  # after its last message a peer counts as heard
+AGAIN_S = (1.0, 30.0)  # after which a disk that failed is tried again, at first and at most
+END_S = 5.0
+
+
+class ChainKeeper:
+    """``identity``'s node on the chain of ``genesis``, with its copy in the folder ``state``.
+
+    ``line`` is where its report goes; ``decided`` is called on the keeper's thread with each final block, in
+    order, those that were final before excepted. BadInput where the genesis knows this node by another key.
+    """
+
+    def __init__(
+        self,
+        line: str,
+        identity: Identity,
+        brokers: Sequence[str],
+        genesis: Genesis,
+        state: Path,
+        decided: Callable[[Commit], None] = lambda commit: None,
+        timing: Timing = TIMING,
+    ) -> None:
+        _check(genesis, identity)
+        self.me, self.genesis, self.path = identity.node, genesis, state / STORE
+        self._identity, self._brokers, self._timing = identity, list(brokers), timing
+        self._topic = topics.chain(line, self.me)
+        self._decided = decided
+        self._pending: deque[tuple[Record, Future[int]]] = deque()
+        self._stranger = False
+        self._lost = 0  # records for which there was no room
+        self._failed = ""  # why the node does not run
+        self._node: Node | None = None
+        self._shown = ChainState(True, boot_id().hex(), genesis.chain)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._guard = threading.Lock()
+        self._begun = threading.Event()
+        self._wake = asyncio.Event()
+        self._ending = asyncio.Event()
+
+    # --- from any thread -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to take part."""
+        assert self._thread is None
+        self._thread = threading.Thread(target=self._run, name=f"chain-{self.me}", daemon=True)
+        self._thread.start()
+        self._begun.wait()
+
+    def stop(self) -> None:
+        """Take part no longer; blocks until the store is closed, within a bound."""
+        if self._thread is not None:
+            self._call(self._ending.set)
+            self._thread.join(END_S)
+            if self._thread.is_alive():
+                log.warning("the chain's thread did not end in %g s and is left behind", END_S)
+
+    def record(self, record: Record) -> Future[int]:
+        """Record something; its number among our records, once it is on our disk. Never blocks."""
+        accepted: Future[int] = Future()
+        with self._guard:
+            full = len(self._pending) >= MAX_PENDING
+            self._lost += full
+            if not full:
+                self._pending.append((record, accepted))
+        if full:
+            accepted.set_exception(StoreFailed(f"{MAX_PENDING} records wait for the disk already"))
+        else:
+            self._call(self._wake.set)
+        return accepted
+
+    @property
+    def problem(self) -> str:
+        """What is wrong; empty if nothing is."""
+        said = [self._failed] if self._failed else []
+        if self._stranger:
+            said.append(f"{self.me} is not enrolled in the chain: nobody hears what it records")
+        if self._lost:
+            said.append(f"{self._lost} records were lost: no room while the chain's disk failed")
+        return "; ".join(said)
+
+    def facts(self) -> dict[str, str]:
+        """What there is to say of it, by what it is about, for a person."""
+        state = self._shown
+        return {
+            "chain": state.chain,
+            "part": "member" if state.member else "follows, without a vote",
+            "height": str(state.height),
+            "next proposer": state.proposer,
+            "peers heard": ", ".join(state.peers) or "none",
+            "records not final": str(state.waiting),
+            "problem": state.problem or "none",
+        }
+
+    def _call(self, what: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(what)
+
+    # --- the thread -------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        factory = None
+        if sys.platform != "win32":
+            import uvloop
+
+            factory = uvloop.new_event_loop
+        try:
+            with asyncio.Runner(loop_factory=factory) as runner:
+                self._loop = runner.get_loop()
+                self._begun.set()
+                runner.run(self._live())
+        except Exception as error:
+            self._failed = f"the chain has ended: {error}"
+            log.exception("the chain's thread has ended")
+        finally:
+            self._begun.set()
+            for _, accepted in self._pending:
+                accepted.set_exception(Ended(f"{self.me} takes part no longer"))
+
+    async def _live(self) -> None:
+        bus = Bus(
+            self.me,
+            self._brokers,
+            identity=self._identity,
+            loop=asyncio.get_running_loop(),
+            will=Will(self._topic, "chain", self._offline, sign=True),
+        )
+        self._carried = ChainBus(bus, self.genesis.chain, self.me, self._received)
+        bus.start()
+        reporting = asyncio.create_task(self._report(bus))
+        try:
+            await self._keep()
+        finally:
+            reporting.cancel()
+            await asyncio.gather(reporting, return_exceptions=True)
+            await asyncio.to_thread(bus.close, 1.0)
+
+    async def _keep(self) -> None:
+        """Run the node; a disk that failed is tried again, since what waits here is lost with the process."""
+        first, most = AGAIN_S
+        again = first
+        while not self._ending.is_set():
+            try:
+                store = await asyncio.to_thread(Store, self.path, self.genesis)
+            except StoreFailed as error:
+                self._fail(error)
+            else:
+                with store:
+                    began = time.monotonic()
+                    await self._take_part(store)
+                    again = first if time.monotonic() - began > most else again
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(again):
+                    await self._ending.wait()
+            again = min(2 * again, most)
+
+    async def _take_part(self, store: Store) -> None:
+        """Until the end, or until the node breaks off."""
+        try:
+            node = Node(
+                self.me, self.genesis, self._identity, store, self._carried, self._decided, self._timing
+            )
+            await node.start()
+        except StoreFailed as error:
+            self._fail(error)
+            return
+        self._node, self._failed = node, ""
+        works: list[Coroutine[Any, Any, None]] = [node.ended(), self._record(node), self._to_end()]
+        tasks = [asyncio.create_task(work) for work in works]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        self._node = None
+        await node.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            if not task.cancelled() and (broken := task.exception()) is not None:
+                self._fail(broken)
+
+    async def _to_end(self) -> None:
+        await self._ending.wait()
+        while self._pending:  # what was recorded is accepted first
+            await asyncio.sleep(0.01)
+
+    async def _record(self, node: Node) -> None:
+        """What waits goes to the disk, in order; one that the disk does not take stays first."""
+        while True:
+            self._wake.clear()
+            while self._pending:
+                record, accepted = self._pending[0]
+                try:
+                    seq = await node.submit(record)
+                except ValueError as error:  # outside the record's own bounds: nobody would take it
+                    log.error("%s is not recorded: %s", type(record).__name__, error)
+                    accepted.set_exception(error)
+                else:
+                    accepted.set_result(seq)
+                with self._guard:
+                    self._pending.popleft()
+            await self._wake.wait()
+
+    def _received(self, data: bytes) -> None:
+        if self._node is not None:
+            self._node.receive(data)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failed = f"nothing is recorded on the chain: {error}"
+        log.error("%s", self._failed)
+
+    # --- what it tells ----------------------------------------------------------------------------------
+
+    async def _report(self, bus: Bus) -> None:
+        """The retained report: what has changed soon, what has not now and then."""
+        before, told = None, 0.0
+        while True:
+            state, now = self._state(), time.monotonic()
+            self._shown = state
+            if state != before or now - told >= REPEAT_S:
+                bus.publish(self._topic, "chain", encode(state), retain=True, sign=True)
+                before, told = state, now
+            await asyncio.sleep(REPORT_S)
+
+    def _state(self) -> ChainState:
+        node, boot = self._node, boot_id().hex()
+        if node is None:
+            return ChainState(True, boot, self.genesis.chain, problem=self.problem)
+        chain, state = node.chain, node.chain.state
+        self._stranger = self.me not in state.parties
+        workloads = state.workloads
+        since = time.monotonic_ns() - PRESENT_NS
+        return ChainState(
+            online=True,
+            boot=boot,
+            chain=self.genesis.chain,
+            member=self.me in state.members,
+            height=state.height,
+            head=state.head.hex(),
+            time=state.time,
+            round=node.consensus.round,
+            proposer=chain.proposer(node.consensus.round).node,
+            peers=tuple(
+                sorted(
+                    peer
+                    for peer, at in self._carried.heard.items()
+                    if at >= since and peer in state.parties and peer != self.me
+                )
+            ),
+            seconds=workloads,
+            shares={node: _ratio(*pom.share(node, workloads)) for node in workloads},
+            waiting=node.store.last_own() - state.seqs.get(self.me, 0) + len(self._pending),
+            silent=node.consensus.silent,
+            problem=self.problem,
+        )
+
+    def _offline(self, _broker: str) -> bytes:
+        return encode(ChainState(False, boot_id().hex(), self.genesis.chain))
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole
+
+
+def _check(genesis: Genesis, identity: Identity) -> None:
+    """Whoever is not in it may be enrolled later."""
+    for party in genesis.parties:
+        if party.node == identity.node and party.public != identity.public_bytes:
+            what = f"{identity.node} has another key in the chain {genesis.chain}"
+            raise BadInput([Problem("genesis", 0, 0, what, "make both anew with twinline gateway prepare")])
+
+
+def chain_of(config: AgentConfig, identity: Identity) -> ChainKeeper | None:
+    """The keeper of the chain that ``config`` names, if it names one; BadInput."""
+    if not config.chain:
+        return None
+    genesis = load_genesis(Path(config.chain))
+    return ChainKeeper(config.line, identity, config.brokers, genesis, Path(config.state))

@@ -1,0 +1,40 @@
+"""A witness: a node that votes on its line's chain and has no station."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from gateway.agentfile import AgentConfig
+from gateway.chain import chain_of
+from gateway.errors import BadInput, Problem
+from gateway.net.identity import Identity
+
+
+class Witness:
+    """Of the line and chain in ``config``; BadInput where it names no chain, or another node than its key."""
+
+    def __init__(self, config: AgentConfig) -> None:
+        problems = []
+        if not config.chain:
+            problems.append(
+                Problem("chain", 0, 0, "a witness needs a chain", "give the path of genesis.json")
+            )
+        identity = Identity.load(Path(config.key))
+        if config.id != identity.node:
+            what = f"the witness is {config.id or 'not named'}, its key is that of {identity.node}"
+            problems.append(Problem("id", 0, 0, what, f"give id {identity.node}, or the right key"))
+        if problems:
+            raise BadInput(problems)
+        self.node = identity.node
+        chain = chain_of(config, identity)
+        assert chain is not None
+        self.chain = chain
+        self.ready, self.ending = asyncio.Event(), asyncio.Event()
+
+    async def run(self) -> None:
+        """Until ``ending`` is set."""
+        self.chain.start()
+        self.ready.set()
+        await self.ending.wait()
+        await asyncio.to_thread(self.chain.stop)
