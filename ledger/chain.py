@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ledger import merkle, pom
-from ledger.codec import Malformed, encode
+from ledger.codec import Malformed, digest, encode
 from ledger.mempool import Mempool
 from ledger.pom import Place
 from ledger.ports import MILLISECOND
@@ -28,7 +28,7 @@ class DecidedChain:
         self._keys, self._history = keys, history
         self._places: list[Place] = []
         self._order = self.state.order()
-        self._sound: set[bytes] = set()  # transactions whose signature holds, until they are taken
+        self._sound: set[bytes] = set()  # hashes of transactions whose signature holds, until they are taken
 
     # --- what the consensus asks --------------------------------------------------------------------------
 
@@ -52,6 +52,10 @@ class DecidedChain:
     def knows(self, node: str) -> bool:
         """Whether ``node`` is enrolled, or still votes: it is told what it lacks."""
         return node in self.state.parties or node in self.members
+
+    def accuses(self, node: str) -> bool:
+        """Whether it is on the chain that ``node`` broke the rules."""
+        return node in self.state.accused
 
     def has_work(self) -> bool:
         """Whether a transaction waits that could be taken."""
@@ -97,8 +101,8 @@ class DecidedChain:
     def commit(self, commit: Commit) -> None:
         """Take a decided block."""
         self.state.apply(commit.block)
-        self.waiting.forget(self.state.seqs)
-        self._sound.difference_update(encode(tx) for tx in commit.block.body)
+        self.waiting.forget(self.state.seqs, self.state.parties)
+        self._sound.difference_update(digest(encode(tx)) for tx in commit.block.body)
         self._order, self._places = self.state.order(), []
 
     def decided(self, height: int) -> Commit | None:
@@ -109,21 +113,29 @@ class DecidedChain:
 
     def submit(self, tx: Tx) -> str:
         """Let ``tx`` wait for a block; why not, or nothing."""
-        why = self.unsound(tx)
-        if not why and not self.waiting.add(tx, self.state.seqs.get(tx.node, 0)):
+        taken = self.state.seqs.get(tx.node, 0)
+        why = self.unsound(tx) if self.waiting.wants(tx, taken) else ""
+        if not why and not self.waiting.add(tx, taken):
             return f"transaction {tx.seq} of {tx.node} is here or taken already, or there is no room"
         return why
 
+    def vouch(self, tx: Tx) -> str:
+        """We have signed ``tx`` ourselves; why it can be in no block all the same, or nothing."""
+        return self._unsound(tx, signed=True)
+
     def unsound(self, tx: Tx) -> str:
         """Why ``tx`` can be in no block, whatever it records; or nothing."""
+        return self._unsound(tx, signed=False)
+
+    def _unsound(self, tx: Tx, signed: bool) -> str:
         if tx.chain != self.id:
             return f"transaction {tx.seq} of {tx.node} is of chain {tx.chain}"
         if tx.node not in self.state.parties:
             return f"{tx.node} is not enrolled"
-        data = encode(tx)
+        data = digest(encode(tx))
         if data in self._sound:
             return ""
-        if not verifies(self._keys, tx.node, tx):
+        if not signed and not verifies(self._keys, tx.node, tx):
             return f"transaction {tx.seq} of {tx.node} is not signed by it"
         record = read(tx)
         if isinstance(record, Malformed):

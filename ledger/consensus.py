@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ledger.early import Early, fits
 from ledger.ports import (
     TIMING,
     Accuse,
@@ -48,7 +49,7 @@ from ledger.votes import Votes, faults
 PROPOSE, PREVOTING, PRECOMMITTING = 0, 1, 2  # steps of a round
 WINDOW = 64  # rounds before and after ours of which votes are held
 LATEST = 10_000_000_000  # ns; no time-out is longer
-EARLY = 8  # messages of the next height that are held of one member
+NEAR = 8  # rounds before and after ours of which proposals are held; more where there are more members
 
 
 class Consensus:
@@ -72,7 +73,7 @@ class Consensus:
         self.heard: dict[str, int] | None = {} if lost else None  # member -> height, once the disk was lost
         self.silent_until = 0
         self._out: list[Output] = []
-        self._early: dict[str, list[Vote | Proposal]] = {}
+        self.early = Early()
         self.height, self.members = chain.height, chain.members
         self.round, self.step = 0, PROPOSE
         self.locked: tuple[int, BlockId] | None = None
@@ -179,20 +180,21 @@ class Consensus:
             case Proposal(height=self.height):
                 return self._take_proposal(message, now)
             case Vote() | Proposal() if message.height == self.height + 1:
-                said = message if isinstance(message, Vote) else ballot(message)
-                early = self._early.setdefault(message.who, []) if self.roll.signed(said) else None
-                if early is not None and len(early) < EARLY:
-                    early.append(message)
+                self.early.add(message, self.roll)
         return False
 
     def _take_vote(self, vote: Vote) -> bool:
+        held = self.votes.has(vote.round, vote.type, vote.who)
+        far = abs(vote.round - self.round) > WINDOW
+        if (far and vote.round <= self.ahead.get(vote.who, -1)) or (held and self._is_accused(vote.who)):
+            return False  # it tells nothing: not worth a look at its signature
         if len(vote.bid) not in (0, 32) or not self.roll.signed(vote):
             return False
         self._is_in(vote.who, vote.round)
-        if vote.who == self.me and (vote.round, vote.type) not in self.signed:
+        if vote.who == self.me and vote.round >= self.round and (vote.round, vote.type) not in self.signed:
             self.signed[vote.round, vote.type] = vote  # from before our disk was lost, or set back
             self._keep(None)
-        if abs(vote.round - self.round) > WINDOW:
+        if far:
             return True
         evidence = self.votes.cast(vote)
         if evidence is not None:
@@ -202,7 +204,9 @@ class Consensus:
     def _take_proposal(self, proposal: Proposal, now: int) -> bool:
         said, pol = ballot(proposal), proposal.pol
         held = self.proposals.get(proposal.round)
-        if abs(proposal.round - self.round) > WINDOW or (held is not None and ballot(held).bid == said.bid):
+        if abs(proposal.round - self.round) > self._near or not fits(proposal.block):
+            return False
+        if held is not None and (ballot(held).bid == said.bid or self._is_accused(proposal.who)):
             return False
         if self.chain.proposer(proposal.round).node != proposal.who or not self.roll.signed(said):
             return False
@@ -221,11 +225,18 @@ class Consensus:
             self.blocks[said.bid] = proposal.block
         return True
 
+    @property
+    def _near(self) -> int:
+        return max(NEAR, len(self.members))
+
     def _is_in(self, who: str, round: int) -> None:
         self.ahead[who] = max(round, self.ahead.get(who, 0))
 
+    def _is_accused(self, who: str) -> bool:
+        return who in self._accused or self.chain.accuses(who)
+
     def _accuse(self, evidence: Evidence) -> None:
-        if evidence.first.who not in self._accused:
+        if not self._is_accused(evidence.first.who):
             self._accused.add(evidence.first.who)
             self._out.append(Accuse(evidence))
 
@@ -244,10 +255,9 @@ class Consensus:
         commit = Commit(qc, block)  # R7
         self.chain.commit(commit)
         self._out.append(Decided(commit))
-        early, self._early = self._early, {}
         self._enter()
         self._start(0, now)
-        for message in (each for said in early.values() for each in said):
+        for message in self.early.take():
             self._take(message, now)
         return True
 
@@ -273,6 +283,8 @@ class Consensus:
                 if self.step == PREVOTING:
                     self.locked, self.step = self.valid, PRECOMMITTING
                     self._vote(PRECOMMIT, prevoted.bid)
+                else:
+                    self._keep(self.blocks[prevoted.bid])
                 return True
         elif self.step == PREVOTING and prevoted is not None and prevoted.bid == NIL:
             self.step = PRECOMMITTING  # R5
@@ -308,7 +320,10 @@ class Consensus:
     def _start(self, round: int, now: int) -> None:
         self.round, self.step = round, PROPOSE
         self.votes.forget(round - WINDOW, {each[0] for each in (self.locked, self.valid) if each})
-        self.proposals = {at: each for at, each in self.proposals.items() if at >= round - WINDOW}
+        self.proposals = {at: each for at, each in self.proposals.items() if at >= round - self._near}
+        self.signed = {key: said for key, said in self.signed.items() if key[0] >= round}
+        self._once = {key for key in self._once if key[1] >= round}
+        self._forget_blocks()
         if round > 0 or self.valid is not None or self.chain.has_work():
             self._timer("propose")
             self._propose(now)
@@ -318,6 +333,13 @@ class Consensus:
             self._out.append(Start(Timer("idle", self.height, 0), self.timing.idle))
         else:
             self._out.append(Start(Timer("propose", self.height, 0), self.timing.idle + self.timing.propose))
+
+    def _forget_blocks(self) -> None:
+        """Hold the blocks alone that we are bound to, that are certified or that are proposed of late."""
+        needed = {each[1] for each in (self.locked, self.valid) if each is not None}
+        needed |= {said.bid for said in self.signed.values()} | self.votes.certified()
+        needed |= {proposal.block.id for proposal in self.proposals.values()}
+        self.blocks = {bid: block for bid, block in self.blocks.items() if bid in needed}
 
     def _timer(self, kind: Literal["propose", "prevote", "precommit"]) -> None:
         timing = self.timing

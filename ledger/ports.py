@@ -95,6 +95,9 @@ class Chain(Protocol):
     def knows(self, node: str) -> bool:
         """Whether ``node`` is enrolled, voting or not: it is told what it lacks."""
 
+    def accuses(self, node: str) -> bool:
+        """Whether it is known there that ``node`` broke the rules."""
+
     def proposer(self, round: int) -> Place:
         """Who proposes in ``round``, by which nonce."""
 

@@ -11,6 +11,7 @@ from ledger.types import UNSIGNED, Ballot, Qc, Status, Tx, Vote, VoteType
 from ledger.votes import quorum
 
 Signed = TypeVar("Signed", Vote, Ballot, Status, Tx)
+REMEMBERED = 16_384  # statements that were verified
 Said = Vote | Ballot | Status | Tx
 
 
@@ -60,6 +61,8 @@ class Roll:
             return True
         if not verifies(self._keys, said.who, said):
             return False
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
         self._known.add(data)
         return True
 

@@ -49,10 +49,11 @@ class State:
         self.workload = Workload(genesis.time)
         self.root = genesis.id
         self.void: deque[tuple[int, str, int, str]] = deque(maxlen=MAX_VOID)  # height, node, seq, why
-        self.accused: set[str] = set()
+        self.accused: set[str] = set()  # who broke the rules, until it is revoked and enrolled anew
         self.publics = {party.node: party.public for party in genesis.parties}  # of everybody there ever was
-        self._voting = deque([self._voters()] * AHEAD, maxlen=AHEAD)
+        self._voting = deque([self._enrolled()] * AHEAD, maxlen=AHEAD)
         self._recent: deque[tuple[str, tuple[str, ...]]] = deque(maxlen=DEMOTED)  # proposer, passed over
+        self._since: dict[str, int] = {}  # the height at which it was enrolled, of those enrolled later
         self.workload.turn(self.time, self.members)
 
     @property
@@ -72,7 +73,7 @@ class State:
 
     @property
     def workloads(self) -> dict[str, int]:
-        """M of each member, minutes."""
+        """M of each member, seconds."""
         return {node: self.workload.current.get(node, 0) for node in self.members}
 
     @property
@@ -91,10 +92,11 @@ class State:
 
     @property
     def late(self) -> set[str]:
-        """Who comes last: the proposers of the last f blocks, and who was passed over lately."""
+        """Who comes last: the proposers of the last f blocks, who was passed over lately, and who is
+        accused."""
         recent = list(self._recent)
         proposers = {proposer for proposer, _ in recent[len(recent) - faults(len(self.members)) :]}
-        return proposers | {node for _, passed in recent for node in passed}
+        return proposers | {node for _, passed in recent for node in passed} | self.accused
 
     def apply(self, block: Block) -> None:
         """Take the decided ``block``, which was found valid."""
@@ -140,20 +142,40 @@ class State:
                     return f"{party.node} is enrolled already"
                 if self.publics.setdefault(party.node, party.public) != party.public:
                     return f"{party.node} had another key"
+                if party.public in {each.public for each in self.parties.values()}:
+                    return f"{party.node} has the key of another"
                 self.parties[party.node] = party
+                self._since[party.node] = self.height
+                self.accused.discard(party.node)
             case Revoked(node):
                 if not by.dispatcher:
                     return f"{by.node} may revoke nobody"
-                if node not in self.parties or len(self._voters()) == 1:
-                    return f"{node} cannot be revoked"
+                if node not in self.parties:
+                    return f"{node} is not enrolled"
+                if [member.node for member in self._enrolled()] == [node]:
+                    return f"{node} is the last that votes"
                 del self.parties[node]
             case Accused(evidence):
-                self.accused.add(evidence.first.who)
+                who = evidence.first.who
+                if who not in self.parties or evidence.first.height <= self._since.get(who, 0):
+                    return f"{who} was not enrolled then"
+                if who in self.accused:
+                    return f"{who} is accused already"
+                self.accused.add(who)
             case _:
                 pass
         return ""
 
-    def _voters(self) -> Members:
+    def _enrolled(self) -> Members:
         return tuple(
             Member(node, party.public) for node, party in sorted(self.parties.items()) if party.member
         )
+
+    def _voters(self) -> Members:
+        """Who votes two heights on: who is enrolled, but for what is more than f changes at once (one where
+        f is 0). Those revoked go first, unless nobody else votes."""
+        voters, wanted = set(self._voting[-1]), set(self._enrolled())
+        revoked_first = len(voters) > 1
+        changes = sorted(voters ^ wanted, key=lambda each: ((each in wanted) == revoked_first, each.node))
+        voters ^= set(changes[: max(1, faults(len(voters)))])
+        return tuple(sorted(voters, key=lambda member: member.node))

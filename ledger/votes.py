@@ -61,6 +61,10 @@ class Votes:
         """The certificate of that round and type; there is at most one while at most f members lie."""
         return self._certificates.get((round, type))
 
+    def certified(self) -> set[BlockId]:
+        """What there is any certificate for."""
+        return {qc.bid for qc in self._certificates.values()}
+
     def for_block(self, round: int, type: VoteType) -> Qc | None:
         """The certificate, if it is for a block."""
         qc = self.qc(round, type)

@@ -163,7 +163,7 @@ class Bounded:
         consensus, members = node.consensus, len(self.world.names)
         rounds = {at for at, _ in consensus.votes._cast}
         assert len(rounds) <= 2 * 64 + 3, f"{name} holds votes of {len(rounds)} rounds"
-        assert sum(map(len, consensus._early.values())) <= 8 * members
+        assert len(consensus.early) <= 9 * members
 
 
 def watch_all(world: World) -> list[object]:

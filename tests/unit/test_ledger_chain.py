@@ -223,7 +223,7 @@ def test_a_pool_has_bounds() -> None:
     assert pool.add(tx("a", WAITING), 0)
     assert not pool.add(tx("a", WAITING), 0)
     assert not pool.add(tx("a", 3), 3)
-    pool.forget({"a": WAITING})
+    pool.forget({"a": WAITING}, "a")
     assert len(pool) == 0
 
 
