@@ -257,14 +257,14 @@ class ChainKeeper:
         """The retained report: what has changed soon, what has not now and then."""
         before, told = None, 0.0
         while True:
-            state, now = self._state(), time.monotonic()
+            state, now = self.report(), time.monotonic()
             self._shown = state
             if state != before or now - told >= REPEAT_S:
                 bus.publish(self._topic, "chain", encode(state), retain=True, sign=True)
                 before, told = state, now
             await asyncio.sleep(REPORT_S)
 
-    def _state(self) -> ChainState:
+    def report(self) -> ChainState:
         node, boot = self._node, boot_id().hex()
         if node is None:
             return ChainState(True, boot, self.genesis.chain, problem=self.problem)
