@@ -46,7 +46,7 @@ class Discrepancy(msgspec.Struct, frozen=True):
     suspect: str
 
 
-class _Switch:
+class Switch:
     """A BOOL on both sides: each edge of one is to be followed by the same edge of the other within ``wait``.
 
     A pulse on one side alone is told where it is no shorter than ``shortest``.
@@ -67,6 +67,7 @@ class _Switch:
         return bool(self._edges)
 
     def compare(self, tag: str, now: int, twin: Value, machine: Value) -> Iterable[Discrepancy]:
+        """What begins or ends at ``now``, where both show that."""
         for side, value in (("twin", bool(twin)), ("machine", bool(machine))):
             if value != self._shown[side]:
                 self._shown[side] = value
@@ -99,18 +100,19 @@ def _parted(tag: str, at: int, side: str, value: bool) -> Discrepancy:
     return Discrepancy(tag, at, None, twin, not twin, "")
 
 
-class _Number:
+class Number:
     """A number on both sides: each is to be near what the other showed lately, one may be a little late."""
 
-    __slots__ = ("_lately", "differs", "found", "tolerance")
+    __slots__ = ("_lately", "_within", "differs", "found", "wait")
 
     def __init__(self, tolerance: Tolerance) -> None:
-        self.tolerance = tolerance
+        self._within, self.wait = tolerance
         self.found: Discrepancy | None = None
         self.differs = False
         self._lately: deque[tuple[int, float, float]] = deque()  # (time, twin, machine)
 
     def compare(self, tag: str, now: int, twin: Value, machine: Value) -> Iterable[Discrepancy]:
+        """What begins or ends at ``now``, where both show that."""
         self.differs = not self._near(now, twin, machine)
         if self.differs and self.found is None:
             self.found = Discrepancy(tag, now, None, twin, machine, "")
@@ -123,9 +125,9 @@ class _Number:
         if not (_is_number(twin) and _is_number(machine)):
             return twin == machine
         self._lately.append((now, twin, machine))
-        while self._lately[0][0] < now - self.tolerance.time:
+        while self._lately[0][0] < now - self.wait:
             self._lately.popleft()
-        within = self.tolerance.value
+        within = self._within
         return any(abs(a - machine) <= within or abs(twin - b) <= within for _, a, b in self._lately)
 
 
@@ -167,11 +169,11 @@ class Comparison:
         """Begin anew: one of the sides was not there for a while."""
         self._signals = {tag: self._signal(tag) for tag in self._signals}
 
-    def _signal(self, tag: str) -> _Switch | _Number:
+    def _signal(self, tag: str) -> Switch | Number:
         tolerance = self._tolerance[tag]
         if self._tags[tag].type.kind == "bool":
-            return _Switch(tolerance.time, self._shortest)
-        return _Number(tolerance)
+            return Switch(tolerance.time, self._shortest)
+        return Number(tolerance)
 
     def _named(self, found: Discrepancy) -> Discrepancy:
         return msgspec.structs.replace(found, suspect=self._suspect(found.tag))
