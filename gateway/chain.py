@@ -73,7 +73,7 @@ class ChainKeeper:
         self._lost = 0  # records for which there was no room
         self._failed = ""  # why the node does not run
         self._node: Node | None = None
-        self._shown = ChainState(True, boot_id().hex(), genesis.chain)
+        self.shown = ChainState(True, boot_id().hex(), genesis.chain)  # what was reported last
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._guard = threading.Lock()
@@ -112,6 +112,11 @@ class ChainKeeper:
             self._call(self._wake.set)
         return accepted
 
+    def commit(self, height: int) -> Commit | None:
+        """The block decided at ``height``, if our copy has it and is open. StoreFailed."""
+        node = self._node
+        return node.store.decided(height) if node is not None else None
+
     @property
     def problem(self) -> str:
         """What is wrong; empty if nothing is."""
@@ -124,7 +129,7 @@ class ChainKeeper:
 
     def facts(self) -> dict[str, str]:
         """What there is to say of it, by what it is about, for a person."""
-        state = self._shown
+        state = self.shown
         return {
             "chain": state.chain,
             "part": "member" if state.member else "follows, without a vote",
@@ -257,14 +262,14 @@ class ChainKeeper:
         """The retained report: what has changed soon, what has not now and then."""
         before, told = None, 0.0
         while True:
-            state, now = self.report(), time.monotonic()
-            self._shown = state
+            state, now = self._state(), time.monotonic()
+            self.shown = state
             if state != before or now - told >= REPEAT_S:
                 bus.publish(self._topic, "chain", encode(state), retain=True, sign=True)
                 before, told = state, now
             await asyncio.sleep(REPORT_S)
 
-    def report(self) -> ChainState:
+    def _state(self) -> ChainState:
         node, boot = self._node, boot_id().hex()
         if node is None:
             return ChainState(True, boot, self.genesis.chain, problem=self.problem)
