@@ -41,6 +41,7 @@ class Played:
         self._virtual = VirtualDevices(station, program)
         self._period, self._changed = station.scan, changed
         self._written = asyncio.Event()
+        self._late = 0  # ns: by how much a scan was, at most, since that was asked for
         self.lost: dict[str, str] = {}
         self.uncertain: set[str] = set()
         self.links = {
@@ -52,6 +53,11 @@ class Played:
         """What the devices do not serve at present, by tag."""
         return self._virtual.refused
 
+    def late(self) -> int:
+        """By how much a scan was late, at most, since this was last asked for; ns."""
+        late, self._late = self._late, 0
+        return late
+
     def times(self, tags: Iterable[str]) -> Mapping[str, int]:
         """None: a controller says no times."""
         return {}
@@ -61,6 +67,7 @@ class Played:
         due = time.monotonic_ns()
         while True:
             now = time.monotonic_ns()
+            self._late = max(self._late, now - due)
             if self._virtual.scan(now):
                 self._changed()
             self._written.clear()

@@ -44,7 +44,8 @@ class Wiring:
             assert program is not None, f"{station.id}: nothing to play in {mode} mode"
             self.controller = Played(station, program, changed)
         else:
-            self.controller = Devices(station.devices, station.tags)
+            tags = station.observed if mode == "shadow" else station.tags
+            self.controller = Devices(station.devices, tags)
         self.plant: Devices | None = None
         if mode == "ril":
             assert station.plant is not None, f"{station.id}: ril mode has no plant"
@@ -54,6 +55,11 @@ class Wiring:
     def asked(self) -> bool:
         """Whether something real has to be asked to be known: then no scan is left out."""
         return self.plant is not None or isinstance(self.controller, Devices)
+
+    def late(self) -> int:
+        """By how much a scan of a controller that is played was late, at most, since this was last asked for;
+        ns. What it does then comes late for no fault of its program."""
+        return self.controller.late() if isinstance(self.controller, Played) else 0
 
     async def read(self) -> Read:
         """What changed on either side."""
