@@ -27,6 +27,7 @@ class DecidedChain:
         self.waiting = Mempool()
         self._keys, self._history = keys, history
         self._places: list[Place] = []
+        self._fit: Block | None = None  # found to be what may come next: it is asked more than once
         self._order = self.state.order()
         self._sound: set[bytes] = set()  # hashes of transactions whose signature holds, until they are taken
 
@@ -75,14 +76,21 @@ class DecidedChain:
 
     def refuses(self, block: Block, now: int | None) -> str:
         """Why ``block`` cannot be next, or nothing; with ``now`` its time is compared with our clock."""
+        if block is not self._fit:
+            why = self._misfit(block)
+            if why:
+                return why
+            self._fit = block
+        off = block.header.time - now if now is not None else 0
+        return f"its time is {off / 1e9:+.1f} s from ours" if abs(off) > SKEW else ""
+
+    def _misfit(self, block: Block) -> str:
         header = block.header
         place = Place(header.proposer, header.nonce)
         if header != self._header(place, header.time, block.body):
             return "the header is not what follows from the chain and the body"
         if header.time <= self.state.time:
             return "it is not later than the block before"
-        if now is not None and abs(header.time - now) > SKEW:
-            return f"its time is {(header.time - now) / 1e9:+.1f} s from ours"
         if not pom.meets(self.state.seed, place, self.state.limits):
             return f"{header.proposer} does not meet formula (3) by nonce {header.nonce}"
         if sum(len(encode(tx)) for tx in block.body) > MAX_BODY:
@@ -104,6 +112,7 @@ class DecidedChain:
         self.waiting.forget(self.state.seqs, self.state.parties)
         self._sound.difference_update(digest(encode(tx)) for tx in commit.block.body)
         self._order, self._places = self.state.order(), []
+        self._fit = None
 
     def decided(self, height: int) -> Commit | None:
         """The block decided at ``height``."""

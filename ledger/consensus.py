@@ -188,6 +188,9 @@ class Consensus:
         far = abs(vote.round - self.round) > WINDOW
         if (far and vote.round <= self.ahead.get(vote.who, -1)) or (held and self._is_accused(vote.who)):
             return False  # it tells nothing: not worth a look at its signature
+        qc = self.votes.qc(vote.round, vote.type)
+        if qc is not None and qc.bid == vote.bid and vote.round == self.round and vote.who != self.me:
+            return False  # a quorum has said so already: one more is not worth a look at its signature
         if len(vote.bid) not in (0, 32) or not self.roll.signed(vote):
             return False
         self._is_in(vote.who, vote.round)

@@ -118,8 +118,10 @@ class Gossip:
         proposal = node.proposals.get(status.round)
         if proposal is not None and status.proposed != proposal.block.id:
             found.append(proposal)
-        found += votes.missing(status.round, PREVOTE, status.prevotes)
-        found += votes.missing(status.round, PRECOMMIT, status.precommits)
+        if not status.prevoted:
+            found += votes.missing(status.round, PREVOTE, status.prevotes)
+        if not status.precommitted:
+            found += votes.missing(status.round, PRECOMMIT, status.precommits)
         if node.round > status.round:
             found += self._of_round(node.round)
         return found
