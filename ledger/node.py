@@ -31,7 +31,7 @@ from ledger.types import Batch, Commit, Message, Status, Tx
 
 log = logging.getLogger(__name__)
 OUTBOX = 4_096  # outputs that wait for the disk; with more, messages are dropped, and repaired by gossip
-BATCH_S = 0.020  # between two batches of transactions
+BATCH_MS = 5  # for each member, between two batches of a node: what each hears a second stays the same
 GOSSIP_MS = 500  # at least; more in a large chain
 RESEND = 64  # of our transactions, with each status
 STOP_S = 10.0  # for a write that has begun
@@ -154,8 +154,8 @@ class Node:
                 self.dropped += 1
 
     async def submit(self, record: Record) -> int:
-        """Record something: accepted, under the number that comes back, when this returns. StoreFailed,
-        Ended."""
+        """Record something: accepted, under the number that comes back, when this returns. Raises
+        ValueError for a record that no chain takes, StoreFailed, Ended."""
         accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         tx = self._make(record, accepted)
         await accepted
@@ -207,8 +207,10 @@ class Node:
 
     def _make(self, record: Record, accepted: asyncio.Future[None] | None) -> Tx:
         self._check()
+        tx = sign(self._keys, transaction(self.chain.id, self.me, self._seq + 1, record))
+        if why := self.chain.vouch(tx):
+            raise ValueError(f"it cannot be recorded: {why}")
         self._seq += 1
-        tx = sign(self._keys, transaction(self.chain.id, self.me, self._seq, record))
         self._queue([_Own(tx, accepted)])
         return tx
 
@@ -303,7 +305,7 @@ class Node:
             if not self._outgoing:
                 self._has_outgoing.clear()
             self._bus.publish(encode(Batch(tuple(batch))), None)
-            await asyncio.sleep(BATCH_S)
+            await asyncio.sleep(BATCH_MS * len(self.chain.members) / 1_000)
 
     async def _gossip(self) -> None:
         """Tell what we have, and again what of ours is not decided since we told it last."""
