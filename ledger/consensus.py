@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ledger.early import Early, fits
+from ledger.early import Early, fits, is_whole
 from ledger.ports import (
     TIMING,
     Accuse,
@@ -165,7 +165,8 @@ class Consensus:
             case Commit(qc, block):
                 if qc.bid != block.id or not self.roll.certified(qc, PRECOMMIT):
                     return False
-                self.blocks.setdefault(qc.bid, block)
+                if qc.bid not in self.blocks and not self.chain.refuses(block, None):
+                    self.blocks[qc.bid] = block  # not if it is the right header over another body
                 self.votes.accept(qc)
                 return True
             case Qc(height=self.height):
@@ -222,9 +223,12 @@ class Consensus:
             if pol.round >= proposal.round or pol.bid != said.bid or not self.roll.certified(pol, PREVOTE):
                 return False
             self.votes.accept(pol)
+        refused = self.chain.refuses(proposal.block, now if pol is None else None)
+        if refused and not is_whole(proposal.block):
+            return False  # not its proposer's fault: what it signed is the header
         self._is_in(proposal.who, proposal.round)
         self.proposals[proposal.round] = proposal
-        if not self.chain.refuses(proposal.block, now if pol is None else None):
+        if not refused:
             self.blocks[said.bid] = proposal.block
         return True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ledger import merkle
+from ledger.codec import encode
 from ledger.signing import Roll
 from ledger.types import MAX_BODY, Block, Proposal, Vote, ballot
 
@@ -21,7 +23,8 @@ class Early:
         if isinstance(message, Vote):
             taken = alike < VOTES and roll.signed(message)
         else:
-            taken = alike < 1 and fits(message.block) and roll.signed(ballot(message))
+            block = message.block
+            taken = alike < 1 and fits(block) and roll.signed(ballot(message)) and is_whole(block)
         if taken:
             self._held[message.who] = [*held, message]
 
@@ -32,6 +35,11 @@ class Early:
 
     def __len__(self) -> int:
         return sum(map(len, self._held.values()))
+
+
+def is_whole(block: Block) -> bool:
+    """Whether its body is the one that its header was made for."""
+    return merkle.root([encode(tx) for tx in block.body]) == block.header.body_root
 
 
 def fits(block: Block) -> bool:
