@@ -23,7 +23,7 @@ class DecidedChain:
 
     def __init__(self, genesis: Genesis, keys: Keys, history: Callable[[int], Commit | None]) -> None:
         self.id = genesis.chain
-        self.state = State(genesis)
+        self.state = State(genesis, keys)
         self.waiting = Mempool()
         self._keys, self._history = keys, history
         self._places: list[Place] = []
@@ -60,11 +60,28 @@ class DecidedChain:
 
     def has_work(self) -> bool:
         """Whether a transaction waits that could be taken."""
-        return self.waiting.has_ready(self.state.seqs)
+        return self.waiting.has_ready(self.state.seqs) and (self._goes_on() or bool(self._body()))
+
+    def rests(self) -> bool:
+        """Whether no block may come before something that waits lets the chain go on."""
+        return not self._goes_on() and not self.has_work()
+
+    def _goes_on(self) -> bool:
+        return self.state.run.state == "on"
+
+    def _body(self) -> tuple[Tx, ...]:
+        """What the next block may have: all that waits, or if the chain is paused what resumes it."""
+        if self._goes_on():
+            return self.waiting.ready(self.state.seqs)
+        for node, party in sorted(self.state.parties.items()):
+            body = self.waiting.ready(self.state.seqs, node) if party.dispatcher else ()
+            if not self.state.run.holds_back(body, self.state.parties):
+                return body
+        return ()
 
     def propose(self, place: Place, now: int) -> Block:
         """A new block with what waits; its time is later than that of the block before."""
-        body = self.waiting.ready(self.state.seqs)
+        body = self._body()
         return Block(self._header(place, max(now, self.state.time + 1), body), body)
 
     def _header(self, place: Place, time: int, body: Sequence[Tx]) -> Header:
@@ -95,6 +112,9 @@ class DecidedChain:
             return f"{header.proposer} does not meet formula (3) by nonce {header.nonce}"
         if sum(len(encode(tx)) for tx in block.body) > MAX_BODY:
             return "the body is too large"
+        held_back = self.state.run.holds_back(block.body, self.state.parties)
+        if held_back:
+            return held_back
         following: dict[str, int] = {}
         for tx in block.body:
             seq = following.get(tx.node, self.state.seqs.get(tx.node, 0)) + 1

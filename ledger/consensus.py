@@ -76,6 +76,7 @@ class Consensus:
         self.early = Early()
         self.height, self.members = chain.height, chain.members
         self.round, self.step = 0, PROPOSE
+        self.resting = False  # nobody proposes, and no time-out runs, before there is work
         self.locked: tuple[int, BlockId] | None = None
         self.valid: tuple[int, BlockId] | None = None
         self.roll = Roll(chain.id, self.height, self.members, keys)
@@ -126,7 +127,9 @@ class Consensus:
 
     def work(self, now: int) -> list[Output]:
         """A transaction waits: whose turn it is proposes, and the others expect that."""
-        if self.step == PROPOSE and self.round == 0 and self._first("work"):
+        early = self.step == PROPOSE and (self.round == 0 or self.resting)
+        if early and self.chain.has_work() and self._first("work"):
+            self.resting = False
             self._timer("propose")
             self._propose(now)
             self._rules(now)
@@ -331,6 +334,9 @@ class Consensus:
         self.signed = {key: said for key, said in self.signed.items() if key[0] >= round}
         self._once = {key for key in self._once if key[1] >= round}
         self._forget_blocks()
+        self.resting = self.chain.rests()
+        if self.resting:
+            return
         if round > 0 or self.valid is not None or self.chain.has_work():
             self._timer("propose")
             self._propose(now)

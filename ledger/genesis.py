@@ -10,7 +10,7 @@ from msgspec import Meta
 from ledger.codec import HASH_BYTES, digest, encode
 from ledger.contracts.workload import EPOCH
 from ledger.records import Party
-from ledger.types import Natural, Struct
+from ledger.types import MAX_MEMBERS, ChainName, Natural, Struct
 
 MAX_PARTIES = 1024
 
@@ -23,22 +23,22 @@ class Genesis(Struct, frozen=True, tag="genesis"):
     """
 
     v: Literal[1]
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,14}\Z")]
+    name: ChainName
     time: Natural
     parties: Annotated[tuple[Party, ...], Meta(min_length=1, max_length=MAX_PARTIES)]
     epoch: Annotated[int, Meta(ge=1, le=100_000)] = EPOCH
     origin: Annotated[bytes, Meta(max_length=HASH_BYTES)] = b""
 
     def __post_init__(self) -> None:
-        """Raises ValueError where two parties have one name or one key, or nobody votes."""
+        """Raises ValueError where two parties have one name or one key, or nobody votes, or too many."""
         for what, count in (
             ("name", len({party.node for party in self.parties})),
             ("key", len({party.public for party in self.parties})),
         ):
             if count < len(self.parties):
                 raise ValueError(f"two parties of {self.name} have one {what}; give each its own")
-        if not any(party.member for party in self.parties):
-            raise ValueError(f"nobody votes in {self.name}; let a party be a member")
+        if not 0 < sum(party.member for party in self.parties) <= MAX_MEMBERS:
+            raise ValueError(f"1 to {MAX_MEMBERS} parties of {self.name} vote; say so of as many (member)")
 
     @property
     def id(self) -> bytes:

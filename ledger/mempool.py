@@ -38,11 +38,12 @@ class Mempool:
         self._bytes[tx.node] = self._bytes.get(tx.node, 0) + size
         return True
 
-    def ready(self, taken: Mapping[str, int]) -> tuple[Tx, ...]:
-        """What fits into a block now: no gap in any node's numbers, the nodes in turn: none is shut out."""
+    def ready(self, taken: Mapping[str, int], only: str | None = None) -> tuple[Tx, ...]:
+        """What fits into a block now: no gap in any node's numbers, the nodes in turn: none is shut out.
+        ``only``: of that node alone."""
         found: list[Tx] = []
         total = 0
-        following = {node: taken.get(node, 0) + 1 for node in sorted(self._waiting)}
+        following = {node: taken.get(node, 0) + 1 for node in sorted(self._waiting) if only in (None, node)}
         while following:
             for node in list(following):
                 tx, size = self._waiting[node].get(following[node], (None, 0))

@@ -104,6 +104,9 @@ class Chain(Protocol):
     def has_work(self) -> bool:
         """Whether a transaction waits."""
 
+    def rests(self) -> bool:
+        """Whether no block may come before something that waits lets the chain go on."""
+
     def propose(self, place: Place, now: int) -> Block:
         """A new block."""
 

@@ -1,4 +1,4 @@
-"""What is recorded: the rows of Liu 2023, table 3, and what commissioning adds; pure.
+"""What is recorded: the rows of Liu 2023, table 3, what commissioning adds, and pools; pure.
 
 A transaction's ``kind`` names one of these structs and its ``body`` is that struct's canonical bytes.
 Business data stays off the chain: a ``commitment`` is the SHA-256 of a random salt and the data. Times are
@@ -13,11 +13,13 @@ from msgspec import Meta
 
 from ledger import codec
 from ledger.codec import Malformed
-from ledger.types import MAX_RECORD, Evidence, Hash, Id, Natural, Struct, Tx
+from ledger.light import Proof
+from ledger.types import MAX_MEMBERS, MAX_RECORD, ChainName, Evidence, Hash, Id, Natural, Struct, Tx
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Text = Annotated[str, Meta(max_length=256)]
 Seconds = Annotated[int, Meta(ge=0, le=10_000_000)]
+MIN_POOL = 4  # nodes: fewer could not outvote one that lies
 Public = Annotated[bytes, Meta(min_length=codec.PUBLIC_BYTES, max_length=codec.PUBLIC_BYTES)]
 
 
@@ -184,9 +186,49 @@ class Accused(Struct, frozen=True, tag="accused"):
     evidence: Evidence
 
 
+class PoolOpened(Struct, frozen=True, tag="pool-opened"):
+    """On the main chain: the dispatcher reserves ``nodes`` (in order of name) for ``task`` until a block's
+    time; the pool's own chain begins with this transaction."""
+
+    pool: ChainName
+    task: Name
+    nodes: Annotated[tuple[Id, ...], Meta(min_length=MIN_POOL, max_length=MAX_MEMBERS)]
+    until: Natural
+
+
+class PoolResumed(Struct, frozen=True, tag="pool-resumed"):
+    """On the main chain: the pool's nodes are reserved again, or for longer. On the pool's own: it goes
+    on."""
+
+    pool: ChainName
+    task: Name
+    until: Natural
+
+
+class PoolPaused(Struct, frozen=True, tag="pool-paused"):
+    """On the pool's own chain: this block is the last until the pool is resumed."""
+
+    pool: ChainName
+
+
+class PoolClosed(Struct, frozen=True, tag="pool-closed"):
+    """On the pool's own chain: this block is the last."""
+
+    pool: ChainName
+
+
+class Anchored(Struct, frozen=True, tag="anchored"):
+    """On the main chain: a record is final on the pool's chain; one that pauses or closes it frees its
+    nodes."""
+
+    pool: ChainName
+    proof: Proof
+
+
 Record = (
     Requirement | Procedure | Completion | Inspection | Demand | Offer | SessionOpened | SessionClosed
     | LeaseGranted | LeaseEnded | Forced | Loaded | SignedOff | Enrolled | Revoked | Firmware | Accused
+    | PoolOpened | PoolResumed | PoolPaused | PoolClosed | Anchored
 )  # fmt: skip
 
 

@@ -12,24 +12,35 @@ from collections.abc import Iterator
 
 from ledger import pom
 from ledger.codec import Malformed, digest, encode
+from ledger.contracts.pools import Pools, Run
 from ledger.contracts.workload import Workload
+from ledger.genesis import MAX_PARTIES
 from ledger.genesis import Genesis as Genesis
+from ledger.keys import Keyring
 from ledger.pom import Place
 from ledger.records import (
     Accused,
+    Anchored,
     Completion,
     Enrolled,
     Inspection,
     Party,
+    PoolClosed,
+    PoolOpened,
+    PoolPaused,
+    PoolResumed,
     Record,
     Requirement,
     Revoked,
+    kind_of,
     read,
 )
-from ledger.types import Block, Member, Members, Tx
+from ledger.signing import Keys
+from ledger.types import MAX_MEMBERS, Block, Member, Members, Tx
 from ledger.votes import faults
 
 DEMOTED = 32  # blocks for which a member that was passed over comes last
+OfPools = PoolOpened | PoolResumed | PoolPaused | PoolClosed | Anchored
 AHEAD = 2  # heights from a change of members to its taking effect
 MAX_VOID = 1_000
 
@@ -37,7 +48,8 @@ MAX_VOID = 1_000
 class State:
     """The state after the block at ``height`` (0: the genesis)."""
 
-    def __init__(self, genesis: Genesis) -> None:
+    def __init__(self, genesis: Genesis, keys: Keys | None = None) -> None:
+        """``keys`` verify what other chains are shown to have; None: by the keys of those enrolled here."""
         self.genesis = genesis
         self.chain = genesis.chain
         self.height = 0
@@ -51,6 +63,9 @@ class State:
         self.void: deque[tuple[int, str, int, str]] = deque(maxlen=MAX_VOID)  # height, node, seq, why
         self.accused: set[str] = set()  # who broke the rules, until it is revoked and enrolled anew
         self.publics = {party.node: party.public for party in genesis.parties}  # of everybody there ever was
+        self.pools = Pools(genesis)
+        self.run = Run(genesis)
+        self._keys = keys if keys is not None else Keyring(self.publics)
         self._voting = deque([self._enrolled()] * AHEAD, maxlen=AHEAD)
         self._recent: deque[tuple[str, tuple[str, ...]]] = deque(maxlen=DEMOTED)  # proposer, passed over
         self._since: dict[str, int] = {}  # the height at which it was enrolled, of those enrolled later
@@ -124,7 +139,24 @@ class State:
         if isinstance(record, Malformed):
             return record.reason
         by = self.parties.get(tx.node)
-        return f"{tx.node} is revoked" if by is None else self._means(record, by)
+        if by is None:
+            return f"{tx.node} is revoked"
+        if isinstance(record, OfPools):
+            return self._pooled(record, by, tx)
+        return self._means(record, by)
+
+    def _pooled(self, record: OfPools, by: Party, tx: Tx) -> str:
+        """The main chain reserves nodes and takes anchors; a pool's own is paused, resumed and closed."""
+        match record:
+            case PoolPaused() | PoolClosed() | PoolResumed() if self.genesis.origin:
+                return self.run.take(record, by, self.height)
+            case PoolOpened() if not self.genesis.origin:
+                return self.pools.open(record, by, self.parties, self.time, digest(encode(tx)))
+            case PoolResumed() if not self.genesis.origin:
+                return self.pools.resume(record, by, self.parties, self.time)
+            case Anchored() if not self.genesis.origin:
+                return self.pools.anchor(record, by, self.publics, self._keys)
+        return f"{kind_of(record)} means nothing on {self.chain}"
 
     def _means(self, record: Record, by: Party) -> str:
         """Let ``record`` have its effect; why it has none, or nothing."""
@@ -142,6 +174,8 @@ class State:
                     return f"{party.node} is enrolled already"
                 if self.publics.setdefault(party.node, party.public) != party.public:
                     return f"{party.node} had another key"
+                if len(self.parties) >= MAX_PARTIES or len(self._enrolled()) + party.member > MAX_MEMBERS:
+                    return f"there is no room for {party.node}"
                 if party.public in {each.public for each in self.parties.values()}:
                     return f"{party.node} has the key of another"
                 self.parties[party.node] = party

@@ -21,6 +21,7 @@ MAX_BODY = 1024 * 1024  # bytes of one block's transactions
 MAX_RECORD = 64 * 1024  # bytes of one record
 
 Id = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,31}\Z")]
+ChainName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,14}\Z")]  # an id has 17 characters more
 Hash = Annotated[bytes, Meta(min_length=codec.HASH_BYTES, max_length=codec.HASH_BYTES)]
 Sig = Annotated[bytes, Meta(min_length=codec.SIGNATURE_BYTES, max_length=codec.SIGNATURE_BYTES)]
 Natural = Annotated[int, Meta(ge=0, le=2**63 - 1)]
