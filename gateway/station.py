@@ -14,6 +14,7 @@ from gateway.checked import Checked, wrong_of
 from gateway.controller.compile import Part
 from gateway.errors import BadInput, Problem
 from gateway.field.addresses import Protocol
+from gateway.field.observed import observed
 from gateway.field.tags import Complain, Dialect, Ref, Tag, TagEntry, TagRef, check_ref, compile_tags
 from gateway.field.types import Order, read_order
 from gateway.library.expand import Controller, Expanded, Handshake, expand
@@ -216,6 +217,11 @@ class Station(msgspec.Struct, frozen=True):
         """Inputs but for those that only tell a shim that the gateway is alive."""
         own = self.shim.inputs if self.shim is not None else frozenset[str]()
         return [tag for tag in self.inputs if tag.name not in own]
+
+    @property
+    def observed(self) -> dict[str, Tag]:
+        """All tags as they are read in shadow mode."""
+        return observed(self.tags, [device.name for device in self.having("served")])
 
     def placed(self, id: str, addresses: Mapping[str, str]) -> Station:
         """The same station under the id that it has in its line, some devices at other ``addresses``."""

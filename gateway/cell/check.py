@@ -21,6 +21,7 @@ from gateway.net.messages import (
     Place,
     Reset,
     Run,
+    Waiting,
 )
 from gateway.scenario import carries, show
 from gateway.station import Mode, Station
@@ -30,6 +31,7 @@ from gateway.twin.workpiece import Workpiece
 MAX_FEEDING = 1_000
 MAX_ID = 128
 MAX_LENGTH = 100_000.0
+MAX_WATCH = 3_600_000_000_000  # ns; nobody's lease ends a script that has none
 
 
 def refuses(run: Run, station: Station, mode: Mode, here: Collection[str]) -> str:
@@ -57,6 +59,16 @@ def refuses(run: Run, station: Station, mode: Mode, here: Collection[str]) -> st
                 known.add(workpiece.id)
                 if len(known) > MAX_FEEDING:
                     return f"more than {MAX_FEEDING} workpieces in one station are too many"
+    return ""
+
+
+def refuses_watch(run: Run) -> str:
+    """Why ``run`` cannot be done without a lease; empty if it can: it only waits, and not without end."""
+    if not all(isinstance(action, Waiting) for action in run.actions):
+        return "in shadow mode nothing is written: a script only waits (await, pause)"
+    waits = (getattr(each, "limit", 0) + getattr(each, "duration", 0) for each in run.actions)
+    if sum(waits) + run.tail > MAX_WATCH:
+        return f"a script without a lease takes at most {MAX_WATCH / 3.6e12:g} h"
     return ""
 
 

@@ -30,12 +30,14 @@ class Neighbours(msgspec.Struct, frozen=True):
     ``upstream[station]`` maps its outlets to our inlets, ``downstream`` our outlets to the stations that they
     lead to; ``listen[station]`` maps our inputs to its signals, ``tell[station]`` names our tags that it
     listens to.
+    ``product`` is the type and length, mm, of what comes in on a real machine, where nobody hands it over.
     """
 
     upstream: dict[str, dict[str, str]] = {}
     downstream: dict[str, str] = {}
     listen: dict[str, dict[str, str]] = {}
     tell: dict[str, tuple[str, ...]] = {}
+    product: tuple[str, float] = ("part", 100.0)
 
 
 class Happened(Protocol):
@@ -264,10 +266,14 @@ class Couplings:
             if why:
                 self._untakable = f"{name} offers what cannot be taken: {why}"
             elif self.twin.carrier(inlet).admits(offer.workpiece):
-                received, accept, workpiece = receiver.take()
-                self._journal("received", f"{name}.{outlet}", msgspec.msgpack.encode(received))
-                self._enter(inlet, workpiece, name)
-                self._answers.append((name, accept))
+                self._enter(inlet, self._take(name, outlet, receiver), name)
+
+    def _take(self, name: str, outlet: str, receiver: Receiver) -> Workpiece:
+        """Take what is on offer there: journalled first, then answered."""
+        received, accept, workpiece = receiver.take()
+        self._journal("received", f"{name}.{outlet}", msgspec.msgpack.encode(received))
+        self._answers.append((name, accept))
+        return workpiece
 
     def tell(self, now: int, values: Mapping[str, Value] | None) -> list[tuple[str, Coupling]]:
         """What to send: answers, signals on change and as a heartbeat, the workpiece on offer.
@@ -348,9 +354,9 @@ class Couplings:
         for receiver in self._receivers.values():
             receiver.waiting = None
 
-    def _enter(self, carrier: str, workpiece: Workpiece, source: str) -> None:
+    def _enter(self, carrier: str, workpiece: Workpiece, source: str, at: float = 0.0) -> None:
         self._journal("workpiece", workpiece.id, msgspec.msgpack.encode(workpiece))
-        self.twin.admit(carrier, workpiece)
+        self.twin.admit(carrier, workpiece, at)
         self._happened("entered", carrier, workpiece.id, source)
 
     def _keep(self, outlet: str, neighbour: str, sender: Sender) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gateway.cell.quality import Quality
 from gateway.field.types import Value
 from gateway.net.messages import Command, Coupling, Renew, ReplyBody, Signals, StationEvent
+from gateway.twin.discrepancy import Discrepancy
 
 
 class Change(NamedTuple):
@@ -65,12 +66,14 @@ class Outputs:
     """What the agent is to do: journal first (then report ``ticket`` as persisted), then the rest.
 
     ``writes`` are for the controller's inputs, ``actuate`` for the real plant's actuators, by output (RIL).
+    ``differs`` are the discrepancies of twin and machine that have begun or ended, times in UTC.
     """
 
     __slots__ = (
         "actuate",
         "changed",
         "couple",
+        "differs",
         "events",
         "journal",
         "quality",
@@ -87,6 +90,7 @@ class Outputs:
         self.changed: dict[str, Value] = {}
         self.quality: dict[str, Quality] = {}
         self.replies: list[tuple[str, int, ReplyBody]] = []
+        self.differs: list[Discrepancy] = []
         self.couple: list[tuple[str, Coupling]] = []
         self.events: list[StationEvent] = []
 

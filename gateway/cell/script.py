@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from gateway.cell.agreement import Noted
 from gateway.cell.quality import Quality
 from gateway.field.tags import TagRef
 from gateway.field.types import Value
@@ -28,6 +29,7 @@ from gateway.net.messages import (
     Target,
     Trace,
 )
+from gateway.twin.discrepancy import Discrepancy
 from gateway.twin.workpiece import OUT, Happening, Workpiece
 
 
@@ -46,10 +48,20 @@ class Station(Protocol):
 
 
 class Script:
-    """One ``Run`` of ``operator``, as it goes. Times inside are ns of the gateway's monotonic clock."""
+    """One ``Run`` of ``operator``, as it goes. Times inside are ns of the gateway's monotonic clock.
+
+    ``differs`` are the discrepancies of twin and machine that last when it begins.
+    """
 
     def __init__(
-        self, operator: str, request: int, run: Run, now: int, utc: int, values: Mapping[str, Value]
+        self,
+        operator: str,
+        request: int,
+        run: Run,
+        now: int,
+        utc: int,
+        values: Mapping[str, Value],
+        differs: Collection[Discrepancy] = (),
     ) -> None:
         self.operator, self.request, self.run = operator, request, run
         self.started, self.utc = now, utc
@@ -63,6 +75,7 @@ class Script:
         self.refused: dict[str, str] = {}
         self.missed: dict[str, int] = {}
         self.qualities: list[tuple[int, str, Quality]] = []
+        self.differs = Noted(now, differs)
         self.scans = 0
         self.out = 0  # workpieces that came out of the line here
         self.ended = ""
@@ -247,6 +260,7 @@ class Script:
             lost=dict(lost),
             missed=self.missed,
             qualities=tuple(self.qualities),
+            differs=self.differs.all(),
         )
 
 

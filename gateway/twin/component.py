@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
@@ -20,6 +20,9 @@ from gateway.twin.chance import Distribution, Stream, seeded
 from gateway.twin.kernel import Kernel
 from gateway.twin.motion import MILLISECOND, SECOND, Exponential, Path, Polynomial, Segment
 from gateway.twin.workpiece import Happening, Kind
+
+if TYPE_CHECKING:  # it is one of these
+    from gateway.twin.carrier import Carrier
 
 Linked = TypeVar("Linked", bound="Component")
 
@@ -166,6 +169,13 @@ class Component:
     def sense(self, port: str) -> Scalar:
         """What the sensor ``port`` shows now."""
         raise AssertionError(f"{self.name} has no sensor {port}")
+
+    def watched(self, port: str) -> tuple[Carrier, float] | None:
+        """The carrier, and the place on it, mm: the sensor ``port`` is on while a workpiece covers that.
+
+        None: it shows something else.
+        """
+        return None
 
     def curve(self, port: str) -> Path | None:
         """How what the real sensor ``port`` shows moves, until the next event or change of an actuator.

@@ -36,6 +36,9 @@ class RollerZone(BeltConveyor):
     def sense(self, port: str) -> Scalar:
         return self.sees if port == "sees" else super().sense(port)
 
+    def watched(self, port: str) -> tuple[Carrier, float] | None:
+        return (self, self.params["length"] - self.params["eye"]) if port == "sees" else None
+
     def admits(self, workpiece: Workpiece, at: float = 0.0) -> bool:
         return not self.items and self.rate > 0
 

@@ -56,6 +56,9 @@ class Place(Carrier):
     def sense(self, port: str) -> Scalar:
         return self.item is not None if port == "occupied" else self.held(0.0) is not None
 
+    def watched(self, port: str) -> tuple[Carrier, float] | None:
+        return (self, 0.0) if port == "occupied" else None
+
     def admits(self, workpiece: Workpiece, at: float = 0.0) -> bool:
         return self.item is None and self.running and self.takes(at)
 

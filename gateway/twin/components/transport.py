@@ -390,5 +390,8 @@ class PhotoEye(Component):
     def sense(self, port: str) -> Scalar:
         return self.sees
 
+    def watched(self, port: str) -> tuple[Carrier, float] | None:
+        return self._carrier, self.params["at"]
+
     def _look(self) -> None:
         self.sees = self._carrier.covering(self.params["at"]) is not None

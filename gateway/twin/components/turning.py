@@ -77,6 +77,9 @@ class RotaryTable(Carrier):
             return self.covering(0.0) is not None
         return self._rests() and (port == "in-position" or self.turned == 0)
 
+    def watched(self, port: str) -> tuple[Carrier, float] | None:
+        return (self, 0.0) if port == "loaded" else None
+
     def admits(self, workpiece: Workpiece, at: float = 0.0) -> bool:
         return self._rests() and self.items[self._place(at)] is None
 
