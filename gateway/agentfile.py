@@ -42,10 +42,14 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_config(path: Path) -> AgentConfig:
-    """Read it; paths in it are seen from its own folder, and the state folder is there afterwards.
+    """As ``read_config``, and the state folder is there afterwards; OSError if it cannot be made."""
+    config = read_config(path)
+    Path(config.state).mkdir(parents=True, exist_ok=True, mode=0o700)
+    return config
 
-    BadInput says what is wrong; OSError if the state folder cannot be made.
-    """
+
+def read_config(path: Path) -> AgentConfig:
+    """Read it; paths in it are seen from its own folder. BadInput says what is wrong."""
     try:
         config = msgspec.json.decode(path.read_bytes(), type=AgentConfig)
     except OSError as error:
@@ -56,7 +60,6 @@ def load_config(path: Path) -> AgentConfig:
         hint = "see docs/gateway.md, or make it with twinline gateway prepare"
         raise BadInput([Problem(str(path), 0, 0, str(error), hint)]) from None
     seen = {name: str(path.parent / value) for name in PATHS if (value := getattr(config, name))}
-    Path(seen["state"]).mkdir(parents=True, exist_ok=True, mode=0o700)
     return msgspec.structs.replace(config, **seen)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from gateway.errors import BadInput, Problem
+from rig.ledger import app as ledger_app
 from rig.library import app as library_app
 from rig.library import station_app
 from rig.tags.commands import app as tags_app
@@ -29,6 +30,7 @@ session_app = typer.Typer(
     help="Run a commissioning session, and look after its evidence.", no_args_is_help=True
 )
 app.add_typer(session_app, name="session")
+app.add_typer(ledger_app, name="ledger")
 app.add_typer(tags_app, name="tags")
 app.add_typer(library_app, name="library")
 app.add_typer(station_app, name="station")
@@ -117,6 +119,24 @@ def probe(
     from gateway.field.probe.probe import command
 
     raise typer.Exit(command(url, expect or (), timeout, as_json, typer.echo, security, certificates))
+
+
+@app.command("shell")
+def local_shell(
+    gateway: Annotated[
+        Path | None,
+        typer.Argument(
+            help="gateway.json or its folder (default: TWINLINE_GATEWAY, else here).", metavar="GATEWAY"
+        ),
+    ] = None,
+    command: Annotated[
+        list[str] | None, typer.Option("-c", metavar="COMMAND", help="Do this and end; again for another.")
+    ] = None,
+) -> None:
+    """Look into a gateway on this machine, with no rig, broker or network; exit status as its commands'."""
+    from gateway.local.main import shell
+
+    raise typer.Exit(shell(gateway, command or ()))
 
 
 @line_app.command("show")

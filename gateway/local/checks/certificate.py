@@ -1,0 +1,69 @@
+"""Certificates, those of OPC UA servers and the one that we show them: whether they are valid today."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime
+
+from cryptography import x509
+
+from gateway.errors import GatewayError
+from gateway.local.checks.finding import Finding, ok, unseen, wrong
+
+SOON_DAYS = 14
+_THEIRS = "make a new one in the server's settings, download it, and trust it wherever it was trusted"
+_OURS = "delete it: the next 'probe --security' makes a new one, which the server must trust anew"
+
+
+def own(now: datetime) -> list[Finding]:
+    """Of the certificate that the probe shows, where it has made one."""
+    from gateway.field.probe.opcua_security import CERTIFICATE, default_folder
+
+    path = default_folder() / CERTIFICATE
+    with contextlib.suppress(OSError):
+        return [judge("certificate ours", path.read_bytes(), now, _OURS, str(path))]
+    return []
+
+
+async def server(what: str, url: str, timeout_ns: int, now: datetime) -> Finding:
+    """Of the OPC UA server of the device ``what`` at ``url``; it is asked for its endpoints, no more."""
+    from gateway.field.probe.opcua_security import first_certificate
+    from gateway.field.probe.opcua_session import Session
+    from gateway.field.probe.report import Report
+
+    check = f"certificate {what}"
+    session = Session(Report(url, "opcua"), timeout_ns)
+    try:
+        async with asyncio.timeout(4 * timeout_ns / 1e9):
+            await session.call(session.client.connect_sessionless())
+            endpoints = await session.call(session.client.get_endpoints())
+    except (GatewayError, TimeoutError) as error:
+        return unseen(check, f"the server does not tell its endpoints: {error}")
+    finally:
+        await session.close()
+    found = next((each.ServerCertificate for each in endpoints if each.ServerCertificate), None)
+    if not found:
+        return ok(check, "the server has none: it speaks without security")
+    return judge(check, first_certificate(found), now, _THEIRS, "the server's certificate")
+
+
+def judge(check: str, der: bytes, now: datetime, do: str, name: str) -> Finding:
+    """Whether the certificate ``der`` is valid ``now`` (UTC)."""
+    try:
+        held = x509.load_der_x509_certificate(der)
+    except ValueError as error:
+        return wrong(check, f"{name} cannot be read: {error}", do)
+    begins, ends = held.not_valid_before_utc, held.not_valid_after_utc
+    if now < begins:
+        day = f"valid from {_day(begins)} on, and today is {_day(now)} here"
+        return wrong(check, f"{name} is not valid yet: {day}", "set the clock that is wrong")
+    if now > ends:
+        return wrong(check, f"{name} expired on {_day(ends)}; today is {_day(now)} here", do)
+    if (ends - now).days < SOON_DAYS:
+        return wrong(check, f"{name} expires on {_day(ends)}", do)
+    return ok(check, f"{name} is valid until {_day(ends)}")
+
+
+def _day(when: datetime) -> str:
+    return when.astimezone(UTC).date().isoformat()
