@@ -41,7 +41,6 @@ from gateway.net.messages import (
     Ask,
     Command,
     Coupling,
-    Differs,
     Identify,
     Image,
     Refused,
@@ -53,6 +52,7 @@ from gateway.net.messages import (
 )
 from gateway.parent import end_with_stdin
 from gateway.played import rest
+from gateway.recorder import Recorder
 from gateway.station import Station, load_station
 from gateway.store.journal import Change as Kept
 from gateway.store.journal import Delete, Journal, JournalFailed, Put
@@ -68,7 +68,7 @@ KEY_EVERY = 20
 MAX_ASKED = 256
 MAX_OUTBOX = 1024
 SAFE_WITHIN = 1.0
-TABLES = ("lease", "gate", "force", "workpiece", "send", "received", "arrived")
+TABLES = ("lease", "gate", "force", "workpiece", "send", "received")
 
 
 class Agent:
@@ -104,6 +104,7 @@ class Agent:
             will=Will(topics.state(self.line, self.node), "state", self._offline, sign=True),
         )
         self.chain = chain_of(config, identity)
+        self.recorder = None if self.chain is None else Recorder(self.chain, identity, self.journal)
         self.ready, self.ending = asyncio.Event(), asyncio.Event()
         self._asked: deque[Asked] = deque()
         self._received: dict[tuple[str, int], int] = {}
@@ -242,7 +243,7 @@ class Agent:
     # --- sending: the journal first ------------------------------------------------------------------------
 
     async def _queue(self, out: Outputs) -> None:
-        if out.journal or out.replies or out.couple or out.events or out.differs:
+        if out.journal or out.replies or out.couple or out.events:
             await self._outbox.put(out)
 
     async def _send(self) -> None:
@@ -263,6 +264,8 @@ class Agent:
                     raise
                 self._persisted = max(self._persisted, out.ticket)
                 self._bell.set()
+            if self.recorder is not None:
+                self.recorder.note(out.facts)
             for operator, request, body in out.replies:
                 self._reply(operator, request, body)
             for neighbour, message in out.couple:
@@ -272,10 +275,6 @@ class Agent:
                 log.info("%s: %s", event.kind, event.text)
                 self.shell.happened(event.kind, event.text)
                 self.bus.publish(topics.event(self.line, self.node), "event", encode(event), qos=0)
-            for found in out.differs:
-                self.bus.publish(
-                    topics.event(self.line, self.node), "event", encode(Differs(found)), qos=1, sign=True
-                )
 
     def _reply(self, operator: str, request: int, body: ReplyBody) -> None:
         if self.shell.replied(operator, request, body):
@@ -290,6 +289,7 @@ class Agent:
     async def _beat(self) -> None:
         """The retained state, also when nothing happens."""
         while True:
+            self._tell_loaded()
             unrecorded = self.chain.problem if self.chain is not None else ""
             problem = self.problem or self.devices.problem or unrecorded
             state = self.cell.state(self.boot, self.devices.state, problem)
@@ -297,6 +297,13 @@ class Agent:
                 topics.state(self.line, self.node), "state", encode(state), retain=True, sign=True
             )
             await asyncio.sleep(HEARTBEAT)
+
+    def _tell_loaded(self) -> None:
+        """What runs here, once the controller has said what it is."""
+        link = self.devices.links[self.station.controller.name]
+        if self.recorder is not None and link.ready:
+            program = link.identity.program_sha256 if link.identity is not None else ""
+            self.recorder.loaded(program, self.station.sha256)
 
     async def _show(self) -> None:
         """The process image: changes at most ten times a second, with key frames."""

@@ -16,10 +16,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gateway.agentfile import AgentConfig
+from gateway.completions import Completions
 from gateway.errors import BadInput, Problem
 from gateway.genesisfile import load_genesis
 from gateway.net import topics
@@ -67,7 +69,7 @@ class ChainKeeper:
         self.me, self.genesis, self.path = identity.node, genesis, state / STORE
         self._identity, self._brokers, self._timing = identity, list(brokers), timing
         self._topic = topics.chain(line, self.me)
-        self._decided = decided
+        self._decided, self._completions = decided, Completions(identity.node)
         self._pending: deque[tuple[Record, Future[int]]] = deque()
         self._stranger = False
         self._lost = 0  # records for which there was no room
@@ -116,6 +118,10 @@ class ChainKeeper:
         """The block decided at ``height``, if our copy has it and is open. StoreFailed."""
         node = self._node
         return node.store.decided(height) if node is not None else None
+
+    def made(self, workpiece: str, time: int) -> None:
+        """``workpiece`` has left this station good, at ``time`` (UTC ns): what was planned for it is done."""
+        self._call(partial(self._made, workpiece, time))
 
     @property
     def problem(self) -> str:
@@ -206,9 +212,7 @@ class ChainKeeper:
     async def _take_part(self, store: Store) -> None:
         """Until the end, or until the node breaks off."""
         try:
-            node = Node(
-                self.me, self.genesis, self._identity, store, self._carried, self._decided, self._timing
-            )
+            node = Node(self.me, self.genesis, self._identity, store, self._carried, self._take, self._timing)
             await node.start()
         except StoreFailed as error:
             self._fail(error)
@@ -217,8 +221,8 @@ class ChainKeeper:
         works: list[Coroutine[Any, Any, None]] = [node.ended(), self._record(node), self._to_end()]
         tasks = [asyncio.create_task(work) for work in works]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        self._node = None
         await node.stop()
+        self._node = None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -247,6 +251,17 @@ class ChainKeeper:
                 with self._guard:
                     self._pending.popleft()
             await self._wake.wait()
+
+    def _take(self, commit: Commit) -> None:
+        assert self._node is not None
+        for completion in self._completions.decided(commit, self._node.chain.state):
+            self.record(completion)
+        self._decided(commit)
+
+    def _made(self, workpiece: str, time: int) -> None:
+        state = self._node.chain.state if self._node is not None else None
+        for completion in self._completions.left(workpiece, time, state):
+            self.record(completion)
 
     def _received(self, data: bytes) -> None:
         if self._node is not None:

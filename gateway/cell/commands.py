@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from gateway.cell.agreement import Agreement
-from gateway.cell.check import refuses, refuses_watch
+from gateway.cell.check import refuses
 from gateway.cell.couplings import Couplings
+from gateway.cell.facts import Given, Held, Taken
 from gateway.cell.gate import Gate
 from gateway.cell.lease import Lease
 from gateway.cell.quality import Qualities
@@ -56,12 +56,13 @@ class Commands:
         self.twin, self.gate, self.couplings = twin, gate, couplings
         self.lease = lease
         self.script: Script | None = None
-        self.agreement: Agreement | None = None  # of twin and machine, where one is real
         self.values, self.qualities = values, qualities
         self.lost: Mapping[str, str] = {}  # devices that are not connected, and why
         self._telling, self._change = telling, change
         self._waiting: tuple[Asked, int] | None = None  # a command until its ticket is persisted
         self._kept: set[TagRef] = set()  # forces whose old value is journalled
+        self._leased: Taken | None = None  # the lease as it was told
+        self._freed: dict[TagRef, tuple[str, Value]] = {}  # forces that ended in this scan, and whose
         self._ended = False
         self._now = 0
 
@@ -83,6 +84,7 @@ class Commands:
 
     def end(self) -> None:
         """The scan is done."""
+        self._tell_freed()
         self._finish_script()
         self._forget_forces()
 
@@ -96,9 +98,6 @@ class Commands:
         """An operator asks."""
         operator, command = asked.operator, asked.command
         match command:
-            case Acquire() if self.mode == "shadow":
-                why = "in shadow mode nothing is written, so there is no lease; watch without one"
-                self._telling.reply(asked.operator, asked.request, Refused(why))
             case Acquire(ttl=ttl):
                 held = self.lease.holder is not None
                 granted = "the gateway ends" if self._ended else self.lease.acquire(self._now, operator, ttl)
@@ -108,6 +107,7 @@ class Commands:
                 if held:
                     self._let_go("a new lease was granted", "lease")
                 self._telling.journal("lease", "token", msgspec.msgpack.encode(granted))
+                self._telling.journal("lease", "holder", msgspec.msgpack.encode(operator))
                 self._telling.journal("gate", "open", msgspec.msgpack.encode(granted))
                 self._wait(asked)
             case Renew(token=token):
@@ -119,7 +119,7 @@ class Commands:
                     self._end_lease(f"{operator} gave the lease back")
                 self._telling.reply(asked.operator, asked.request, Refused(why) if why else Done())
             case Run(token=token):
-                why = self._refuses_token(operator, token) or self._refuses(asked, command)
+                why = self.lease.refuses(operator, token) or self._refuses(command)
                 if why:
                     self._telling.reply(asked.operator, asked.request, Refused(why))
                     return
@@ -130,32 +130,15 @@ class Commands:
                         self._kept.add(action.ref)
                 self._wait(asked)
             case Abort(token=token):
-                why = self._refuses_token(operator, token) or self._refuses_others(operator)
+                why = self.lease.refuses(operator, token)
                 if not why:
                     self._abort(utc)
                 self._telling.reply(asked.operator, asked.request, Refused(why) if why else Done())
 
-    def _refuses_token(self, operator: str, token: int) -> str:
-        """Why ``operator`` may not command by ``token``; in shadow, where no lease is, 0 is everybody's."""
-        if self.mode == "shadow" and token == 0:
-            return "the gateway ends" if self._ended else ""
-        return self.lease.refuses(operator, token)
-
-    def _refuses_others(self, operator: str) -> str:
-        """In shadow, why ``operator`` cannot end the script that runs: it is another's."""
-        script = self.script
-        if self.mode == "shadow" and script is not None and script.operator != operator:
-            return f"{script.operator} watches with this script"
-        return ""
-
-    def _refuses(self, asked: Asked, run: Run) -> str:
+    def _refuses(self, run: Run) -> str:
         """Why ``run`` cannot be done here now; empty if it can."""
         if self._waiting is not None:
             return "a command is being journalled; wait for its answer first"
-        if self.mode == "shadow" and (why := refuses_watch(run) or self._refuses_others(asked.operator)):
-            return why
-        if self.mode == "shadow":
-            self._end_script("aborted")  # nobody's lease does when its rig is gone
         if self.script is not None:
             return "a script is running; abort it first"
         coming = [workpiece for _, workpiece in self.couplings.feeding]
@@ -176,14 +159,15 @@ class Commands:
         self._waiting = None
         if isinstance(asked.command, Acquire):
             self.gate.open()
+            self._leased = Taken(asked.operator, self.lease.token)
+            self._telling.fact(self._leased)
             self._telling.event("lease", f"{asked.operator} holds the lease, token {self.lease.token}")
             self._telling.reply(asked.operator, asked.request, Leased(self.lease.token, self.lease.ttl))
         elif isinstance(asked.command, Run):
             self._begin(asked, asked.command, utc)
 
     def _begin(self, asked: Asked, run: Run, utc: int) -> None:
-        differs = self.agreement.lasting() if self.agreement is not None else ()
-        self.script = Script(asked.operator, asked.request, run, self._now, utc, self.values, differs)
+        self.script = Script(asked.operator, asked.request, run, self._now, utc, self.values)
         self.script.judged(self._now, self.qualities.now)
         if self.lost:
             self.script.ended = "link"
@@ -210,6 +194,9 @@ class Commands:
         for fault in self.twin.active_faults():
             self.twin.inject(fault, False)
         self._free_all()
+        if self._leased is not None:
+            self._telling.fact(Given(*self._leased, why))
+            self._leased = None
         self.couplings.isolated = False
         self.couplings.feeding.clear()
         if self.gate.state == "open":
@@ -237,12 +224,15 @@ class Commands:
 
     def force(self, ref: TagRef, value: Value) -> None:
         """Hold ``ref`` at ``value``; its old value is journalled already."""
+        self._tell_force(ref, value)
         self.gate.forces[ref] = value
         self._telling.event("force", f"{ref} held at {value}")
 
     def free(self, ref: TagRef) -> None:
         """End a force."""
-        if self.gate.forces.pop(ref, None) is not None:
+        held = self.gate.forces.pop(ref, None)
+        if held is not None:
+            self._freed[ref] = self._operator, held
             self._telling.event("force", f"{ref} freed")
 
     def forced(self) -> Mapping[TagRef, Value]:
@@ -277,6 +267,27 @@ class Commands:
     def _free_all(self) -> None:
         for ref in list(self.gate.forces):
             self.free(ref)
+
+    def _tell_force(self, ref: TagRef, value: Value) -> None:
+        """A force that ends and begins anew in one scan has only changed."""
+        _, old = self._freed.pop(ref, ("", self.gate.forces.get(ref)))
+        self._telling.fact(
+            Held(self._operator, str(ref), False, self._value(ref) if old is None else old, value)
+        )
+
+    def _tell_freed(self) -> None:
+        """Now that the scan has given them the values that they have without a force."""
+        for ref, (operator, held) in self._freed.items():
+            self._telling.fact(Held(operator, str(ref), True, held, self._value(ref)))
+        self._freed.clear()
+
+    def _value(self, ref: TagRef) -> Value:
+        return ref.of(self.values[ref.tag])
+
+    @property
+    def _operator(self) -> str:
+        assert self._leased is not None, "nobody forces without a lease"
+        return self._leased.operator
 
     def _forget_forces(self) -> None:
         """The old values of forces that are over, or never came about, need not be kept."""

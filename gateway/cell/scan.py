@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from gateway.cell.facts import Fact
 from gateway.cell.quality import Quality
 from gateway.field.types import Value
 from gateway.net.messages import Command, Coupling, Renew, ReplyBody, Signals, StationEvent
-from gateway.twin.discrepancy import Discrepancy
 
 
 class Change(NamedTuple):
@@ -66,15 +66,14 @@ class Outputs:
     """What the agent is to do: journal first (then report ``ticket`` as persisted), then the rest.
 
     ``writes`` are for the controller's inputs, ``actuate`` for the real plant's actuators, by output (RIL).
-    ``differs`` are the discrepancies of twin and machine that have begun or ended, times in UTC.
     """
 
     __slots__ = (
         "actuate",
         "changed",
         "couple",
-        "differs",
         "events",
+        "facts",
         "journal",
         "quality",
         "replies",
@@ -90,9 +89,9 @@ class Outputs:
         self.changed: dict[str, Value] = {}
         self.quality: dict[str, Quality] = {}
         self.replies: list[tuple[str, int, ReplyBody]] = []
-        self.differs: list[Discrepancy] = []
         self.couple: list[tuple[str, Coupling]] = []
         self.events: list[StationEvent] = []
+        self.facts: list[Fact] = []
 
     @property
     def calm(self) -> bool:
@@ -124,6 +123,10 @@ class Telling:
     def event(self, kind: str, text: str) -> None:
         """Something worth keeping happened."""
         self.out.events.append(StationEvent(kind, text))
+
+    def fact(self, fact: Fact) -> None:
+        """Something happened that the line's chain is to record."""
+        self.out.facts.append(fact)
 
     def reply(self, operator: str, request: int, body: ReplyBody) -> None:
         """Answer ``operator``."""

@@ -396,32 +396,6 @@ class ChainState(Body, frozen=True):
     problem: str = ""
 
 
-class ChainState(Body, frozen=True):
-    """How the line's chain is, as one node of it has it; retained, and with ``online`` false its last will.
-
-    ``height``, ``head`` (hexadecimal) and ``time`` (UTC ns) are of the last final block, ``round`` and
-    ``proposer`` of the one being agreed on. ``peers`` are those lately heard. ``seconds`` are M of each
-    member as this epoch has them, ``shares`` its Pom. ``waiting`` of this node's records are not final yet.
-    ``silent``: it signs nothing, since it only follows, or does not know yet what it signed before.
-    """
-
-    online: bool
-    boot: str
-    chain: str
-    member: bool = False
-    height: int = 0
-    head: str = ""
-    time: int = 0
-    round: int = 0
-    proposer: str = ""
-    peers: tuple[str, ...] = ()
-    seconds: dict[str, int] = {}
-    shares: dict[str, float] = {}
-    waiting: int = 0
-    silent: bool = False
-    problem: str = ""
-
-
 # --- couplings between neighbours ------------------------------------------------------------------
 
 

@@ -58,6 +58,14 @@ class Workload:
         operation.completed = True
         return ""
 
+    def to_do(self, node: str, task: str) -> list[int]:
+        """The operations of ``task`` that are planned for ``node`` and not completed, in order."""
+        return sorted(
+            number
+            for (of, number), operation in self._open.items()
+            if of == task and operation.node == node and not operation.completed
+        )
+
     def inspect(self, record: Inspection, by: Party, parties: Mapping[str, Party], now: int) -> str:
         """Somebody of another owner has found it good: it counts, at the block's time ``now``."""
         key = record.task, record.operation

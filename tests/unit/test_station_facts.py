@@ -1,0 +1,93 @@
+"""What a cell tells to be recorded: who took and gave the lease, what was held at what, what was made."""
+
+from __future__ import annotations
+
+from cell_support import COMMAND, MS, NEXT, SECOND, W1, Bench
+
+from gateway.cell.couplings import Neighbours
+from gateway.cell.facts import Fact, Given, Held, Made, Taken
+from gateway.cell.scan import Outputs
+from gateway.field.tags import TagRef
+from gateway.net.messages import MAIN, Acquire, Force, Free, Offer, Pause, Release
+
+
+class Noting(Bench):
+    """A bench that keeps the facts, in their order."""
+
+    def __init__(self, **given: object) -> None:
+        self.facts: list[Fact] = []
+        super().__init__(**given)  # type: ignore[arg-type]
+
+    def step(self, *args: object, **given: object) -> Outputs:
+        out = super().step(*args, **given)  # type: ignore[arg-type]
+        self.facts += out.facts
+        return out
+
+
+def test_who_holds_the_lease_from_when_and_why_no_more() -> None:
+    bench = Noting()
+    token = bench.lease()
+    bench.answer(Release(token))
+    again = bench.lease("bert")
+    for _ in range(150):
+        bench.step()
+    assert bench.facts == [
+        Taken("anna", token),
+        Given("anna", token, "anna gave the lease back"),
+        Taken("bert", again),
+        Given("bert", again, "lease of bert ran out"),
+    ]
+
+
+def test_a_lease_that_never_reached_the_disk_is_no_fact() -> None:
+    bench = Noting()
+    bench.disk_works = False
+    bench.ask(Acquire(SECOND))
+    bench.steps(150)
+    assert bench.facts == []
+
+
+def test_a_force_is_told_with_the_values_before_and_after_it() -> None:
+    bench = Noting()
+    token = bench.lease()
+    bench.facts.clear()
+    bench.run(token, Force(COMMAND, 5), keep=True)
+    bench.run(
+        token, Force(TagRef("command", 1), True), Force(COMMAND, 6), Pause(20 * MS), Free(COMMAND), keep=True
+    )
+    bench.steps(2)
+    assert bench.facts == [
+        Held("anna", "command", False, 0, 5),
+        Held("anna", "command.1", False, False, True),
+        Held("anna", "command", False, 5, 6),
+        Held("anna", "command", True, 6, bench.cell.values["command"]),
+    ]
+
+
+def test_what_the_end_of_a_lease_releases_is_told_with_its_holder() -> None:
+    bench = Noting()
+    token = bench.lease()
+    bench.run(token, Force(NEXT, True), keep=True)
+    bench.facts.clear()
+    bench.answer(Release(token))
+    assert bench.facts == [
+        Given("anna", token, "anna gave the lease back"),
+        Held("anna", "next", True, True, False),
+    ]
+
+
+def test_the_holder_before_a_kill_is_known_after_it() -> None:
+    bench = Noting()
+    token = bench.lease()
+    bench.run(token, Force(NEXT, True), keep=True)
+    bench.facts.clear()
+    bench.restart()
+    bench.steps(3)
+    assert bench.facts == [Given("anna", token, "restarted while driving: safe state; forces ended: next")]
+
+
+def test_what_left_good_was_made_here() -> None:
+    bench = Noting(neighbours=Neighbours({"up": {MAIN: MAIN}}, {}, {}, {"up": ()}))
+    bench.step({"run": True}, coupled=[("up", Offer("u", 1, W1))])
+    bench.steps(60)
+    assert bench.facts == [Made("w-1")]
