@@ -6,7 +6,7 @@ that the workpieces in the twin make; the twin is held against a second one that
 workpieces:
 
     BOOL     the twin's where it differs from the empty twin's, else the machine's
-    numbers  the machine's, and by how much the twin's is more than the empty twin's; within the tag's range
+    numbers  the twin's, and by how much the machine's is more than the empty twin's; within the tag's range
 
 So a switch that closes before a workpiece shows one that is real or virtual, one that opens before it
 likewise, and where the twin holds no workpiece each sensor shows the machine. All others show the machine
@@ -55,4 +55,4 @@ def compose(tag: Tag, machine: Value, twin: Value, empty: Value) -> Value:
     if isinstance(twin, bool) or not isinstance(machine, int | float) or not isinstance(twin, int | float):
         return twin
     assert isinstance(empty, int | float), f"{tag.name} is a number in one twin alone"
-    return min(max(machine + (twin - empty), tag.range.low), tag.range.high)
+    return min(max(twin + (machine - empty), tag.range.low), tag.range.high)

@@ -122,14 +122,17 @@ def _target(entry: StationEntry, station: Path, wanted: Wanted) -> Target:
     """The device that was named, else the controller."""
     controllers = [name for name, each in entry.devices.items() if each.role == "controller"]
     device = wanted.device or next(iter(controllers), "")
-    if device not in entry.devices:
-        declared = ", ".join(entry.devices) or "none"
+    devices = {
+        name: each for name, each in entry.devices.items() if each.role != "plant"
+    }  # no tag lies there
+    if device not in devices:
+        declared = ", ".join(devices) or "none"
         what = f"has no device {device!r}" if device else "has no controller"
         raise BadInput([Problem(str(station), 0, 0, what, f"give --device; declared are {declared}")])
-    protocols = {name: each.protocol for name, each in entry.devices.items()}
+    protocols = {name: each.protocol for name, each in devices.items()}
     dialects = {
         name: Dialect(each.base, each.order or "ABCD", each.role == "served")
-        for name, each in entry.devices.items()
+        for name, each in devices.items()
     }
     return Target(device, protocols, dialects, wanted.direction, wanted.modbus_base, wanted.inputs_at)
 

@@ -76,9 +76,11 @@ class DispensingValve(Process):
             pressure, flow = LEAK_PRESSURE, LEAK_FLOW
         self.flow = flow if workpiece else 0.0
         target = pressure * self.params["pressure"] if is_open else 0.0
-        self.pressure = Exponential(
-            self.now, self.pressure.at(self.now), target, self.params["lag"] * MILLISECOND
-        )
+        if target != (
+            self.pressure.target if isinstance(self.pressure, Exponential) else self.pressure.value
+        ):
+            here, lag = self.pressure.at(self.now), self.params["lag"] * MILLISECOND
+            self.pressure = Exponential(self.now, here, target, lag)
 
     def _finish(self) -> None:
         """The bead on the last workpiece ends: say so, and note it on the workpiece if it is still there."""
