@@ -41,6 +41,7 @@ from gateway.net.messages import (
     Ask,
     Command,
     Coupling,
+    Differs,
     Identify,
     Image,
     Refused,
@@ -68,7 +69,7 @@ KEY_EVERY = 20
 MAX_ASKED = 256
 MAX_OUTBOX = 1024
 SAFE_WITHIN = 1.0
-TABLES = ("lease", "gate", "force", "workpiece", "send", "received")
+TABLES = ("lease", "gate", "force", "workpiece", "send", "received", "arrived")
 
 
 class Agent:
@@ -243,7 +244,7 @@ class Agent:
     # --- sending: the journal first ------------------------------------------------------------------------
 
     async def _queue(self, out: Outputs) -> None:
-        if out.journal or out.replies or out.couple or out.events:
+        if out.journal or out.replies or out.couple or out.events or out.differs:
             await self._outbox.put(out)
 
     async def _send(self) -> None:
@@ -275,6 +276,10 @@ class Agent:
                 log.info("%s: %s", event.kind, event.text)
                 self.shell.happened(event.kind, event.text)
                 self.bus.publish(topics.event(self.line, self.node), "event", encode(event), qos=0)
+            for found in out.differs:
+                self.bus.publish(
+                    topics.event(self.line, self.node), "event", encode(Differs(found)), qos=1, sign=True
+                )
 
     def _reply(self, operator: str, request: int, body: ReplyBody) -> None:
         if self.shell.replied(operator, request, body):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gateway.cell.agreement import Agreement, shifted
 from gateway.cell.commands import Commands
 from gateway.cell.couplings import Couplings, Neighbours, Stored, load
 from gateway.cell.facts import Given, Made
@@ -15,14 +16,17 @@ from gateway.cell.formulas import Formulas
 from gateway.cell.gate import Gate
 from gateway.cell.lease import Lease
 from gateway.cell.machine import Machine, is_finite
+from gateway.cell.passing import Passing
 from gateway.cell.pulses import Pulses
 from gateway.cell.quality import Qualities
 from gateway.cell.scan import Asked, Change, Inputs, Outputs, Telling
 from gateway.cell.script import Script
+from gateway.field.tags import Tag
 from gateway.field.types import Value
 from gateway.net.messages import State
 from gateway.station import Mode, Station
 from gateway.twin.chance import seeded
+from gateway.twin.discrepancy import Discrepancy
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import GONE, Happening, Kind
 
@@ -50,11 +54,13 @@ class Cell:
         inputs = {tag.name: tag for tag in station.inputs}
         self.twin = self._model(now)
         self.machine: Machine | None = None
+        self.agreement: Agreement | None = None
         if mode in ("ril", "shadow"):
             self.machine = Machine(station, self._model(now) if mode == "ril" else None)
+            self.agreement = Agreement(station, self.machine.composed)
         self.values: dict[str, Value] = {tag.name: tag.safe for tag in inputs.values()}
         self._rest = dict(self.values)
-        self.formulas = Formulas(station.tags, self.values)
+        self.formulas = Formulas(self._read_as(), self.values)
         self._devices = station.reached if mode == "ril" else station.devices
         actuators = self.machine.actuators if self.machine is not None else {}
         self.gate = Gate({} if mode == "shadow" else {**inputs, **actuators}, self.formulas.written)
@@ -68,6 +74,7 @@ class Cell:
         self.overruns = 0
         self.lost: dict[str, str] = dict.fromkeys(self._devices, "")
         self._driven_safe = False  # to be told
+        self._behind: Mapping[str, Value] = {}  # what the twin gets with the next scan, in shadow
         self._telling = Telling()
         self._now = now
         self._quiet = False  # the last step found nothing to do
@@ -79,7 +86,8 @@ class Cell:
             *(tag for tags in neighbours.tell.values() for tag in tags),
         }
         self._echoes = {tag.name for tag in station.outputs} - self.twin.actuated - told
-        self.couplings = Couplings(
+        coupled = Passing if mode == "shadow" else Couplings
+        self.couplings = coupled(
             station, neighbours, self.twin, stored, epoch, self._telling.journal, self._happened
         )
         self.lease = Lease(load(stored, "lease", "token", 0))
@@ -87,7 +95,13 @@ class Cell:
             station, mode, self.twin, self.gate, self.couplings, self.lease, self.values, self.qualities,
             self._telling, self._change,
         )  # fmt: skip
+        self.commands.agreement = self.agreement
+        self._utc: int | None = None  # when the monotonic clock was 0
         self._restore(stored)
+
+    def _read_as(self) -> Mapping[str, Tag]:
+        """The tags as their devices are asked for them."""
+        return self.station.observed if self.mode == "shadow" else self.station.tags
 
     def _model(self, now: int) -> Twin:
         return Twin(self.station.twin, self.station.tags, now, seeded(0, self.station.id))
@@ -134,6 +148,7 @@ class Cell:
             self.commands.take(asked, seen.utc)
         self.commands.admit(seen.persisted, seen.utc)
         self._drive()
+        self._compare(seen.utc)
         self.couplings.move(now)
         wanted = self._wanted()
         if self.script is not None:
@@ -294,7 +309,13 @@ class Cell:
             missed=self.missed,
             script=self.script.request if self.script is not None else 0,
             out=self.script.out if self.script is not None else 0,
+            differs=self._lasting(),
         )
+
+    def _lasting(self) -> tuple[Discrepancy, ...]:
+        if self.agreement is None or self._utc is None:
+            return ()
+        return tuple(shifted(each, self._utc) for each in self.agreement.lasting())
 
     @property
     def protected(self) -> bool:
@@ -322,14 +343,27 @@ class Cell:
                 self.script.overrun(self._now, seen.late)
         if self.script is not None:
             self.script.refused.update(seen.refused)
+        shadow = self.mode == "shadow"
+        read = self.formulas.read({**seen.image, **seen.machine} if shadow else seen.image)
         if self.machine is not None:
-            self.machine.see(self.lost, seen.machine)
-        if self.mode == "shadow":
-            for tag, value in seen.machine.items():
-                self._change(tag, value)
-        for tag, value in self.formulas.read(seen.image).items():
+            shown = {tag: read[tag] for tag in self._rest.keys() & read.keys()} if shadow else seen.machine
+            self.machine.see(self.lost, shown)
+        for tag, value in read.items():
             self._change(tag, value)
-            if self.mode != "ril" and is_finite(value):  # NaN is shown, but moves nothing
+        if self.mode != "ril":
+            self._follow({tag: value for tag, value in read.items() if tag not in self._rest})
+
+    def _follow(self, outputs: Mapping[str, Value]) -> None:
+        """The twin gets what the controller puts out.
+
+        In shadow it does so a scan later: devices are asked for one thing after another, and what the
+        controller does about a workpiece may be read before the sensor that saw it come.
+        """
+        if isinstance(self.couplings, Passing) and self.machine is not None:
+            self.couplings.see(self._now, self.machine.values)
+            outputs, self._behind = self._behind, outputs
+        for tag, value in outputs.items():
+            if is_finite(value):  # NaN is shown, but moves nothing
                 self.twin.drive(tag, value)
 
     def _drive(self) -> None:
@@ -337,6 +371,18 @@ class Cell:
         if self.mode == "ril" and self.machine is not None:
             for tag, value in self.machine.follow(self.values, self.gate.state == "open").items():
                 self.twin.drive(tag, value)
+
+    def _compare(self, utc: int) -> None:
+        """Hold the machine against its twin, and tell where they have parted or met."""
+        machine, agreement = self.machine, self.agreement
+        if machine is None or agreement is None:
+            return
+        if self._utc is None:
+            self._utc = utc - self._now
+        agreement.look(self._now, not self.lost, self.twin.sense(), machine.values)
+        self._telling.out.differs += [shifted(each, self._utc) for each in agreement.told]
+        if self.script is not None:
+            self.script.differs.note(agreement.told)
 
     def _see_devices(self, lost: Mapping[str, str]) -> None:
         """One that is lost ends the script; the others are written on, to their safe values if need be."""

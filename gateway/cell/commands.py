@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from gateway.cell.check import refuses
+from gateway.cell.agreement import Agreement
+from gateway.cell.check import refuses, refuses_watch
 from gateway.cell.couplings import Couplings
 from gateway.cell.facts import Given, Held, Taken
 from gateway.cell.gate import Gate
@@ -56,6 +57,7 @@ class Commands:
         self.twin, self.gate, self.couplings = twin, gate, couplings
         self.lease = lease
         self.script: Script | None = None
+        self.agreement: Agreement | None = None  # of twin and machine, where one is real
         self.values, self.qualities = values, qualities
         self.lost: Mapping[str, str] = {}  # devices that are not connected, and why
         self._telling, self._change = telling, change
@@ -98,6 +100,9 @@ class Commands:
         """An operator asks."""
         operator, command = asked.operator, asked.command
         match command:
+            case Acquire() if self.mode == "shadow":
+                why = "in shadow mode nothing is written, so there is no lease; watch without one"
+                self._telling.reply(asked.operator, asked.request, Refused(why))
             case Acquire(ttl=ttl):
                 held = self.lease.holder is not None
                 granted = "the gateway ends" if self._ended else self.lease.acquire(self._now, operator, ttl)
@@ -119,7 +124,7 @@ class Commands:
                     self._end_lease(f"{operator} gave the lease back")
                 self._telling.reply(asked.operator, asked.request, Refused(why) if why else Done())
             case Run(token=token):
-                why = self.lease.refuses(operator, token) or self._refuses(command)
+                why = self._refuses_token(operator, token) or self._refuses(asked, command)
                 if why:
                     self._telling.reply(asked.operator, asked.request, Refused(why))
                     return
@@ -130,15 +135,32 @@ class Commands:
                         self._kept.add(action.ref)
                 self._wait(asked)
             case Abort(token=token):
-                why = self.lease.refuses(operator, token)
+                why = self._refuses_token(operator, token) or self._refuses_others(operator)
                 if not why:
                     self._abort(utc)
                 self._telling.reply(asked.operator, asked.request, Refused(why) if why else Done())
 
-    def _refuses(self, run: Run) -> str:
+    def _refuses_token(self, operator: str, token: int) -> str:
+        """Why ``operator`` may not command by ``token``; in shadow, where no lease is, 0 is everybody's."""
+        if self.mode == "shadow" and token == 0:
+            return "the gateway ends" if self._ended else ""
+        return self.lease.refuses(operator, token)
+
+    def _refuses_others(self, operator: str) -> str:
+        """In shadow, why ``operator`` cannot end the script that runs: it is another's."""
+        script = self.script
+        if self.mode == "shadow" and script is not None and script.operator != operator:
+            return f"{script.operator} watches with this script"
+        return ""
+
+    def _refuses(self, asked: Asked, run: Run) -> str:
         """Why ``run`` cannot be done here now; empty if it can."""
         if self._waiting is not None:
             return "a command is being journalled; wait for its answer first"
+        if self.mode == "shadow" and (why := refuses_watch(run) or self._refuses_others(asked.operator)):
+            return why
+        if self.mode == "shadow":
+            self._end_script("aborted")  # nobody's lease does when its rig is gone
         if self.script is not None:
             return "a script is running; abort it first"
         coming = [workpiece for _, workpiece in self.couplings.feeding]
@@ -167,7 +189,8 @@ class Commands:
             self._begin(asked, asked.command, utc)
 
     def _begin(self, asked: Asked, run: Run, utc: int) -> None:
-        self.script = Script(asked.operator, asked.request, run, self._now, utc, self.values)
+        differs = self.agreement.lasting() if self.agreement is not None else ()
+        self.script = Script(asked.operator, asked.request, run, self._now, utc, self.values, differs)
         self.script.judged(self._now, self.qualities.now)
         if self.lost:
             self.script.ended = "link"

@@ -9,6 +9,7 @@ from gateway.cell.facts import Fact
 from gateway.cell.quality import Quality
 from gateway.field.types import Value
 from gateway.net.messages import Command, Coupling, Renew, ReplyBody, Signals, StationEvent
+from gateway.twin.discrepancy import Discrepancy
 
 
 class Change(NamedTuple):
@@ -66,12 +67,14 @@ class Outputs:
     """What the agent is to do: journal first (then report ``ticket`` as persisted), then the rest.
 
     ``writes`` are for the controller's inputs, ``actuate`` for the real plant's actuators, by output (RIL).
+    ``differs`` are the discrepancies of twin and machine that have begun or ended, times in UTC.
     """
 
     __slots__ = (
         "actuate",
         "changed",
         "couple",
+        "differs",
         "events",
         "facts",
         "journal",
@@ -89,6 +92,7 @@ class Outputs:
         self.changed: dict[str, Value] = {}
         self.quality: dict[str, Quality] = {}
         self.replies: list[tuple[str, int, ReplyBody]] = []
+        self.differs: list[Discrepancy] = []
         self.couple: list[tuple[str, Coupling]] = []
         self.events: list[StationEvent] = []
         self.facts: list[Fact] = []
