@@ -3,10 +3,10 @@
 BIN := .venv/bin
 READY := .venv/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sim sim-mutants soak bench e2e clean system
+.PHONY: help demo test check sim sim-mutants soak bench bench-ledger e2e clean system
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Commission the starter line on this machine: no controller, no broker, no root needed
 	@$(BIN)/twinline demo
@@ -35,6 +35,9 @@ soak: $(READY) ## Storm the drivers for ten minutes, cut the network for one: CY
 
 bench: $(READY) ## Measure beside a peer in the same run; fails where a gate is missed (build/bench.json)
 	$(BIN)/python tests/bench/run.py
+
+bench-ledger: $(READY) ## Measure chains of 4 to 64 nodes (build/ledger): ten minutes, on a quiet machine
+	$(BIN)/python tests/bench/ledger_speed.py
 
 e2e: $(READY) ## Run the end-to-end tests alone
 	$(BIN)/pytest tests/e2e

@@ -94,6 +94,11 @@ def run(files: Iterable[Path], out: Path, console: Console) -> int:
         except Exception:
             broken += 1
             traceback.print_exc()
+    return conclude(rows, broken, out, console)
+
+
+def conclude(rows: list[Row], broken: int, out: Path, console: Console) -> int:
+    """Write and show ``rows``; the exit status, 1 where a gate is missed or a benchmark is ``broken``."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "bench.json").write_bytes(msgspec.json.format(msgspec.json.encode(rows)) + b"\n")
     (out / "bench-machine.json").write_text(json.dumps(machine(), indent=2) + "\n")
