@@ -1,4 +1,4 @@
-"""A cell with a real machine: one gate before its actuators, its sensors composed, its loss, its safe state."""
+"""A cell with a real machine: the gate before its actuators, sensors composed, its loss, its safe state."""
 
 from __future__ import annotations
 
