@@ -137,6 +137,8 @@ class Agent:
             sign=True,
         )
         self.bus.start()
+        if self.chain is not None:
+            self.chain.start()
         own = (self._scan, self._send, self._beat, self._show, self._announce)
         jobs = (*own, self.shell.run, self.devices.run)
         tasks = [asyncio.create_task(job(), name=job.__name__) for job in jobs]
