@@ -11,7 +11,7 @@ from ledger.types import UNSIGNED, Ballot, Qc, Status, Tx, Vote, VoteType
 from ledger.votes import quorum
 
 Signed = TypeVar("Signed", Vote, Ballot, Status, Tx)
-REMEMBERED = 16_384  # statements that were verified
+REMEMBERED = 4_096  # statements that were verified
 Said = Vote | Ballot | Status | Tx
 
 
