@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from gateway.errors import BadInput, Problem
+from gateway.genesisfile import load_genesis
 from gateway.library.files import load_library
 from gateway.net.identity import Identity, Trust
+from rig.backend import RigFault
+from rig.chain import RigChain
+from rig.genesis import inspector
 from rig.line import Line
 from rig.open import Options, broker_of, prepare
-from rig.prepare import TRUST, key_of
+from rig.prepare import GENESIS, LEDGER, TRUST, key_of
 from rig.presence import Presence, presences
 from rig.remote import BusBackend
 
@@ -19,11 +23,23 @@ class AttachedLine:
 
     def __init__(self, line: Line, options: Options) -> None:
         identity, trust = load_keys(line, options)
-        self.backend = BusBackend(line.id, list(line.stations), [broker_of(line, options)], identity, trust)
+        brokers = [broker_of(line, options)]
+        self.backend = BusBackend(line.id, list(line.stations), brokers, identity, trust)
+        self.chain = _chain(line, options, identity, brokers)
 
     def start(self) -> None:
-        """Connect; BrokerGone."""
+        """Connect; BrokerGone, RigFault."""
+        if self.chain is not None:
+            try:
+                self.chain.start()
+            except OSError as error:
+                raise RigFault(f"{error.filename}: no place for the chain: {error.strerror}") from None
         self.backend.start()
+
+    def stop(self) -> None:
+        """Follow the chain no longer."""
+        if self.chain is not None:
+            self.chain.stop()
 
 
 def who(options: Options) -> list[Presence]:
@@ -31,10 +47,21 @@ def who(options: Options) -> list[Presence]:
     line = prepare(options)
     attached = AttachedLine(line, options)
     try:
-        attached.start()
+        attached.backend.start()
         return list(presences(line, attached.backend.seen(line.stations, LISTEN), load_library().names))
     finally:
         attached.backend.close()
+
+
+def _chain(line: Line, options: Options, operator: Identity, brokers: list[str]) -> RigChain | None:
+    """The line's chain, if its keys were made with one; BadInput."""
+    assert options.keys is not None
+    path = options.keys / GENESIS
+    if not path.exists():
+        return None
+    genesis = load_genesis(path)
+    inspecting = Identity.load(key_of(options.keys, inspector(line.stations, operator.node)))
+    return RigChain(line.id, genesis, operator, inspecting, tuple(brokers), options.keys / LEDGER)
 
 
 def load_keys(line: Line, options: Options) -> tuple[Identity, Trust]:

@@ -222,12 +222,15 @@ def gateway_prepare(
         typer.Option(help="mqtt://host:port, as gateways reach it; else as the line file says."),
     ] = None,
     operator: OperatorOption = "rig",
+    chain: Annotated[
+        bool, typer.Option("--chain/--no-chain", help="With the line's chain and its witnesses.")
+    ] = True,
 ) -> None:
     """Make a folder for each gateway of a line, with its configuration and key, and the operator's key."""
     from rig.line import load_line
     from rig.prepare import prepare
 
-    for said in prepare(load_line(line), into, tuple(broker or ()), operator):
+    for said in prepare(load_line(line), into, tuple(broker or ()), operator, chain):
         typer.echo(said)
 
 

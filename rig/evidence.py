@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.controller.compile import Program
+from ledger.state import Genesis
 from rig.line import Line
 from rig.open import Options
 from rig.record import FileHash, Record, Step, StepLog
@@ -33,24 +34,29 @@ class Evidence:
     def __init__(self, line: Line, options: Options) -> None:
         self.line, self.options = line, options
         self.started = time.time_ns()
-        with _writing(options.runs):
+        with writing(options.runs):
             self.folder = _new_folder(options.runs, line.id, self.started)
             self._log = StepLog(self.folder / STEPS)
         self._files: tuple[FileHash, ...] = ()
+        self._chain = "", ""
 
-    def begin(self, session: Session) -> None:
-        """Write what is known before the first step."""
+    def begin(self, session: Session, genesis: Genesis | None = None) -> None:
+        """Write what is known before the first step; ``genesis`` is that of the line's chain."""
+        if genesis is not None:
+            self._chain = genesis.chain, genesis.id.hex()
         self._files = file_hashes(self.line, dict(session.programs))
-        with _writing(self.folder):
+        with writing(self.folder):
             write_head(self._record(session, complete=False), self.folder)
 
     def append(self, step: Step) -> None:
         """``step`` is on the disk when this returns."""
-        with _writing(self.folder):
+        with writing(self.folder):
             self._log.append(step)
 
-    def finish(self, session: Session, complete: bool, interrupted: bool, note: str) -> Record:
-        """Write all evidence; the record it shows."""
+    def finish(
+        self, session: Session, complete: bool, interrupted: bool, note: str, seal: Callable[[], None]
+    ) -> Record:
+        """Write all evidence, once ``seal`` has closed what others write; the record it shows."""
         record = msgspec.structs.replace(
             self._record(session, complete),
             ended=time.time_ns(),
@@ -61,8 +67,9 @@ class Evidence:
             flow=session.flow,
             note=note,
         )
-        with _writing(self.folder):
+        with writing(self.folder):
             self._log.close()
+            seal()
             write_evidence(record, self.folder)
         return record
 
@@ -87,6 +94,8 @@ class Evidence:
             },
             files=self._files,
             planned=session.planned,
+            chain=self._chain[0],
+            genesis=self._chain[1],
             titles={
                 name: {tag.name: tag.title for tag in each.station.tags.values() if tag.title}
                 for name, each in self.line.stations.items()
@@ -95,7 +104,8 @@ class Evidence:
 
 
 @contextmanager
-def _writing(place: Path) -> Iterator[None]:
+def writing(place: Path) -> Iterator[None]:
+    """What the disk refuses of the files in ``place`` is EvidenceFailed."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A whole line on this machine: broker, virtual controllers and gateways as processes of their own.
+"""A whole line on this machine: broker, controllers, plants, gateways, witnesses as processes of their own.
 
 Every child watches its standard input, which only this process holds open: however the rig ends, they end.
 """
@@ -7,89 +7,30 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
-import os
 import socket
-import subprocess
-import sys
-import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from gateway.agentfile import AgentConfig
+from gateway.genesisfile import genesis_bytes
 from gateway.net.identity import Identity, Trust
 from gateway.station import Device, Station
 from gateway.units import format_duration
 from rig.backend import RigFault
 from rig.broker import Broker, BrokerFailed
+from rig.chain import RigChain
+from rig.child import END, Child
+from rig.genesis import begin, inspector, witnesses
 from rig.line import Line, LineStation
 from rig.open import Options, broker_of
 from rig.remote import BusBackend
 from rig.scratch import Scratch
 
 READY = 60.0
-END = 5.0
-
-
-class Child:
-    """A process of ours: it says ``{"ready": …}`` on its standard output, and ends with its input."""
-
-    def __init__(self, name: str, command: list[str], log: Path, inherited: tuple[int, ...] = ()) -> None:
-        self.name, self.log = name, log
-        with log.open("ab") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                pass_fds=inherited,
-                # Ctrl-C is for the rig: it ends its children in order.
-                start_new_session=os.name == "posix",
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-            )
-        self._line: bytes | None = None
-        self._said = threading.Event()
-        threading.Thread(target=self._listen, name=f"ready-{name}", daemon=True).start()
-
-    def _listen(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as words:
-            self._line = words.readline()
-            self._said.set()
-            while words.read(4096):
-                pass
-
-    def wait_ready(self, deadline: float) -> None:
-        """RigFault, with the child's own words, if it is not ready by ``deadline`` (monotonic s)."""
-        self._said.wait(max(0.0, deadline - time.monotonic()))
-        with contextlib.suppress(ValueError):
-            if self._line and json.loads(self._line).get("ready"):
-                return
-        self.kill()
-        words = self.log.read_text(errors="replace").strip().splitlines()[-5:]
-        raise RigFault(f"{self.name} did not start: " + ("; ".join(words) or f"no word in {READY:g} s"))
-
-    def ask_to_end(self) -> None:
-        """Close its input."""
-        assert self.process.stdin is not None
-        with contextlib.suppress(OSError):
-            self.process.stdin.close()
-
-    def wait_end(self, deadline: float) -> None:
-        """Gone when this returns: by force after ``deadline``."""
-        try:
-            self.process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            self.kill()
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self.process.kill()
-        self.ask_to_end()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(END)
+EPOCH = 8  # blocks; the chain lives as long as the session
 
 
 class LocalLine:
@@ -108,9 +49,19 @@ class LocalLine:
         self._real = {n: each for n, each in line.stations.items() if n not in self._virtual}
         self._children: list[Child] = []
         self._ports: dict[str, dict[str, int]] = {}  # by station and device
-        self._operator, self._trust = Identity.create(options.operator), Trust()
-        self._trust.add(self._operator.node, self._operator.public_bytes)
-        self.backend = BusBackend(line.id, list(line.stations), self._brokers, self._operator, self._trust)
+        operator = Identity.create(options.operator)
+        self._witnesses = witnesses(line.stations, operator.node)
+        self._nodes = {name: Identity.create(name) for name in (*line.stations, *self._witnesses)}
+        self._trust = Trust()
+        for identity in (operator, *self._nodes.values()):
+            self._trust.add(identity.node, identity.public_bytes)
+        self.backend = BusBackend(line.id, list(line.stations), self._brokers, operator, self._trust)
+        inspecting = Identity.create(inspector(line.stations, operator.node))
+        everybody = {each.node: each.public_bytes for each in (operator, inspecting, *self._nodes.values())}
+        genesis = begin(line.id, time.time_ns(), everybody, operator.node, inspecting.node, EPOCH)
+        self.chain = RigChain(
+            line.id, genesis, operator, inspecting, tuple(self._brokers), self._scratch / "rig"
+        )
 
     def start(self) -> None:
         """Everything up and answering; RigFault says what is not."""
@@ -133,11 +84,21 @@ class LocalLine:
         agents = [self._start_agents(f"gateway {name}", [configs[name]]) for name in self._real]
         if self._virtual:
             agents.append(self._start_agents("gateway host", [configs[name] for name in self._virtual]))
+        if self._witnesses:
+            voting = [self._write(name, station="") for name in self._witnesses]
+            agents.append(self._start_agents("gateway witnesses", voting))
+        self.chain.start()
         for child in agents:
             child.wait_ready(deadline)
 
+    def seal(self) -> None:
+        """Close the logs: they are evidence from here on, while everything runs on."""
+        for child in self._children:
+            child.seal()
+
     def stop(self) -> None:
         """Gateways first (they drive the safe state), then controllers and plants, then the broker."""
+        self.chain.stop()
         for kind in ("gateway", "controller", "plant"):
             some = [child for child in self._children if child.name.startswith(kind)]
             for child in some:
@@ -173,11 +134,10 @@ class LocalLine:
             )
 
     def _make_keys(self) -> None:
-        for name in self.line.stations:
-            identity = Identity.create(name)
-            self._trust.add(name, identity.public_bytes)
+        for name, identity in self._nodes.items():
             identity.save(self._scratch / f"{name}.pem")
         self._trust.save(self._scratch / "trust.yaml")
+        (self._scratch / "genesis.json").write_bytes(genesis_bytes(self.chain.genesis))
 
     def _station(self, name: str, each: LineStation) -> Station:
         return each.station.moved(self._ports.get(name, {}))
@@ -223,21 +183,30 @@ class LocalLine:
 
     def _configure(self, name: str, each: LineStation) -> Path:
         """Write what its gateway is told."""
+        return self._write(
+            name,
+            str(Path(each.station.file).resolve()),
+            neighbours=each.neighbours,
+            ports=self._ports.get(name, {}),
+            addresses={device.name: device.address for device in each.station.reached.values()},
+            program=str(self._program(name, each)) if each.played else "",
+            mode=each.mode,
+        )
+
+    def _write(self, name: str, station: str, **more: Any) -> Path:
+        """The configuration of a node."""
         state = self._scratch / name
         state.mkdir()
         config = AgentConfig(
             line=self.line.id,
-            station=str(Path(each.station.file).resolve()),
+            station=station,
             brokers=tuple(self._brokers),
             key=str(self._scratch / f"{name}.pem"),
             trust=str(self._scratch / "trust.yaml"),
             state=str(state),
-            neighbours=each.neighbours,
-            ports=self._ports.get(name, {}),
             id=name,
-            addresses={device.name: device.address for device in each.station.reached.values()},
-            program=str(self._program(name, each)) if each.played else "",
-            mode=each.mode,
+            chain=str(self._scratch / "genesis.json"),
+            **more,
         )
         path = state / "agent.json"
         path.write_bytes(msgspec.json.encode(config))

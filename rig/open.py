@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from gateway.agentfile import no_plant
 from gateway.config import find_config
@@ -19,6 +19,9 @@ from gateway.yamlfile import identifier, read_text
 from rig.backend import Backend
 from rig.broker import choose
 from rig.line import Line, load_line
+
+if TYPE_CHECKING:
+    from rig.chain import RigChain
 
 Ports = Literal["file", "auto"]
 CHOICES: dict[str, tuple[str, ...]] = {"mode": get_args(Mode), "ports": ("file", "auto")}
@@ -194,11 +197,15 @@ def _short(path: Path) -> str:
 
 
 class Opened(NamedTuple):
-    """A line about to be used: ``start`` brings up what the backend reaches, or raises RigFault."""
+    """A line about to be used: ``start`` brings up what the backend reaches, or raises RigFault; ``seal``
+    closes what is written into the run's folder, while everything runs on; ``chain`` is the line's, if it has
+    one."""
 
     backend: Backend
     programs: dict[str, Program]
     start: Callable[[], None]
+    seal: Callable[[], None]
+    chain: RigChain | None = None
 
 
 @contextmanager
@@ -211,19 +218,23 @@ def open_backend(line: Line, options: Options, folder: Path) -> Iterator[Opened]
 
         virtual = VirtualBackend(line, programs)
         twins = {name: (each.station, each.cell.twin) for name, each in virtual.stations.items()}
-        with recorded(twins, folder / "twins"):
-            yield Opened(virtual, programs, lambda: None)
+        with ExitStack() as recording:
+            recording.enter_context(recorded(twins, folder / "twins"))
+            yield Opened(virtual, programs, lambda: None, recording.close)
         return
     if options.keys is not None:
         from rig.attach import AttachedLine
 
         attached = AttachedLine(line, options)
-        yield Opened(attached.backend, programs, attached.start)
+        try:
+            yield Opened(attached.backend, programs, attached.start, lambda: None, attached.chain)
+        finally:
+            attached.stop()
         return
     from rig.local import LocalLine
 
     local = LocalLine(line, options, folder)
     try:
-        yield Opened(local.backend, programs, local.start)
+        yield Opened(local.backend, programs, local.start, local.seal, local.chain)
     finally:
         local.stop()

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, get_args
 
@@ -19,7 +20,8 @@ import pytest
 from gateway.errors import BadInput
 from gateway.station import Mode
 from rig.backend import RigFault
-from rig.evidence import Evidence, EvidenceFailed
+from rig.chain import NotFinal, Settled
+from rig.evidence import Evidence, EvidenceFailed, writing
 from rig.interrupt import Interrupt
 from rig.items import (
     ABOUT,
@@ -38,8 +40,9 @@ from rig.items import (
     unreadable,
 )
 from rig.line import Line
-from rig.open import Options, mode_of, open_backend, prepare
-from rig.record import PHASES, Step, exit_status
+from rig.notary import Notary, describe
+from rig.open import Opened, Options, mode_of, open_backend, prepare
+from rig.record import PHASES, Record, Step, exit_status
 from rig.report.bundle import REPORT
 from rig.session import ATTEMPTS, Disturbed, Failed, Session, StepContext
 
@@ -114,6 +117,9 @@ class SessionPlugin:
         self.options, self.line, self.progress = given
         self.session: Session | None = None
         self.evidence: Evidence | None = None
+        self.opened: Opened | None = None
+        self.notary: Notary | None = None  # once the line's chain is followed
+        self._open = ExitStack()  # what ends with the session
         self.interrupt = Interrupt(self._stop_after_this)
         self.interrupted = False
         self.running: StepContext | None = None
@@ -183,7 +189,7 @@ class SessionPlugin:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
-        """Open the line, run everything, close it; nothing is left running whatever happens."""
+        """Open the line and run everything; what was started runs on until the evidence is final."""
         if session.config.option.collectonly or session.testsfailed:
             return (yield)
         if self.broken:
@@ -199,29 +205,35 @@ class SessionPlugin:
             self.progress.begin(len(session.items), self.line.title)
             self.progress.note(f"{self.line.file}, {mode_of(self.line)} mode")
         self.interrupt.listen()
-        with open_backend(self.line, self.options, self.evidence.folder) as opened:
-            self.session = Session(self.line, opened.backend, opened.programs)
-            self.session.planned = len(session.items)
-            self.config.stash[SESSION] = self.session
-            try:
-                self.evidence.begin(self.session)
-                self._start(opened.start)
-                return (yield)
-            except EvidenceFailed as failed:
-                self.session.stopped = str(failed)
-                self._give_up(str(failed), 3)
-            finally:
-                self.interrupt.ignore()
-                if self.interrupt.given and self.progress is not None:
-                    self.progress.note("stopping: safe state first, then the evidence so far")
-                opened.backend.close()
+        opened = self.opened = self._open.enter_context(
+            open_backend(self.line, self.options, self.evidence.folder)
+        )
+        self.session = Session(self.line, opened.backend, opened.programs)
+        self.session.planned = len(session.items)
+        self.config.stash[SESSION] = self.session
+        try:
+            self.evidence.begin(self.session, opened.chain.genesis if opened.chain is not None else None)
+            self._start(opened)
+            return (yield)
+        except EvidenceFailed as failed:
+            self.session.stopped = str(failed)
+            self._give_up(str(failed), 3)
+        finally:
+            self.interrupt.ignore()
+            if self.interrupt.given and self.progress is not None:
+                self.progress.note("stopping: safe state first, then the evidence so far")
+            opened.backend.close()
 
-    def _start(self, start: Callable[[], None]) -> None:
+    def _start(self, opened: Opened) -> None:
         assert self.session is not None
         assert self.evidence is not None
         began = time.monotonic_ns()
         try:
-            start()
+            opened.start()
+            if opened.chain is not None:
+                self.notary = Notary(opened.chain, self.evidence.folder, self.line.id)
+                with writing(self.evidence.folder):
+                    self.notary.open()
         except RigFault as fault:
             self.session.stopped = str(fault)
             title, took = "Start the line's own parts", time.monotonic_ns() - began
@@ -328,13 +340,14 @@ class SessionPlugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the evidence and set the exit status, for plain pytest too."""
-        session.exitstatus = self._finish(session)
+        """Write the evidence, end what was started, and set the exit status, for plain pytest too."""
+        with self._open:
+            session.exitstatus = self._finish(session)
         self.config.stash[BROKEN] = self.broken
         self.interrupt.restore()
 
     def _finish(self, session: pytest.Session) -> int:
-        if self.session is None or self.evidence is None:
+        if self.session is None or self.evidence is None or self.opened is None:
             return 130 if self.interrupted else self.status if self.broken else session.exitstatus
         note = self.session.stopped
         if self.interrupted:
@@ -347,16 +360,33 @@ class SessionPlugin:
         if chosen and not note:  # what was left out is not proven
             note = f"Only the steps chosen by -k {chosen!r} and those that connect."
         try:
-            record = self.evidence.finish(self.session, complete, self.interrupted, note)
+            record = self.evidence.finish(self.session, complete, self.interrupted, note, self.opened.seal)
+            final = self._make_final(record)
         except EvidenceFailed as failed:
             if str(failed) not in self.broken:
                 self.broken.append(str(failed))
             return 3
-        self.outcome = f"{record.verdict}, report in {self.evidence.folder / REPORT}"
-        status = 130 if self.interrupted else exit_status(record.verdict)
+        said = describe(self.evidence.folder, final)
+        self.outcome = "; ".join([f"{record.verdict}, report in {self.evidence.folder / REPORT}", *said])
+        status = exit_status(record.verdict) if not isinstance(final, NotFinal) else 3
+        status = 130 if self.interrupted else status
         if self.progress is not None:
-            self.progress.finish(record, self.evidence.folder, status, self.interrupt.by)
+            self.progress.finish(record, self.evidence.folder, status, self.interrupt.by, said)
         return status
+
+    def _make_final(self, record: Record) -> Settled | NotFinal | None:
+        """The manifest's record on the line's chain; None where there is no chain."""
+        assert self.evidence is not None
+        assert self.opened is not None
+        if self.opened.chain is None:
+            return None
+        if self.notary is None:
+            return NotFinal("the line did not start")
+        try:
+            with writing(self.evidence.folder):
+                return self.notary.close(record, self.interrupted)
+        except NotFinal as failed:
+            return failed
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """What plain pytest does not know of."""

@@ -7,29 +7,43 @@ of all. Made again, what is there stays: a gateway keeps its key, and one that i
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from gateway.agentfile import AgentConfig
 from gateway.errors import BadInput, Problem
+from gateway.genesisfile import genesis_bytes, load_genesis
 from gateway.net.identity import Identity, Trust
 from gateway.net.link import broker_address
 from gateway.store.atomic import write_atomically
 from gateway.yamlfile import identifier, read_text
+from ledger.contracts.workload import EPOCH
+from ledger.state import Genesis
+from rig.genesis import begin, inspector, witnesses
 from rig.line import Line, LineStation
 
 TRUST, KEY, CONFIG, STATION = "trust.yaml", "key.pem", "gateway.json", "station.yaml"
+GENESIS, LEDGER = "genesis.json", "ledger"  # how the chain begins; the operator's copy of it
 PROGRAM = "program.st"  # of a controller that the gateway plays
 
 
-def prepare(line: Line, into: Path, brokers: tuple[str, ...], operator: str) -> Iterator[str]:
-    """Make them, saying each; BadInput where broker or operator are none, or a key there cannot be read."""
+def prepare(
+    line: Line, into: Path, brokers: tuple[str, ...], operator: str, chain: bool = True
+) -> Iterator[str]:
+    """Make them, saying each; BadInput where broker or operator are none, or a key there cannot be read.
+
+    Without ``chain`` there are no witnesses and no inspector, and no session's evidence becomes final.
+    """
     brokers = brokers or ((line.broker,) if line.broker else ())
     _check(line, brokers, operator)
     into.mkdir(parents=True, exist_ok=True)
-    places = {operator: key_of(into, operator), **{name: into / name / KEY for name in line.stations}}
+    voting = witnesses(line.stations, operator) if chain else ()
+    inspecting = inspector(line.stations, operator)
+    places = {name: key_of(into, name) for name in ((operator, inspecting) if chain else (operator,))}
+    places |= {name: into / name / KEY for name in (*line.stations, *voting)}
     identities = {name: _identity(name, path) for name, path in places.items()}
     trust = Trust.load(into / TRUST) if (into / TRUST).exists() else Trust()
     for name, identity in identities.items():
@@ -39,16 +53,24 @@ def prepare(line: Line, into: Path, brokers: tuple[str, ...], operator: str) -> 
             what, _, hint = str(error).partition("; ")
             raise BadInput([Problem(str(into / TRUST), 0, 0, what, hint)]) from None
     trust.save(into / TRUST)
+    genesis = _genesis(line, into / GENESIS, identities, operator, inspecting) if chain else None
+    for name in (*line.stations, *voting):
+        trust.save(into / name / TRUST)
+        if genesis is not None:
+            write_atomically(into / name / GENESIS, genesis_bytes(genesis))
     for name, each in line.stations.items():
         folder = into / name
-        trust.save(folder / TRUST)
         shutil.copyfile(each.station.file, folder / STATION)
         if each.played:
             program = each.station.composed if each.program is None else read_text(each.program)
             write_atomically(folder / PROGRAM, program.encode())
-        config = msgspec.json.encode(_config(line, name, each, brokers))
-        write_atomically(folder / CONFIG, msgspec.json.format(config, indent=2) + b"\n")
+        _write(_config(line, name, brokers, chain, each), folder)
         yield f"{folder}: to the machine of {name}; there: python -m gateway.agent {folder.name}/{CONFIG}"
+    for name in voting:
+        _write(_config(line, name, brokers, chain), into / name)
+        yield f"{into / name}: a witness, to a machine of somebody else; there: as above"
+    if genesis is not None and operator not in {party.node for party in genesis.parties}:
+        yield f"{into / GENESIS}: the chain knows no operator {operator}, whose sessions will not be final"
     yield f"{into}: stays here; then: twinline session run {line.file} --keys {into} --operator {operator}"
 
 
@@ -57,20 +79,45 @@ def key_of(folder: Path, operator: str) -> Path:
     return folder / f"{operator}.pem"
 
 
-def _config(line: Line, name: str, each: LineStation, brokers: tuple[str, ...]) -> AgentConfig:
-    return AgentConfig(
+def _config(
+    line: Line, name: str, brokers: tuple[str, ...], chain: bool, each: LineStation | None = None
+) -> AgentConfig:
+    """What the gateway of the station ``each`` is told; without one, a witness."""
+    common = AgentConfig(
         line=line.id,
-        station=STATION,
+        station="",
         brokers=brokers,
         key=KEY,
         trust=TRUST,
         state="state",
-        neighbours=each.neighbours,
         id=name,
+        chain=GENESIS if chain else "",
+    )
+    if each is None:
+        return common
+    return msgspec.structs.replace(
+        common,
+        station=STATION,
+        neighbours=each.neighbours,
         addresses={device.name: device.address for device in each.station.reached.values()},
         program=PROGRAM if each.played else "",
         mode=each.mode,
     )
+
+
+def _write(config: AgentConfig, folder: Path) -> None:
+    write_atomically(folder / CONFIG, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
+
+
+def _genesis(
+    line: Line, path: Path, identities: Mapping[str, Identity], operator: str, inspecting: str
+) -> Genesis:
+    """The one that is there, so that the chain goes on (a session enrols who is new), else a new one."""
+    if not path.exists():
+        publics = {name: identity.public_bytes for name, identity in identities.items()}
+        genesis = begin(line.id, time.time_ns(), publics, operator, inspecting, EPOCH)
+        write_atomically(path, genesis_bytes(genesis))
+    return load_genesis(path)
 
 
 def _identity(name: str, path: Path) -> Identity:

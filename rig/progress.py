@@ -133,12 +133,17 @@ class Progress:
         self._line(Text.assemble((f"{self._elapsed():>7}", "dim"), "  ", one_line(text)))
 
     def finish(
-        self, record: Record, folder: Path, status: int | None = None, stopped: str = "Ctrl-C"
+        self,
+        record: Record,
+        folder: Path,
+        status: int | None = None,
+        stopped: str = "Ctrl-C",
+        chain: Sequence[str] = (),
     ) -> None:
         """Stop, then the table of verdicts, the failures, where the report is, and what ``status`` means.
 
         ``status`` is the exit status to come, by default that of the record's verdict; ``stopped`` what
-        ended a session that was interrupted.
+        ended a session that was interrupted, ``chain`` what there is to say of its manifest on the chain.
         """
         self._tell_skipped()
         self.stop()
@@ -149,6 +154,8 @@ class Progress:
         self._line(counts_line(count(record.steps)) + Text(f"  in {elapsed}", "dim"))
         self._line(Text.assemble((f"{record.verdict:<7}", STYLES[record.verdict]), "  ", outcome(record)))
         out.print(Text(f"Report   {one_line(str(folder / REPORT))}"), soft_wrap=True)  # whole, to be copied
+        for number, text in enumerate(chain):
+            out.print(Text(f"{'' if number else 'Ledger':<7}  {one_line(text)}"), soft_wrap=True)
         status = exit_status(record.verdict) if status is None else status
         self._line(Text(f"Exit     {status}: {meaning(status, count(record.steps), stopped)}"))
 

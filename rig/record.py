@@ -134,6 +134,7 @@ class Record(msgspec.Struct, frozen=True):
     """A whole session, final or as far as it went (``complete`` false).
 
     ``planned`` steps were to come; ``titles`` are those of tags, by station, where they have one.
+    ``chain`` is the line's, in which its manifest is to be recorded, ``genesis`` the id of that; or empty.
     """
 
     id: str
@@ -156,6 +157,8 @@ class Record(msgspec.Struct, frozen=True):
     format: str = FORMAT
     planned: int = 0
     titles: dict[str, dict[str, str]] = {}
+    chain: str = ""
+    genesis: str = ""
 
 
 def overall(verdicts: Iterable[Verdict], interrupted: bool = False) -> Verdict:

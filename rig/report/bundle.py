@@ -3,6 +3,7 @@
 A session writes ``begin.json`` at its start, appends to ``steps.jsonl`` as steps end, and calls
 ``write_evidence`` when its logs are closed. The manifest comes last: a folder with a manifest is whole
 and is never written again; one without it was cut short, and ``rebuild`` makes evidence of what is there.
+What shows that the manifest is final comes after it, so it is not in it: see rig/chainfolder.py.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ HEAD, STEPS, SESSION, JUNIT, REPORT, MANIFEST = (
     "report.html",
     "manifest.json",
 )
+CHAIN = "chain"  # the folder of what shows that the manifest is final
 FORMAT = "manifest 1"
 
 
@@ -40,7 +42,7 @@ class ManifestFile(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """Every regular file in the run folder but the manifest itself, sorted by path."""
+    """Every regular file in the run folder, sorted by path, but the manifest itself and what proves it."""
 
     session: str
     files: tuple[ManifestFile, ...]
@@ -96,7 +98,7 @@ def verify(folder: Path) -> list[str]:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     except FileNotFoundError:
         return [f"{MANIFEST}: missing; the session was cut short, or this is not a run folder"]
-    except (msgspec.MsgspecError, OSError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
         return [f"{MANIFEST}: cannot be read: {error}"]
     if manifest.format != FORMAT:
         return [f"{MANIFEST}: format {manifest.format!r}; this version reads {FORMAT!r}"]
@@ -133,14 +135,17 @@ def _manifest(session: str, folder: Path) -> Manifest:
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """Every regular file and link under ``folder`` but the manifest, by its name in the manifest, sorted.
+    """Every regular file and link under ``folder`` but the manifest and the chain's, by its name in the
+    manifest, sorted.
 
     Sockets and pipes are not content. A name that is no text is written out, as JSON could not hold it.
     """
     paths = [Path(parent, name) for parent, folders, names in os.walk(folder) for name in folders + names]
     content = [path for path in paths if path.is_symlink() or path.is_file()]
     found = {clean(path.relative_to(folder).as_posix()): path for path in content}
-    found.pop(MANIFEST, None)
+    found = {
+        name: path for name, path in found.items() if name != MANIFEST and not name.startswith(f"{CHAIN}/")
+    }
     return dict(sorted(found.items()))
 
 

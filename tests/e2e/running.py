@@ -288,6 +288,15 @@ def serve(folder: Path, made: Belt) -> Run:
     return run
 
 
+def witnesses(folder: Path, keys: Path, start: Starter) -> Run:
+    """Those of the line whose gateways were prepared in ``keys``, once they are there, in one process."""
+    configs = sorted(str(path) for path in keys.glob("witness-*/gateway.json"))
+    run = start(folder, sys.executable, "-m", GATEWAY, *configs)
+    until("the witnesses", lambda: '"ready"' in run.shown or run.process.poll() is not None)
+    assert run.process.poll() is None, run.shown
+    return run
+
+
 class Starter:
     """Starts commands; the fixture ``start`` ends what they leave."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import TWINLINE, Memory, Starter, belt, by_id, memory
+from running import TWINLINE, Memory, Starter, belt, by_id, memory, witnesses
 from site_alone import Site
 
 from rig.broker import Broker
@@ -26,8 +26,9 @@ def options(site: Site, *more: str) -> tuple[str, ...]:
     return ("--broker", site.broker.url, "--keys", str(site.keys), "--operator", "anna", *more)
 
 
-def test_it_passes_and_leaves_the_gateway_running(site: Site) -> None:
+def test_it_passes_and_leaves_the_gateway_running(site: Site, tmp_path: Path, start: Starter) -> None:
     gateway = site.gateway()
+    witnesses(tmp_path, site.keys, start)
     for number in range(2):  # the lease was given back, and nothing else of the first is left
         folder = site.folder / f"session-{number}"
         run = site.start.session(folder, site.made.line, *options(site, "-k", "passing or drive-ok"))
@@ -37,6 +38,9 @@ def test_it_passes_and_leaves_the_gateway_running(site: Site) -> None:
         record = run.record("PASS", complete=True)
         assert record.operator == "anna"
         assert by_id(record)["connect/gateway[belt]"].verdict == "PASS"
+        trusted = ("--genesis", str(site.keys / "genesis.json"))
+        verified = start(tmp_path, *TWINLINE, "ledger", "verify", str(run.run), *trusted)
+        assert verified.wait() == 0, verified.shown
         with memory(site.made.port) as watched:
             watched.wait(Memory.SAFE)
     assert gateway.process.poll() is None
@@ -102,6 +106,7 @@ def test_what_is_prepared(site: Site) -> None:
     folder = site.config.parent
     assert {each.name for each in folder.iterdir()} == {
         "gateway.json",
+        "genesis.json",
         "key.pem",
         "station.yaml",
         "trust.yaml",

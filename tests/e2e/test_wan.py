@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import Run, Starter, until
+from running import Run, Starter, until, witnesses
 from site_line import LineSite
 from wan import WAN, Denied, Link, Namespace, Weather, namespaces
 
@@ -45,6 +45,7 @@ def site(tmp_path: Path, start: Starter) -> Iterator[WanSite]:
                 line.gateway(name)
             for name in NAMES:
                 line.ready(name)
+            witnesses(tmp_path, line.keys, start)
             try:
                 yield line
             finally:

@@ -1,0 +1,160 @@
+"""The rig on a line's chain: it has no vote, follows what is decided, and records what a session does.
+
+The operator and the inspector each follow with a node of their own. What goes wrong here is said and ends no
+session: a line does not need its chain.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.chain import ChainKeeper
+from gateway.net.identity import Identity
+from ledger.codec import Malformed
+from ledger.proof import Proof, prove
+from ledger.records import Record, read
+from ledger.state import Genesis, State
+from ledger.store import StoreFailed
+from ledger.types import Block, Commit
+from ledger.votes import quorum
+
+FINAL = 30.0  # s, for a record to become final while a quorum is heard
+HOPE = 4.0  # s, for a quorum to be heard of
+LOOK = 0.1  # s, between two looks at what has become of it
+
+
+class Decided(NamedTuple):
+    """A record that is final, in the block at ``height``, signed by ``node``."""
+
+    height: int
+    node: str
+    record: Record
+
+
+class Settled(NamedTuple):
+    """A record of ours is final: number ``at`` of block ``height``; ``signed`` of ``members`` signed that."""
+
+    height: int
+    at: int
+    signed: int
+    members: int
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"final at height {self.height} ({self.signed} of {self.members} signed)"
+
+
+class NotFinal(Exception):
+    """A record is not final yet, and why."""
+
+
+class RigChain:
+    """The chain of ``genesis`` on ``line``, through ``brokers``, as ``operator`` and as ``inspector``.
+
+    Their copies go into folders of ``state``. Used by one thread.
+    """
+
+    def __init__(
+        self,
+        line: str,
+        genesis: Genesis,
+        operator: Identity,
+        inspector: Identity,
+        brokers: tuple[str, ...],
+        state: Path,
+    ) -> None:
+        self.genesis, self.operator, self.inspector = genesis, operator.node, inspector.node
+        self._keepers = {
+            each.node: ChainKeeper(line, each, brokers, genesis, state / each.node)
+            for each in (operator, inspector)
+        }
+        self._began = time.time_ns()
+        self.state = State(genesis)  # as far as ``follow`` has come
+        self.decided: list[Decided] = []  # what became final since we were made
+        self._places: dict[tuple[str, int], tuple[int, int]] = {}
+
+    def start(self) -> None:
+        """Begin to follow. OSError."""
+        for keeper in self._keepers.values():
+            keeper.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            keeper.start()
+
+    def stop(self) -> None:
+        """Follow no longer; again is harmless."""
+        for keeper in self._keepers.values():
+            keeper.stop()
+
+    @property
+    def problem(self) -> str:
+        """Why nothing is recorded; empty where it is."""
+        return next((keeper.problem for keeper in self._keepers.values() if keeper.problem), "")
+
+    def submit(self, record: Record, node: str = "") -> Future[int]:
+        """Record something as ``node`` (else as the operator): its number, once it is on our disk."""
+        return self._keepers[node or self.operator].record(record)
+
+    def follow(self) -> None:
+        """Take up what has become final, into ``state`` and ``decided``. NotFinal."""
+        while (commit := self._commit(self.state.height + 1)) is not None:
+            self.state.apply(commit.block)
+            for index, tx in enumerate(commit.block.body):
+                record = read(tx)
+                if tx.node in self._keepers:
+                    self._places[tx.node, tx.seq] = commit.qc.height, index
+                if self._began <= commit.block.header.time and not isinstance(record, Malformed):
+                    self.decided.append(Decided(commit.qc.height, tx.node, record))
+
+    def settle(self, submitted: Future[int], node: str = "", limit: float = FINAL) -> Settled:
+        """Wait until what was submitted is final; NotFinal after ``limit`` s, or where no quorum is heard."""
+        node, began, seq = node or self.operator, time.monotonic(), 0
+        while True:
+            if not seq and submitted.done():
+                if error := submitted.exception():
+                    raise NotFinal(str(error))
+                seq = submitted.result()
+            self.follow()
+            if (node, seq) in self._places:
+                return self._settled(*self._places[node, seq])
+            waited = time.monotonic() - began
+            awake, members = self.awake(), self.state.members
+            if waited > limit or (waited > HOPE and len(awake) < quorum(len(members))):
+                raise NotFinal(
+                    self.problem
+                    or f"{len(awake)} of {len(members)} nodes are heard, {quorum(len(members))} must sign; "
+                    f"waited {waited:.0f} s"
+                )
+            time.sleep(LOOK)
+
+    def _settled(self, height: int, index: int) -> Settled:
+        commit = self._commit(height)
+        assert commit is not None, "what was followed is on our disk"
+        return Settled(height, index, len(commit.qc.seals), len(self.state.members))
+
+    def awake(self) -> list[str]:
+        """The members that are heard now."""
+        peers = self._keepers[self.operator].shown.peers
+        return [node for node in self.state.members if node in peers]
+
+    def proof(self, settled: Settled) -> Proof:
+        """That the record is final."""
+        return prove(self.genesis, self._commit, settled.height, settled.at)
+
+    def blocks(self, first: int, last: int) -> list[Block]:
+        """The decided blocks of these heights."""
+        found = [self._commit(height) for height in range(first, last + 1)]
+        return [commit.block for commit in found if commit is not None]
+
+    def workloads(self) -> Mapping[str, int]:
+        """M of each member as it stands now, counted or not yet in force, in seconds."""
+        return self.state.workload.counted(self.state.time, self.state.members)
+
+    def _commit(self, height: int) -> Commit | None:
+        try:
+            return self._keepers[self.operator].commit(height)
+        except StoreFailed as failed:
+            raise NotFinal(str(failed)) from None

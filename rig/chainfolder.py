@@ -1,0 +1,200 @@
+"""``chain/`` in a run's folder: what shows anybody, without a node, that the run's manifest is final.
+
+``genesis.json`` begins the chain, ``proof.json`` leads from it to the record of the manifest, and
+``blocks.bin`` holds the blocks of the session, the last of which is the one that is proven. Each can be
+written in one way only, so that a changed byte shows, whatever it meant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from gateway.genesisfile import genesis_bytes, read_genesis
+from gateway.store.atomic import write_atomically
+from ledger import merkle
+from ledger.chain import leaves
+from ledger.codec import Malformed, decode, encode
+from ledger.proof import Proof, Proven, prove, verify
+from ledger.records import SessionClosed, SessionOpened, read
+from ledger.state import Genesis
+from ledger.types import Block, Commit
+from rig.record import Record
+from rig.report.bundle import CHAIN, MANIFEST, SESSION
+from rig.report.bundle import verify as compare
+
+GENESIS, PROOF, BLOCKS = f"{CHAIN}/genesis.json", f"{CHAIN}/proof.json", f"{CHAIN}/blocks.bin"
+FORMAT = "proof 1"
+Read = TypeVar("Read")
+MAX_BLOCKS = 1 << 30  # bytes of a session's blocks
+
+
+class ProofFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``proof.json``: ``sha256`` is that of the proof's canonical bytes, in hex."""
+
+    sha256: str
+    proof: Proof
+    format: str = FORMAT
+
+
+class Shown(NamedTuple):
+    """What a run's folder shows: ``wrong`` is what differs, a line each that begins with the file's name; the
+    rest is None where it cannot be read, or does not hold."""
+
+    wrong: tuple[str, ...]
+    genesis: Genesis | None
+    proof: Proof | None
+    proven: Proven | None
+    blocks: tuple[Block, ...] = ()
+    files: int = 0  # of the manifest
+
+
+def write_chain(folder: Path, genesis: Genesis, proof: Proof, blocks: Sequence[Block]) -> None:
+    """Write ``chain/`` of the run ``folder``, the proof last; OSError."""
+    (folder / CHAIN).mkdir(exist_ok=True)
+    write_atomically(folder / GENESIS, genesis_bytes(genesis))
+    write_atomically(folder / BLOCKS, encode(tuple(blocks)))
+    write_atomically(folder / PROOF, _proof_bytes(proof))
+
+
+def examine(folder: Path, trusted: Genesis | None = None) -> Shown:
+    """What the run ``folder`` shows to somebody who trusts the genesis ``trusted``, else its own."""
+    wrong = compare(folder)
+    if not (folder / CHAIN).is_dir():
+        return Shown((*wrong, f"{CHAIN}: {_why_none(folder)}"), None, None, None)
+    expected = {GENESIS, PROOF, BLOCKS}
+    present = {path.relative_to(folder).as_posix() for path in (folder / CHAIN).rglob("*")}
+    wrong += [f"{name}: does not belong there" for name in sorted(present - expected)]
+    wrong += [f"{name}: missing" for name in sorted(expected - present)]
+    if expected - present:
+        return Shown(tuple(wrong), None, None, None)
+    proof, genesis = _read(folder / PROOF, _proof_of), _read(folder / GENESIS, _genesis_of)
+    blocks = _read(folder / BLOCKS, lambda data: decode(data, tuple[Block, ...], MAX_BLOCKS))
+    proven: Proven | None = None
+    for name, found in ((PROOF, proof), (GENESIS, genesis), (BLOCKS, blocks)):
+        if isinstance(found, Malformed):
+            wrong.append(f"{name}: {found.reason}")
+    if isinstance(genesis, Genesis) and trusted is not None and genesis != trusted:
+        wrong.append(f"{GENESIS}: is not the genesis that was given, but {genesis.id.hex()}")
+    if isinstance(proof, Proof) and isinstance(genesis, Genesis):
+        if proof.chain != genesis.chain:
+            wrong.append(
+                f"{GENESIS}: begins another chain ({genesis.chain}) than the proof is of ({proof.chain})"
+            )
+        elif isinstance(shown := verify(proof, genesis), Malformed):
+            wrong.append(f"{PROOF}: {shown.reason}")
+        else:
+            proven = shown
+            wrong += _differences(folder, genesis, proven)
+    if isinstance(proof, Proof) and isinstance(blocks, tuple):
+        why = _unlinked(blocks, proof, genesis if isinstance(genesis, Genesis) else None)
+        wrong += [f"{BLOCKS}: {why}"] if why else []
+    return Shown(
+        tuple(dict.fromkeys(wrong)),
+        genesis if isinstance(genesis, Genesis) else None,
+        proof if isinstance(proof, Proof) else None,
+        proven,
+        blocks if isinstance(blocks, tuple) else (),
+        sum(path.is_file() for path in folder.rglob("*")) - len(expected) - 1,
+    )
+
+
+def _why_none(folder: Path) -> str:
+    """Why there is no proof in a run's folder, as far as that tells."""
+    try:
+        record = msgspec.json.decode((folder / SESSION).read_bytes(), type=Record)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return "there is no proof: the session was cut short"
+    if not record.chain:
+        return "there is no proof: the session had no chain (virtual mode has no gateways to keep one)"
+    return (
+        f"there is no proof: the manifest was not final when the session ended; if the chain {record.chain} "
+        "runs on, see twinline ledger prove"
+    )
+
+
+def complete(folder: Path, genesis: Genesis, commits: Sequence[Commit]) -> int | None:
+    """Write ``chain/`` of the run ``folder`` from all blocks of the chain so far.
+
+    The height at which the manifest became final, or None where it did not. OSError."""
+    manifest = hashlib.sha256((folder / MANIFEST).read_bytes()).digest()
+    opened: dict[str, int] = {}
+    for height, commit in enumerate(commits, 1):
+        for index, tx in enumerate(commit.block.body):
+            match read(tx):
+                case SessionOpened(session=session):
+                    opened.setdefault(session, height)
+                case SessionClosed(session=session, manifest=recorded) if recorded == manifest:
+                    proof = prove(genesis, lambda at: commits[at - 1], height, index)
+                    blocks = [each.block for each in commits[opened.get(session, height) - 1 : height]]
+                    write_chain(folder, genesis, proof, blocks)
+                    return height
+    return None
+
+
+def _differences(folder: Path, genesis: Genesis, proven: Proven) -> list[str]:
+    """Between the manifest and what is proven."""
+    record = proven.record
+    if not isinstance(record, SessionClosed):
+        return [f"{PROOF}: is of another record than a session's end"]
+    wrong = []
+    party = next((party for party in genesis.parties if party.node == proven.node), None)
+    if party is not None and not party.dispatcher:
+        wrong.append(f"{PROOF}: {proven.node} recorded it, which runs no sessions")
+    try:
+        manifest = (folder / MANIFEST).read_bytes()
+    except OSError:
+        return wrong  # it is told already
+    if hashlib.sha256(manifest).digest() != record.manifest:
+        wrong.append(
+            f"{MANIFEST}: is not the one that is recorded, which has SHA-256 {record.manifest.hex()}"
+        )
+    return wrong
+
+
+def _unlinked(blocks: tuple[Block, ...], proof: Proof, genesis: Genesis | None) -> str:
+    """Why these are not the blocks that lead to the proven one; empty if they are."""
+    if not blocks or blocks[-1].header != proof.steps[-1].header:
+        return "does not end with the block that is proven"
+    for before, block in zip((None, *blocks), blocks, strict=False):
+        header = block.header
+        if before is not None and header.prev != before.id:
+            return f"block {header.height} does not follow the one before it"
+        if before is None and header.height == 1 and genesis is not None and header.prev != genesis.id:
+            return "block 1 does not follow the genesis"
+        if header.body_root != merkle.root(leaves(block.body)):
+            return f"block {header.height} has other transactions than its header commits to"
+    return ""
+
+
+def _read(path: Path, reading: Callable[[bytes], Read | Malformed]) -> Read | Malformed:
+    """What ``reading`` makes of a file of ``chain/``, which anybody may have written."""
+    try:
+        if path.is_symlink() or not path.is_file():
+            return Malformed("is no file")
+        return reading(path.read_bytes())
+    except OSError as error:
+        return Malformed(f"cannot be read: {error.strerror}")
+    except (ValueError, RecursionError) as error:  # msgspec's are ValueErrors
+        return Malformed(f"cannot be read: {error}")
+
+
+def _proof_bytes(proof: Proof) -> bytes:
+    file = ProofFile(hashlib.sha256(encode(proof)).hexdigest(), proof)
+    return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
+
+
+def _proof_of(data: bytes) -> Proof | Malformed:
+    file = msgspec.json.decode(data, type=ProofFile)
+    if file.format != FORMAT:
+        return Malformed(f"format {file.format!r}; this version reads {FORMAT!r}")
+    return file.proof if _proof_bytes(file.proof) == data else Malformed("was changed after it was written")
+
+
+def _genesis_of(data: bytes) -> Genesis | Malformed:
+    genesis = read_genesis(data)
+    return genesis if genesis_bytes(genesis) == data else Malformed("was changed after it was written")

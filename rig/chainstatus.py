@@ -1,0 +1,85 @@
+"""How a chain stands, asked of the nodes that run: each keeps a report at the broker."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from pathlib import Path
+
+import msgspec
+
+from gateway.errors import BadInput, Problem
+from gateway.net import topics
+from gateway.net.bus import Bus, Delivery
+from gateway.net.identity import Identity, Trust
+from gateway.net.link import broker_address
+from gateway.net.messages import ChainState, decode
+from rig.backend import BrokerGone
+from rig.prepare import TRUST
+from rig.report.wording import clean, utc
+
+CONNECT = 10.0  # s
+LISTEN = 1.5  # s; what is retained comes at once
+ASKING = "ledger-status"
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """A node's report, and whether a key that is known here signed it."""
+
+    state: ChainState
+    verified: bool
+
+
+def ask(broker: str, keys: Path | None) -> dict[str, Heard]:
+    """The reports at ``broker`` by line and node; ``keys`` holds whom to trust. BrokerGone, BadInput."""
+    try:
+        broker_address(broker)
+    except ValueError as error:
+        what, _, hint = str(error).partition("; ")
+        raise BadInput([Problem("--broker", 0, 0, what, hint)]) from None
+    trust = Trust() if keys is None else Trust.load(keys / TRUST)
+    heard: dict[str, Heard] = {}
+    bus = Bus(ASKING, [broker], identity=Identity.create(ASKING), trust=trust)
+
+    def take(delivery: Delivery) -> None:
+        with contextlib.suppress(msgspec.MsgspecError):
+            state = decode(delivery.envelope.body, ChainState)
+            line, node = delivery.topic.split("/")[3::2][:2]
+            heard[f"{line}/{node}"] = Heard(state, delivery.verified is True)
+
+    bus.subscribe(topics.chain(topics.ANY, topics.ANY), take)
+    with bus:
+        if not bus.wait_ready(CONNECT):
+            raise BrokerGone(f"no broker answers at {broker}")
+        threading.Event().wait(LISTEN)
+        return dict(heard)
+
+
+def table(heard: dict[str, Heard]) -> list[str]:
+    """Each chain with its nodes, then M and share of its members, as the node that is furthest has them."""
+    lines: list[str] = []
+    for chain in sorted({each.state.chain for each in heard.values()}):
+        of_it = {name: each for name, each in sorted(heard.items()) if each.state.chain == chain}
+        best = max((each.state for each in of_it.values()), key=lambda state: (state.online, state.height))
+        lines += [
+            f"chain    {chain}",
+            f"height   {best.height}, {utc(best.time)}",
+            f"next     proposed by {best.proposer or '-'}, round {best.round}",
+            "",
+            f"{'node':<28} {'height':>6} {'waits':>5}  peers heard",
+        ]
+        for name, each in of_it.items():
+            lines.append(f"{name:<28} {each.state.height:>6} {each.state.waiting:>5}  {_words(each)}"[:80])
+        lines += ["", f"{'member':<28} {'M':>8} {'share Pom':>10}"]
+        for node, seconds in best.seconds.items():
+            lines.append(f"{node:<28} {seconds:>6} s {best.shares.get(node, 0.0):>10.1%}")
+        lines.append("")
+    return lines[:-1]
+
+
+def _words(each: Heard) -> str:
+    state = each.state
+    said = "offline" if not state.online else ", ".join(state.peers) or "none"
+    said += "; signs nothing" if state.online and state.silent and state.member else ""
+    said += f"; {clean(state.problem)}" if state.problem else ""
+    return said + ("" if each.verified else "; signed by nobody known here")

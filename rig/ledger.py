@@ -1,0 +1,155 @@
+"""``twinline ledger``: check a run against its chain, look into a chain, and see how one stands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.errors import BadInput, Problem
+
+app = typer.Typer(
+    help="Check evidence against the line's chain, and look into the chain.", no_args_is_help=True
+)
+RunArgument = Annotated[Path, typer.Argument(help="A run's folder.", metavar="RUN")]
+MaybeRun = Annotated[Path | None, typer.Argument(help="A run's folder.", metavar="[RUN]", show_default=False)]
+StateOption = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="A node's folder, with its copy of the chain.")
+]
+GenesisOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The genesis.json that you trust: how the chain began.")
+]
+
+
+@app.command()
+def verify(run: RunArgument, genesis: GenesisOption = None) -> None:
+    """Compare every file of a run with its manifest, and that with the chain; status 1: not as recorded.
+
+    Needs no gateway, no broker and no network.
+    """
+    from gateway.genesisfile import load_genesis
+    from rig.chainfolder import examine
+    from rig.finding import explain
+
+    _check_run(run)
+    shown = examine(run, None if genesis is None else load_genesis(genesis))
+    for line in explain(run, shown, genesis):
+        typer.echo(line, err=bool(shown.wrong))
+    raise typer.Exit(1 if shown.wrong else 0)
+
+
+@app.command("show")
+def show_command(
+    run: MaybeRun = None,
+    state: StateOption = None,
+    height: Annotated[int | None, typer.Option(metavar="H", help="All of one block.")] = None,
+    record: Annotated[
+        str | None, typer.Option(metavar="ID", help="All of one record, such as rig/2.")
+    ] = None,
+) -> None:
+    """A chain's parties and blocks, one block, or one record."""
+    from rig.copies import read
+    from rig.explorer import name_of, one_block, one_record, overview
+
+    opened = read(run, state)
+    if record is not None:
+        found = [(block, tx) for block in opened.blocks for tx in block.body if name_of(tx) == record]
+        if not found:
+            hint = "IDs stand first in each line of: twinline ledger show … --height H"
+            raise BadInput([Problem("--record", 0, 0, f"{record!r} is not in these blocks", hint)])
+        lines = one_record(*found[0])
+    elif height is not None:
+        blocks = [block for block in opened.blocks if block.header.height == height]
+        if not blocks:
+            held = f"heights {opened.blocks[0].header.height} to {opened.blocks[-1].header.height} are here"
+            raise BadInput([Problem("--height", 0, 0, f"{height} is not here", held)])
+        lines = one_block(blocks[0])
+    else:
+        lines = overview(opened.genesis, opened.blocks)
+    for line in lines:
+        typer.echo(line)
+
+
+@app.command()
+def export(
+    into: Annotated[Path, typer.Option(metavar="FILE", help="Where to: a line of JSON for each block.")],
+    run: MaybeRun = None,
+    state: StateOption = None,
+) -> None:
+    """Write a chain's blocks for other programs."""
+    from rig.copies import read
+    from rig.explorer import as_json
+
+    opened = read(run, state)
+    try:
+        with into.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(as_json(block)) + "\n" for block in opened.blocks)
+    except OSError as error:
+        raise BadInput(
+            [Problem(str(into), 0, 0, error.strerror or str(error), "name another file")]
+        ) from None
+    typer.echo(f"{into}: {len(opened.blocks)} blocks")
+
+
+@app.command()
+def prove(
+    run: RunArgument,
+    state: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="A node's folder, with its copy of the chain.")
+    ],
+) -> None:
+    """Prove a run whose manifest became final after its session ended; exit status 1: it is not."""
+    from rig.chainfolder import complete
+    from rig.copies import of_node
+
+    _check_run(run)
+    height = complete(run, *of_node(state))
+    if height is None:
+        typer.echo(f"{run}: its manifest is not in the chain in {state}", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{run}: manifest final at height {height}; twinline ledger verify {run}")
+
+
+@app.command()
+def status(
+    run: MaybeRun = None,
+    state: StateOption = None,
+    broker: Annotated[
+        str | None, typer.Option(metavar="URL", help="mqtt://host:port: ask the nodes that run.")
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The folder of 'twinline gateway prepare': whom to trust."),
+    ] = None,
+) -> None:
+    """Height, who is heard, who proposes next; workload M and share Pom of each member."""
+    from rig.copies import read
+    from rig.explorer import standing
+
+    if broker is not None:
+        from rig.backend import BrokerGone
+        from rig.chainstatus import ask, table
+
+        try:
+            heard = ask(broker, keys)
+        except BrokerGone as gone:
+            typer.echo(str(gone), err=True)
+            raise typer.Exit(3) from None
+        for line in table(heard) or ["no node of a chain was heard of"]:
+            typer.echo(line)
+        raise typer.Exit(0 if any(each.state.online for each in heard.values()) else 1)
+    opened = read(run, state)
+    first = opened.blocks[0].header.height
+    if first != 1:
+        what = f"{run} holds blocks {first} and later; M follows from all of them"
+        raise BadInput([Problem(str(run), 0, 0, what, "give --state FOLDER of a node")])
+    for line in standing(opened.genesis, opened.blocks):
+        typer.echo(line)
+
+
+def _check_run(run: Path) -> None:
+    if not run.is_dir():
+        hint = "name a run's folder, such as runs/20260102T030405Z-starter"
+        raise BadInput([Problem(str(run), 0, 0, "there is no such folder", hint)])

@@ -1,0 +1,56 @@
+"""A session on its line's chain: told when it opens; its manifest made final while the nodes still run."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from ledger.records import SessionClosed, SessionOpened
+from rig.chain import FINAL, NotFinal, RigChain, Settled
+from rig.chainfolder import write_chain
+from rig.record import Record
+from rig.report.bundle import HEAD, MANIFEST
+
+ENDED = 10.0  # s, to wait for an operator who has ended the session
+
+
+class Notary:
+    """Of the session whose evidence is in ``folder``."""
+
+    def __init__(self, chain: RigChain, folder: Path, line: str) -> None:
+        self._chain, self._folder, self._line = chain, folder, line
+
+    def open(self) -> None:
+        """Record that the session begins, and with which files; not waited for. OSError."""
+        configuration = _sha256(self._folder / HEAD)
+        self._chain.submit(SessionOpened(self._folder.name, self._line, configuration))
+
+    def close(self, record: Record, hurry: bool) -> Settled:
+        """Record the manifest, wait until that is final, and write ``chain/``; NotFinal, OSError.
+
+        In a ``hurry`` the wait is shorter.
+        """
+        manifest = _sha256(self._folder / MANIFEST)
+        submitted = self._chain.submit(SessionClosed(record.id, record.verdict, manifest))
+        settled = self._chain.settle(submitted, limit=ENDED if hurry else FINAL)
+        opened = (
+            each.height
+            for each in self._chain.decided
+            if isinstance(each.record, SessionOpened) and each.record.session == record.id
+        )
+        blocks = self._chain.blocks(next(opened, settled.height), settled.height)
+        write_chain(self._folder, self._chain.genesis, self._chain.proof(settled), blocks)
+        return settled
+
+
+def describe(folder: Path, ended: Settled | NotFinal | None) -> tuple[str, ...]:
+    """What the end of a session says of its manifest, a line each; None: there is no chain."""
+    if ended is None:
+        return ()
+    if isinstance(ended, Settled):
+        return f"manifest {ended.text}", f"twinline ledger verify {folder}"
+    return (f"the manifest is not final: {ended}",)
+
+
+def _sha256(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()
