@@ -55,4 +55,11 @@ def compose(tag: Tag, machine: Value, twin: Value, empty: Value) -> Value:
     if isinstance(twin, bool) or not isinstance(machine, int | float) or not isinstance(twin, int | float):
         return twin
     assert isinstance(empty, int | float), f"{tag.name} is a number in one twin alone"
-    return min(max(twin + (machine - empty), tag.range.low), tag.range.high)
+    return within(tag, twin + (machine - empty))
+
+
+def within(tag: Tag, value: Value) -> Value:
+    """``value``, a number held within the tag's range."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return min(max(value, tag.range.low), tag.range.high)

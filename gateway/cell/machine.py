@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 
-from gateway.cell.composing import Composing
+from gateway.cell.composing import Composing, within
 from gateway.field.tags import Tag
 from gateway.field.types import Value
 from gateway.station import Device, Station
@@ -49,11 +49,11 @@ class Machine:
 
     def follow(self, outputs: Mapping[str, Value], passing: bool) -> Mapping[str, Value]:
         """What its actuators get: the controller's ``outputs`` while these are ``passing`` the gate, else
-        false and 0. A number that is none leaves its actuator as it is."""
+        false and 0. A number stays within its range, and one that is none leaves its actuator as it is."""
         for name, tag in self.actuators.items():
             value = outputs.get(name, tag.safe) if passing and self.there else tag.safe
             if is_finite(value):
-                self.driven[name] = value
+                self.driven[name] = within(tag, value)
         return self.driven
 
     def stale(self, now: int) -> bool:

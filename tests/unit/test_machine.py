@@ -28,7 +28,7 @@ from gateway.net.messages import (
     Run,
     Trace,
 )
-from gateway.station import Mode, load_station
+from gateway.station import LONGEST, Mode, load_station
 from gateway.terminals import mirrored
 from gateway.twin.workpiece import Workpiece
 
@@ -56,8 +56,10 @@ class MachineBench(Bench):
         """From the next scan on."""
         self._show |= {name.replace("_", "-"): value for name, value in values.items()}
 
-    def step(self, image: Mapping[str, Value] | None = None, **_: object) -> Outputs:  # type: ignore[override]
-        self.now += 10 * MS
+    def step(  # type: ignore[override]
+        self, image: Mapping[str, Value] | None = None, after: int = 10 * MS, **_: object
+    ) -> Outputs:
+        self.now += after
         asked, self._asked = tuple(self._asked), []
         shown, self._show = self._show, {}
         lost = {} if self.plant_there else {"plant": "it does not answer"}
@@ -117,7 +119,7 @@ def test_actuators_are_written_anew_so_that_a_module_that_dropped_them_gets_them
     assert all(each == {"belt-run": True, "stopper-open": False} for each in bench.wrote)
 
 
-def test_a_number_that_is_none_leaves_its_actuator_as_it_is() -> None:
+def test_a_number_stays_within_its_range_and_one_that_is_none_leaves_its_actuator_as_it_is() -> None:
     glue = load_station(Path(INFEED.file).with_name("glue.yaml"))
     cell = Cell(glue, Bench().neighbours, 0, {}, "epoch", "ril")
     assert cell.machine is not None
@@ -125,6 +127,7 @@ def test_a_number_that_is_none_leaves_its_actuator_as_it_is() -> None:
     cell.machine.see((), {})
     assert cell.machine.follow({"axis-target": 120.0}, True)["axis-target"] == 120.0
     assert cell.machine.follow({"axis-target": math.nan}, True)["axis-target"] == 120.0
+    assert cell.machine.follow({"axis-target": 9_000.0}, True)["axis-target"] == 400.0
     assert cell.machine.follow({"axis-target": math.nan}, False)["axis-target"] == 0
 
 
@@ -147,6 +150,20 @@ def test_when_the_lease_goes_every_actuator_drops_once_and_then_nothing_is_writt
     assert bench.cell.gate.state == "closed"
     assert "safe: the safe state is driven" in bench.events
     assert bench.device["air-ok"] is False
+
+
+def test_a_lease_that_runs_out_drops_the_actuators_within_its_time_and_100_ms_also_at_the_longest_scan() -> (
+    None
+):
+    bench = MachineBench()
+    bench.step({"belt-run": True})
+    token = bench.lease()
+    bench.ask(Renew(token))
+    bench.step()
+    renewed = bench.now
+    while bench.plant["belt-run"]:
+        bench.step(after=LONGEST)
+    assert renewed + SECOND <= bench.now <= renewed + SECOND + 100 * MS
 
 
 def test_after_a_kill_while_driving_the_actuators_drop_at_once() -> None:
