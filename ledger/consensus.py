@@ -40,11 +40,13 @@ from ledger.types import (
     Message,
     Proposal,
     Qc,
+    Status,
     Vote,
     VoteType,
     ballot,
 )
 from ledger.votes import Votes, faults
+from ledger.whereabouts import SILENT, Whereabouts
 
 PROPOSE, PREVOTING, PRECOMMITTING = 0, 1, 2  # steps of a round
 WINDOW = 64  # rounds before and after ours of which votes are held
@@ -55,8 +57,8 @@ NEAR = 8  # rounds before and after ours of which proposals are held; more where
 class Consensus:
     """A member of ``chain`` named ``me``, or an onlooker, who is no member and signs nothing.
 
-    ``kept`` and ``blocks`` are what was on disk, if anything was. ``lost``: the disk was lost and we may
-    have signed what we do not know of; nothing is signed before enough others have told where they are.
+    ``kept`` and ``blocks`` are what was on disk, if anything was. ``unsure``: that may not be all that we
+    signed; nothing more is signed before enough others have told.
     """
 
     def __init__(
@@ -67,10 +69,10 @@ class Consensus:
         timing: Timing = TIMING,
         kept: Kept | None = None,
         blocks: tuple[Block, ...] = (),
-        lost: bool = False,
+        unsure: Whereabouts | None = None,
     ) -> None:
         self.me, self.chain, self.keys, self.timing = me, chain, keys, timing
-        self.heard: dict[str, int] | None = {} if lost else None  # member -> height, once the disk was lost
+        self.unsure = unsure
         self.silent_until = 0
         self._out: list[Output] = []
         self.early = Early()
@@ -117,7 +119,7 @@ class Consensus:
         """The node starts, or starts again, in the round that it was in."""
         self._start(self.round, now)
         self._rules(now)
-        return self._flush()
+        return [*self._flush(), *self.resume(now)]
 
     def receive(self, message: Message, now: int) -> list[Output]:
         """A message came; what is not for us, not signed or not new changes nothing."""
@@ -151,14 +153,25 @@ class Consensus:
             self._rules(now)
         return self._flush()
 
-    def locate(self, who: str, height: int) -> None:
-        """A member told that it works at ``height``: where we stand if our disk was lost. Once a quorum has
-        told, what we may have signed lies before two heights past the latest."""
-        if self.heard is not None and who != self.me:
-            self.heard[who] = max(height, self.heard.get(who, 0))
-            if len(self.heard) > 2 * faults(len(self.members)):
-                self.silent_until = max(self.heard.values()) + 2
-                self.heard = None
+    def locate(self, status: Status) -> None:
+        """A member told where it is and what it has: see ``resume``."""
+        if self.unsure is not None and status.who != self.me:
+            self.unsure.hear(status)
+
+    def resume(self, now: int) -> list[Output]:
+        """Sign from now on, once others have told enough: this round begins anew, or we wait for a later
+        height."""
+        unsure = self.unsure
+        at = self.height, self.round
+        if unsure is None or not unsure.settled(self.me, self.members, *at, self.signed):
+            return []
+        self.unsure = None
+        if unsure.behind:
+            self.silent_until = self.height + SILENT
+        self._once = {key for key in self._once if key[1] != self.round}
+        self._start(self.round, now)
+        self._rules(now)
+        return self._flush()
 
     # --- what comes in ------------------------------------------------------------------------------------
 
@@ -168,6 +181,8 @@ class Consensus:
             case Commit(qc, block):
                 if qc.bid != block.id or not self.roll.certified(qc, PRECOMMIT):
                     return False
+                if self.unsure is not None:
+                    self.unsure.see(self.me, message, self.signed)
                 if qc.bid not in self.blocks and not self.chain.refuses(block, None):
                     self.blocks[qc.bid] = block  # not if it is the right header over another body
                 self.votes.accept(qc)
@@ -200,6 +215,8 @@ class Consensus:
         self._is_in(vote.who, vote.round)
         if vote.who == self.me and vote.round >= self.round and (vote.round, vote.type) not in self.signed:
             self.signed[vote.round, vote.type] = vote  # from before our disk was lost, or set back
+            if self.unsure is not None:
+                self.unsure.behind = True
             self._keep(None)
         if far:
             return True
@@ -367,7 +384,7 @@ class Consensus:
     @property
     def silent(self) -> bool:
         """Whether we sign nothing."""
-        return self.me not in self.members or self.heard is not None or self.height < self.silent_until
+        return self.me not in self.members or self.unsure is not None or self.height < self.silent_until
 
     def _propose(self, now: int) -> None:
         place = self.chain.proposer(self.round)

@@ -64,7 +64,7 @@ class Gossip:
         self._heard[status.who] = status.count
         self._since[status.who] = self._since.get(status.who, 0) + 1
         if status.who in node.members:
-            node.locate(status.who, status.height)
+            node.locate(status)
         if not self._is_ours(status):
             return []
         if status.height < node.height:

@@ -24,10 +24,12 @@ from ledger.keys import Keyring, Signer
 from ledger.mempool import WAITING
 from ledger.ports import TIMING, Accuse, Decided, Keep, Output, Send, Start, Timer, TimerKind, Timing
 from ledger.records import Accused, Record, transaction
+from ledger.relay import Relay
 from ledger.signing import sign
 from ledger.state import Genesis
 from ledger.store import Change, Store, StoreFailed
 from ledger.types import Batch, Commit, Message, Status, Tx
+from ledger.whereabouts import Whereabouts
 
 log = logging.getLogger(__name__)
 OUTBOX = 4_096  # outputs that wait for the disk; with more, messages are dropped, and repaired by gossip
@@ -86,7 +88,10 @@ class Node:
         while (commit := store.decided(self.chain.height)) is not None:
             self.chain.commit(commit)
         kept, blocks = store.kept()
-        self.consensus = Consensus(me, self.chain, self._keys, timing, kept, blocks, lost)
+        round = kept.round if kept is not None and kept.height == self.chain.height else 0
+        unsure = Whereabouts(self.chain.height, round, lost, store.fresh)
+        self.consensus = Consensus(me, self.chain, self._keys, timing, kept, blocks, unsure)
+        self._relay = Relay(self.consensus)
         self.gossip = Gossip(self.consensus, time.time_ns())
         self.dropped = 0  # messages for which there was no room
         self.malformed = 0
@@ -181,22 +186,24 @@ class Node:
             case Tx():
                 self._do(lambda now: self.consensus.work(now) if not self.chain.submit(message) else [])
             case Status():
-                self._do(lambda now: self.gossip.answer(message))
+                self._do(lambda now: [*self.gossip.answer(message), *self.consensus.resume(now)])
             case _:
                 self._do(lambda now: self.consensus.receive(message, now))
 
     def _on_timer(self, timer: Timer) -> None:
-        if len(self._outbox) < OUTBOX:
+        if timer.kind == "relay":
+            self._queue(self._relay.timeout(timer))
+        elif len(self._outbox) < OUTBOX:
             self._do(lambda now: self.consensus.timeout(timer, now))
         else:
             self._start(timer, FULL_S)
 
-    def _do(self, work: Callable[[int], Iterable[_Out]]) -> None:
+    def _do(self, work: Callable[[int], Iterable[Output]]) -> None:
         """Let the consensus work now, and queue what comes of it."""
         if self._over.is_set():
             return
         try:
-            self._queue(work(time.time_ns()))
+            self._queue(self._relay.lead(work(time.time_ns())))
         except Exception as error:  # its state may be half changed: it must not go on
             self._end(error)
 
@@ -311,8 +318,8 @@ class Node:
         """Tell what we have, and again what of ours is not decided since we told it last."""
         offered = 0
         while True:
-            await asyncio.sleep(max(GOSSIP_MS, 40 * len(self.chain.members)) / 1_000)
             self._do(lambda now: [self.gossip.status()])
+            await asyncio.sleep(max(GOSSIP_MS, 40 * len(self.chain.members)) / 1_000)
             again = [tx for seq, tx in self._open.items() if seq <= offered][:RESEND]
             offered = self._offered
             if again and not self._outgoing:

@@ -54,6 +54,11 @@ class HalfQuorum(Consensus):
 class SpeaksFirst(World):
     """Says what it signed before it is on disk."""
 
+    def consensus_of(self, *args: Any) -> Consensus:
+        made = super().consensus_of(*args)
+        made.unsure = None  # the others would tell it, here where all is heard again before it votes
+        return made
+
     def do(self, name: str, outputs: list[Output]) -> None:
         super().do(name, sorted(outputs, key=lambda output: isinstance(output, Keep)))
 

@@ -25,6 +25,7 @@ from ledger.records import Accused, Loaded, Party, transaction
 from ledger.signing import sign
 from ledger.state import Genesis
 from ledger.types import NIL, Block, Commit, Message, Proposal, Qc, Status, Tx, Vote, ballot
+from ledger.whereabouts import Whereabouts
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -98,7 +99,7 @@ class Node:
         if isinstance(message, Tx):
             return self.consensus.work(now) if not self.chain.submit(message) else []
         if isinstance(message, Status):
-            return list(self.gossip.answer(message))
+            return [*self.gossip.answer(message), *self.consensus.resume(now)]
         return self.consensus.receive(message, now)
 
     def submit(self, count: int = 1) -> list[Tx]:
@@ -152,7 +153,10 @@ class World:
         blocks: tuple[Block, ...],
         lost: bool,
     ) -> Consensus:
-        return Consensus(name, chain, keys, TIMING, kept, blocks, lost)
+        new = kept is None and chain.height == 1
+        round = kept.round if kept is not None and kept.height == chain.height else 0
+        unsure = Whereabouts(chain.height, round, lost, new)
+        return Consensus(name, chain, keys, TIMING, kept, blocks, unsure)
 
     # --- time ---------------------------------------------------------------------------------------------
 

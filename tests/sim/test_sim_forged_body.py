@@ -55,6 +55,7 @@ def test_a_proposal_is_voted_for_after_a_forgery_of_it() -> None:
     node.consensus.round = at  # it heard nothing: its own time-outs may have led it on
     node.consensus.step = 0
     node.consensus.signed.clear()
+    node.consensus.unsure = None
     assert node.receive(msgspec.structs.replace(proposal, block=forged(proposal.block))) == []
     votes = [
         each.message

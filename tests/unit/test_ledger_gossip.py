@@ -14,6 +14,7 @@ from ledger.records import Party
 from ledger.signing import sign
 from ledger.state import Genesis
 from ledger.types import PRECOMMIT, UNSIGNED, Commit, Qc, Seal, Status, Vote
+from ledger.whereabouts import Whereabouts
 
 UTC = 1_700_000_000_000_000_000
 MEMBERS = ("a", "b", "c", "d")
@@ -124,10 +125,11 @@ def test_many_onlookers_leave_room_for_those_who_vote() -> None:
 def test_onlookers_neither_answer_nor_place_a_node_that_lost_its_disk() -> None:
     commits: dict[int, Commit] = {}
     chain = DecidedChain(GENESIS, Keys("a"), commits.get)
-    lost = Consensus("a", chain, Keys("a"), lost=True)
+    lost = Consensus("a", chain, Keys("a"), unsure=Whereabouts(1, 0, lost=True))
     gossip = Gossip(lost)
     for who in WATCHERS:
         gossip.answer(told(who, height=2**40))
-    assert lost.heard == {}
+    assert lost.resume(0) == []
+    assert lost.silent
     onlooker = Gossip(Consensus("w0", chain, Keys("w0")))
     assert onlooker.answer(told("a", height=0)) == []
