@@ -309,7 +309,7 @@ class ChainKeeper:
                     if at >= since and peer in state.parties and peer != self.me
                 )
             ),
-            seconds=workloads,
+            workloads=workloads,
             shares={node: _ratio(*pom.share(node, workloads)) for node in workloads},
             waiting=node.store.last_own() - state.seqs.get(self.me, 0) + len(self._pending),
             silent=node.consensus.silent,

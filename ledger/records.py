@@ -2,7 +2,7 @@
 
 A transaction's ``kind`` names one of these structs and its ``body`` is that struct's canonical bytes.
 Business data stays off the chain: a ``commitment`` is the SHA-256 of a random salt and the data. Times are
-UTC ns, planned durations whole seconds.
+UTC ns, durations ns.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ledger.types import MAX_MEMBERS, MAX_RECORD, ChainName, Evidence, Hash, Id,
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Text = Annotated[str, Meta(max_length=256)]
-Seconds = Annotated[int, Meta(ge=0, le=10_000_000)]
+Duration = Annotated[int, Meta(ge=0, le=10**16)]
 MIN_POOL = 4  # nodes: fewer could not outvote one that lies
 Public = Annotated[bytes, Meta(min_length=codec.PUBLIC_BYTES, max_length=codec.PUBLIC_BYTES)]
 
@@ -41,7 +41,7 @@ class Requirement(Struct, frozen=True, tag="requirement"):
     operation: Natural
     part: Name
     node: Id
-    seconds: Seconds  # planned
+    takes: Duration  # planned
     due: Natural  # planned completion
     time: Natural  # of the task
 

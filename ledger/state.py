@@ -88,7 +88,7 @@ class State:
 
     @property
     def workloads(self) -> dict[str, int]:
-        """M of each member, seconds."""
+        """M of each member, ns."""
         return {node: self.workload.current.get(node, 0) for node in self.members}
 
     @property

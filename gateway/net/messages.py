@@ -374,7 +374,7 @@ class ChainState(Body, frozen=True):
     """How the line's chain is, as one node of it has it; retained, and with ``online`` false its last will.
 
     ``height``, ``head`` (hexadecimal) and ``time`` (UTC ns) are of the last final block, ``round`` and
-    ``proposer`` of the one being agreed on. ``peers`` are those lately heard. ``seconds`` are M of each
+    ``proposer`` of the one being agreed on. ``peers`` are those lately heard. ``workloads`` are M of each
     member as this epoch has them, ``shares`` its Pom. ``waiting`` of this node's records are not final yet.
     ``silent``: it signs nothing, since it only follows, or does not know yet what it signed before.
     """
@@ -389,7 +389,7 @@ class ChainState(Body, frozen=True):
     round: int = 0
     proposer: str = ""
     peers: tuple[str, ...] = ()
-    seconds: dict[str, int] = {}
+    workloads: dict[str, int] = {}
     shares: dict[str, float] = {}
     waiting: int = 0
     silent: bool = False

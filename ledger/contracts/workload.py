@@ -2,7 +2,7 @@
 
 Liu 2023, formula (2). A node cannot raise its own M: an operation counts once, when a dispatcher planned it
 for that node, the node completed it, and somebody of another owner inspected it and passed it. No node has
-more time than has gone by. M is in seconds, counts the last 24 hours of the blocks' own time, and changes
+more time than has gone by. M is in ns, counts the last 24 hours of the blocks' own time, and changes
 once in an epoch of blocks, as the genesis says.
 """
 
@@ -15,16 +15,15 @@ from ledger.records import Completion, Inspection, Party, Requirement
 
 EPOCH = 64  # blocks, where the genesis says nothing else
 WINDOW = 24 * 3600 * 1_000_000_000
-SECOND = 1_000_000_000
 
 
 class Operation:
     """One operation of a task on its way: who is to do it, and what is known of it."""
 
-    __slots__ = ("completed", "node", "passed", "seconds")
+    __slots__ = ("completed", "node", "passed", "takes")
 
-    def __init__(self, node: str, seconds: int) -> None:
-        self.node, self.seconds = node, seconds
+    def __init__(self, node: str, takes: int) -> None:
+        self.node, self.takes = node, takes
         self.completed = self.passed = False
 
 
@@ -33,10 +32,10 @@ class Workload:
 
     def __init__(self, begin: int) -> None:
         self.begin = begin
-        self.current: dict[str, int] = {}  # seconds by node, as this epoch has them
+        self.current: dict[str, int] = {}  # ns by node, as this epoch has them
         self._open: dict[tuple[str, int], Operation] = {}
         self._done: set[tuple[str, int]] = set()
-        self._counted: deque[tuple[int, str, int]] = deque()  # (time, node, seconds)
+        self._counted: deque[tuple[int, str, int]] = deque()  # (time, node, ns)
 
     def plan(self, record: Requirement, by: Party, parties: Mapping[str, Party]) -> str:
         """A dispatcher plans an operation; why it means nothing, or nothing."""
@@ -47,7 +46,7 @@ class Workload:
             return f"{record.node} is not enrolled"
         if key in self._open or key in self._done:
             return f"operation {record.operation} of {record.task} is planned already"
-        self._open[key] = Operation(record.node, record.seconds)
+        self._open[key] = Operation(record.node, record.takes)
         return ""
 
     def complete(self, record: Completion, by: Party) -> str:
@@ -78,7 +77,7 @@ class Workload:
         del self._open[key]
         self._done.add(key)
         if record.passed:
-            self._counted.append((now, operation.node, operation.seconds))
+            self._counted.append((now, operation.node, operation.takes))
         return ""
 
     def turn(self, now: int, members: Collection[str]) -> None:
@@ -88,10 +87,10 @@ class Workload:
         self.current = self.counted(now, members)
 
     def counted(self, now: int, members: Collection[str]) -> dict[str, int]:
-        """M of each of ``members`` as it would be in an epoch that begins at ``now``, in seconds."""
-        at_most = min(now - self.begin, WINDOW) // SECOND
-        seconds = dict.fromkeys(members, 0)
+        """M of each of ``members`` as it would be in an epoch that begins at ``now``, in ns."""
+        at_most = min(now - self.begin, WINDOW)
+        worked = dict.fromkeys(members, 0)
         for time, node, planned in self._counted:
-            if node in seconds and time > now - WINDOW:
-                seconds[node] += planned
-        return {node: min(each, at_most) for node, each in seconds.items()}
+            if node in worked and time > now - WINDOW:
+                worked[node] += planned
+        return {node: min(each, at_most) for node, each in worked.items()}

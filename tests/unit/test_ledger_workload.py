@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.contracts.workload import SECOND, WINDOW, Workload
+from ledger.contracts.workload import WINDOW, Workload
 from ledger.records import Completion, Inspection, Party, Requirement
 
 HASH = bytes(32)
+SECOND = 1_000_000_000
 CLOUD = Party("cloud", HASH, "integrator", member=False, dispatcher=True)
 MILL = Party("mill", HASH, "vendor")
 GAUGE = Party("gauge", HASH, "customer")
@@ -15,16 +16,18 @@ SISTER = Party("sister", HASH, "vendor")
 PARTIES = {party.node: party for party in (CLOUD, MILL, GAUGE, SISTER)}
 
 
-def planned(task: str = "t1", operation: int = 10, node: str = "mill", seconds: int = 30) -> Requirement:
-    return Requirement(task, operation, "PTVA10212", node, seconds, 0, 0)
+def planned(
+    task: str = "t1", operation: int = 10, node: str = "mill", takes: int = 30 * SECOND
+) -> Requirement:
+    return Requirement(task, operation, "PTVA10212", node, takes, 0, 0)
 
 
 def inspected(task: str = "t1", operation: int = 10, passed: bool = True) -> Inspection:
     return Inspection(task, operation, "feature-3", HASH, passed, "hole")
 
 
-def done(work: Workload, task: str, now: int, seconds: int = 30, passed: bool = True) -> None:
-    assert work.plan(planned(task, seconds=seconds), CLOUD, PARTIES) == ""
+def done(work: Workload, task: str, now: int, takes: int = 30 * SECOND, passed: bool = True) -> None:
+    assert work.plan(planned(task, takes=takes), CLOUD, PARTIES) == ""
     assert work.complete(Completion(task, 10, now), MILL) == ""
     assert work.inspect(inspected(task, passed=passed), GAUGE, PARTIES, now) == ""
 
@@ -34,7 +37,7 @@ def test_an_operation_counts_once_all_three_have_spoken() -> None:
     done(work, "t1", 100 * SECOND)
     assert work.current == {}
     work.turn(200 * SECOND, ["mill", "gauge"])
-    assert work.current == {"mill": 30, "gauge": 0}
+    assert work.current == {"mill": 30 * SECOND, "gauge": 0}
     assert work.plan(planned(), CLOUD, PARTIES) == "operation 10 of t1 is planned already"
     assert work.complete(Completion("t1", 10, 0), MILL) == "operation 10 of t1 is not open for mill"
     assert work.inspect(inspected(), GAUGE, PARTIES, 0) == "operation 10 of t1 is not completed"
@@ -74,10 +77,10 @@ def test_what_failed_inspection_counts_nothing_and_is_over() -> None:
 def test_no_more_time_than_has_gone_by_and_none_older_than_a_day() -> None:
     work = Workload(1_000)
     for number in range(4):
-        done(work, f"t{number}", 10 * SECOND, seconds=50_000)
+        done(work, f"t{number}", 10 * SECOND, takes=50_000 * SECOND)
     work.turn(1_000 + 60 * SECOND, ["mill"])
-    assert work.current == {"mill": 60}
+    assert work.current == {"mill": 60 * SECOND}
     work.turn(1_000 + WINDOW, ["mill"])
-    assert work.current == {"mill": 86_400}
+    assert work.current == {"mill": WINDOW}
     work.turn(10 * SECOND + WINDOW, ["mill"])
     assert work.current == {"mill": 0}
