@@ -1,30 +1,46 @@
 """A controller as the master: it polls an I/O module every scan, in a task of its own, beside the scan.
 
 What it reads is latched by the next scan, what a scan puts out is written by the next poll. A module that
-is not there reads as off, and is tried again without end, at most half a second apart.
+is not there reads as off, and is tried again without end, at most half a second apart. One that dropped its
+outputs by its watchdog, while this process had no time, gets them again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
+from typing import Protocol
 
-from gateway.controller.modules import Polled
+from gateway.controller.wires import Wires
 from gateway.field.scan import Backoff, DeviceLink
+from gateway.field.tags import Tag
 from gateway.field.types import Value
 
 SILENCE = 500_000_000
+REFRESH = 100_000_000  # ns; all outputs are written so often
 _BACKOFF = 50_000_000, 500_000_000
+
+
+class Module(Protocol):
+    """What is at the other end: ``tags`` as a driver takes them, an output is read, an input written."""
+
+    tags: dict[str, Tag]
+
+    def take(self, values: Mapping[str, Value]) -> None: ...
+    def give(self) -> dict[str, Value]: ...
+    def clear(self) -> None: ...
 
 
 class Master:
     """Polls ``module`` at ``url`` every ``period_ns``."""
 
-    def __init__(self, url: str, module: Polled, period_ns: int) -> None:
+    def __init__(self, url: str, module: Module, period_ns: int) -> None:
         self.module = module
         self.link = DeviceLink(url, module.tags, SILENCE, Backoff(*_BACKOFF))
         self._period = period_ns
         self._written: dict[str, Value] = {}
+        self._refreshed = 0
 
     async def run(self) -> None:
         """Until cancelled; then the connection is closed."""
@@ -47,6 +63,9 @@ class Master:
             self.module.clear()
             self._written.clear()
             return
+        if (now := time.monotonic_ns()) - self._refreshed >= REFRESH:
+            self._refreshed = now
+            self._written.clear()
         wanted = self.module.give()
         changed = {
             name: value
@@ -55,3 +74,15 @@ class Master:
         }
         if changed and await self.link.write(changed) is not None:
             self._written.update(changed)
+
+
+class Wired(Master):
+    """The plant at ``url``, at the ends of ``wires``."""
+
+    def __init__(self, url: str, wires: Wires, period_ns: int) -> None:
+        super().__init__(url, wires, period_ns)
+        self._wires = wires
+
+    async def _exchange(self) -> None:
+        self._wires.follow(time.monotonic_ns())
+        await super()._exchange()

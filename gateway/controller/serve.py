@@ -1,9 +1,9 @@
 """Run a Structured Text program and serve it: ``python -m gateway.controller.serve FILE.st --address URL``.
 
 One process, one loop: the scan, on an absolute schedule, the server of one protocol, and the controller's I/O
-modules: those wired to it (``--coupler``) and those it polls (``--poll``). A request and a scan never run
-inside one another, so what a client wrote in one request is latched whole at the next scan's start, and a
-client reads the memory as a scan left it.
+modules: those wired to it (``--coupler``) and those it polls (``--poll``); and its plant, where that is real
+and wired to it (``--plant``). A request and a scan never run inside one another, so what a client wrote in
+one request is latched whole at the next scan's start, and a client reads the memory as a scan left it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,19 @@ from typing import NamedTuple
 
 from gateway.controller.compile import Program, ProgramErrors, compile_program
 from gateway.controller.runtime import VirtualController
-from gateway.controller.servers.addresses import EXAMPLES, Modules, ServeAddress, read_address, read_module
+from gateway.controller.servers.addresses import (
+    EXAMPLES,
+    Modules,
+    Plant,
+    ServeAddress,
+    read_address,
+    read_module,
+)
 from gateway.controller.servers.build import make_modules, make_server
+from gateway.errors import BadInput
 from gateway.field.serving import Server
 from gateway.parent import end_with_stdin
+from gateway.station import load_station
 from gateway.units import duration
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_ERROR = 0, 2, 3
@@ -139,6 +148,14 @@ def main(arguments: list[str] | None = None) -> int:
         "--poll", action="append", default=[], metavar="URL?at=BYTE",
         help="be the master of the remote I/O module there",
     )  # fmt: skip
+    parser.add_argument(
+        "--plant", metavar="URL", help="where its plant is, modbus://host:port/unit; with --station"
+    )
+    parser.add_argument("--station", type=Path, help="the station file that says what is wired to what")
+    parser.add_argument(
+        "--next", action="append", default=[], metavar="TAG",
+        help="an input that comes from a next machine: it takes everything",
+    )  # fmt: skip
     parser.add_argument("--scan", default="10 ms", help="the scan's period (default: 10 ms)")
     parser.add_argument("--end-with-stdin", action="store_true", help="stop when standard input ends")
     chosen = parser.parse_args(arguments)
@@ -149,6 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
         modules = Modules(
             tuple(read_module(text, ("modbus", "opc.tcp", "s7")) for text in chosen.coupler),
             tuple(read_module(text, ("modbus", "opc.tcp")) for text in chosen.poll),
+            _plant(chosen.plant, chosen.station, chosen.next),
         )
         begins = [module.at for module in (*modules.couplers, *modules.polled)]
         if len(begins) > len(set(begins)):
@@ -158,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
     except UnicodeDecodeError as error:
         where = f"{chosen.program}: byte {error.start} is not UTF-8"
         return _refuse(f"{where}; save the program as UTF-8", EXIT_BAD_INPUT)
-    except (ProgramErrors, ValueError) as error:
+    except (BadInput, ProgramErrors, ValueError) as error:
         return _refuse(str(error), EXIT_BAD_INPUT)
     except OSError as error:
         return _refuse(f"{chosen.program}: {error.strerror}", EXIT_BAD_INPUT)
@@ -171,6 +189,22 @@ def main(arguments: list[str] | None = None) -> int:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
         return _refuse(f"cannot serve at {address}: {reason}", EXIT_ERROR)
     return EXIT_OK
+
+
+def _plant(text: str | None, file: Path | None, following: list[str]) -> Plant | None:
+    """The plant at ``text`` of the station in ``file``; ValueError, BadInput."""
+    if text is None and file is None and not following:
+        return None
+    if text is None or file is None:
+        raise ValueError("--plant and --station belong together; give both")
+    address = read_address(text)
+    if address.scheme != "modbus":
+        raise ValueError(f"{text!r}: a plant is reached by a Modbus module; write modbus://host:port/unit")
+    station = load_station(file)
+    known = [tag.name for tag in station.inputs if tag.type.kind == "bool"]
+    if wrong := [name for name in following if name not in known]:
+        raise ValueError(f"--next {wrong[0]}: no BOOL input of {file}; use " + (", ".join(known) or "none"))
+    return Plant(address, station, tuple(following))
 
 
 async def _serve_until_told(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from gateway.controller.mapping import SERVED_BYTES
+from gateway.station import Station
 
 EXAMPLES = "modbus://127.0.0.1:15021/1, opc.tcp://127.0.0.1:14840 or s7://127.0.0.1:10102/0/1"
 _PORTS = {"modbus": 502, "opc.tcp": 4840, "s7": 102}
@@ -31,11 +32,21 @@ class Module(NamedTuple):
     at: int
 
 
+class Plant(NamedTuple):
+    """A real plant that is wired to the controller, and the station that it is the plant of; ``following``
+    are its inputs from a next machine."""
+
+    address: ServeAddress
+    station: Station
+    following: tuple[str, ...] = ()
+
+
 class Modules(NamedTuple):
-    """The controller's I/O modules: those wired to it and those it polls."""
+    """The controller's I/O modules: those wired to it and those it polls; and where its ``plant`` is."""
 
     couplers: tuple[Module, ...] = ()
     polled: tuple[Module, ...] = ()
+    plant: Plant | None = None
 
 
 def read_address(text: str) -> ServeAddress:

@@ -12,10 +12,11 @@ from typing import Any
 
 from gateway.controller.couplers import coupler_view
 from gateway.controller.mapping import view_of
-from gateway.controller.masters import Master
+from gateway.controller.masters import Master, Wired
 from gateway.controller.modules import Polled, ranges
 from gateway.controller.runtime import VirtualController
 from gateway.controller.servers.addresses import Modules, ServeAddress
+from gateway.controller.wires import Wires
 from gateway.field.addresses import Protocol
 from gateway.field.serving import Server
 
@@ -33,7 +34,7 @@ def make_server(address: ServeAddress, controller: VirtualController) -> Server:
 def make_modules(
     modules: Modules, controller: VirtualController, period_ns: int
 ) -> tuple[list[Server], list[Master]]:
-    """Servers for the couplers, and masters for the modules that are polled."""
+    """Servers for the couplers, and masters for the modules that are polled and for the plant."""
     program, memory = controller.program, controller.memory
     where = ranges(module.at for module in (*modules.couplers, *modules.polled))
     servers: list[Server] = []
@@ -46,6 +47,11 @@ def make_modules(
         for unserved in polled.unserved:
             print(f"warning: {unserved} is not polled at {address}", file=sys.stderr)
         masters.append(Master(str(address), polled, period_ns))
+    if modules.plant is not None:
+        wires = Wires(modules.plant.station, program, memory, modules.plant.following)
+        for unserved in wires.unserved:
+            print(f"warning: {unserved}; it is not wired to the plant", file=sys.stderr)
+        masters.append(Wired(str(modules.plant.address), wires, period_ns))
     return servers, masters
 
 
