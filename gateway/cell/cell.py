@@ -6,10 +6,11 @@ journal, then writes, replies and coupling messages. Nothing here knows a clock,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from gateway.cell.agreement import Agreement, shifted
 from gateway.cell.commands import Commands
+from gateway.cell.companion import Companion
 from gateway.cell.couplings import Couplings, Neighbours, Stored, load
 from gateway.cell.facts import Given, Made
 from gateway.cell.formulas import Formulas
@@ -21,9 +22,10 @@ from gateway.cell.pulses import Pulses
 from gateway.cell.quality import Qualities
 from gateway.cell.scan import Asked, Change, Inputs, Outputs, Telling
 from gateway.cell.script import Script
+from gateway.controller.beside import Beside
 from gateway.field.tags import Tag
 from gateway.field.types import Value
-from gateway.net.messages import State
+from gateway.net.messages import MAX_DIFFERS, State
 from gateway.station import Mode, Station
 from gateway.twin.chance import seeded
 from gateway.twin.discrepancy import Discrepancy
@@ -48,8 +50,10 @@ class Cell:
         stored: Stored | None = None,
         epoch: str = "",
         mode: Mode = "hil",
+        beside: Beside | None = None,
     ) -> None:
         self.station, self.mode = station, mode
+        self.companion = None if beside is None else Companion(beside)
         stored = stored or {}
         inputs = {tag.name: tag for tag in station.inputs}
         self.twin = self._model(now)
@@ -95,7 +99,7 @@ class Cell:
             station, mode, self.twin, self.gate, self.couplings, self.lease, self.values, self.qualities,
             self._telling, self._change,
         )  # fmt: skip
-        self.commands.agreement = self.agreement
+        self.commands.lasting = self._differing
         self._utc: int | None = None  # when the monotonic clock was 0
         self._restore(stored)
 
@@ -131,6 +135,9 @@ class Cell:
     def step(self, now: int, seen: Inputs) -> Outputs:
         """One scan at ``now`` ns (never before the last): take ``seen``, say what to do."""
         self._now = now
+        if self._utc is None:
+            self._utc = seen.utc - now
+        self._accompany(seen)
         gliding = self._gliding is not None and now < self._gliding and not self.twin.touched
         if gliding and self._may_glide(seen) and self._as_before(seen):
             return self._glide(seen)
@@ -148,7 +155,7 @@ class Cell:
             self.commands.take(asked, seen.utc)
         self.commands.admit(seen.persisted, seen.utc)
         self._drive()
-        self._compare(seen.utc)
+        self._compare()
         self.couplings.move(now)
         wanted = self._wanted()
         if self.script is not None:
@@ -285,6 +292,8 @@ class Cell:
         """The device has taken ``writes``."""
         before = self.gate.state
         self.gate.took(writes)
+        if self.companion is not None:
+            self.companion.gave(writes)
         if before == "safing" and self.gate.state == "closed":
             self._driven_safe = True
             if self.lease.holder is None:  # else a new lease waits for the disk, and keeps the entry
@@ -313,9 +322,13 @@ class Cell:
         )
 
     def _lasting(self) -> tuple[Discrepancy, ...]:
-        if self.agreement is None or self._utc is None:
-            return ()
-        return tuple(shifted(each, self._utc) for each in self.agreement.lasting())
+        utc = self._utc
+        return () if utc is None else tuple(shifted(each, utc) for each in self._differing()[:MAX_DIFFERS])
+
+    def _differing(self) -> list[Discrepancy]:
+        """What lasts of where twin and machine, or virtual and real controller, do not agree."""
+        sides = (self.agreement, self.companion)
+        return [found for side in sides if side is not None for found in side.lasting()]
 
     @property
     def protected(self) -> bool:
@@ -351,9 +364,9 @@ class Cell:
         for tag, value in read.items():
             self._change(tag, value)
         if self.mode != "ril":
-            self._follow({tag: value for tag, value in read.items() if tag not in self._rest})
+            self._drive_twin({tag: value for tag, value in read.items() if tag not in self._rest})
 
-    def _follow(self, outputs: Mapping[str, Value]) -> None:
+    def _drive_twin(self, outputs: Mapping[str, Value]) -> None:
         """The twin gets what the controller puts out.
 
         In shadow it does so a scan later: devices are asked for one thing after another, and what the
@@ -372,17 +385,28 @@ class Cell:
             for tag, value in self.machine.follow(self.values, self.gate.state == "open").items():
                 self.twin.drive(tag, value)
 
-    def _compare(self, utc: int) -> None:
+    def _compare(self) -> None:
         """Hold the machine against its twin, and tell where they have parted or met."""
-        machine, agreement = self.machine, self.agreement
-        if machine is None or agreement is None:
+        if self.machine is not None and self.agreement is not None:
+            self.agreement.look(self._now, not self.lost, self.twin.sense(), self.machine.values)
+            self._tell_differs(self.agreement.told)
+
+    def _accompany(self, seen: Inputs) -> None:
+        """Run the virtual controller beside the real one, on what that has read."""
+        if self.companion is None:
             return
-        if self._utc is None:
-            self._utc = utc - self._now
-        agreement.look(self._now, not self.lost, self.twin.sense(), machine.values)
-        self._telling.out.differs += [shifted(each, self._utc) for each in agreement.told]
+        shadow = self.mode == "shadow"
+        if shadow:
+            self.companion.gave(seen.machine)
+        known = seen.link and not seen.lost and (shadow or self.gate.state != "closed")
+        self.companion.look(self._now, known, seen.image)
+        self._tell_differs(self.companion.told)
+
+    def _tell_differs(self, told: Collection[Discrepancy]) -> None:
+        assert self._utc is not None, "a step says what time it is"
+        self._telling.out.differs += [shifted(each, self._utc) for each in told]
         if self.script is not None:
-            self.script.differs.note(agreement.told)
+            self.script.differs.note(told)
 
     def _see_devices(self, lost: Mapping[str, str]) -> None:
         """One that is lost ends the script; the others are written on, to their safe values if need be."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from gateway.cell.agreement import Agreement
 from gateway.cell.check import refuses, refuses_watch
 from gateway.cell.couplings import Couplings
 from gateway.cell.facts import Given, Held, Taken
@@ -32,6 +31,7 @@ from gateway.net.messages import (
     Run,
 )
 from gateway.station import Mode, Station
+from gateway.twin.discrepancy import Discrepancy
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import Workpiece
 
@@ -57,7 +57,7 @@ class Commands:
         self.twin, self.gate, self.couplings = twin, gate, couplings
         self.lease = lease
         self.script: Script | None = None
-        self.agreement: Agreement | None = None  # of twin and machine, where one is real
+        self.lasting: Callable[[], list[Discrepancy]] = list  # where twin and machine do not agree now
         self.values, self.qualities = values, qualities
         self.lost: Mapping[str, str] = {}  # devices that are not connected, and why
         self._telling, self._change = telling, change
@@ -189,8 +189,8 @@ class Commands:
             self._begin(asked, asked.command, utc)
 
     def _begin(self, asked: Asked, run: Run, utc: int) -> None:
-        differs = self.agreement.lasting() if self.agreement is not None else ()
-        self.script = Script(asked.operator, asked.request, run, self._now, utc, self.values, differs)
+        lasting = self.lasting()
+        self.script = Script(asked.operator, asked.request, run, self._now, utc, self.values, lasting)
         self.script.judged(self._now, self.qualities.now)
         if self.lost:
             self.script.ended = "link"
