@@ -8,7 +8,7 @@ from ledger.pom import Place
 from ledger.types import Ballot, Block, BlockId, Commit, Evidence, Message, Qc, Struct, Vote
 
 MILLISECOND = 1_000_000
-TimerKind = Literal["propose", "prevote", "precommit", "idle"]
+TimerKind = Literal["propose", "prevote", "precommit", "idle", "relay"]
 
 
 class Timing(Struct, frozen=True):
