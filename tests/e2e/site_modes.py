@@ -14,7 +14,8 @@ from pymodbus.client import ModbusTcpClient
 from running import ROOT, until
 
 from gateway.field.tags import TagRef
-from gateway.net.messages import Action, Feed, Force, Free, Isolate, Pause, Reset
+from gateway.net.messages import Action, Feed, Force, Free, Isolate, Pause
+from gateway.store.journal import Journal
 from gateway.terminals import terminals
 from rig.backend import RigFault, Script
 from rig.child import Child
@@ -27,9 +28,11 @@ MANUAL, ACKNOWLEDGE = (TagRef("command", bit) for bit in (0, 1))
 BRING_UP: tuple[Action, ...] = (
     Isolate(False),
     Force(MANUAL, True),
+    Pause(300_000_000),  # for air and drives that were off
     Force(ACKNOWLEDGE, True),
-    Pause(300_000_000),
+    Pause(100_000_000),
     Free(ACKNOWLEDGE),
+    Pause(100_000_000),
     Free(MANUAL),
 )
 
@@ -94,9 +97,13 @@ class ModesSite(LocalLine):
         found = self.backend.seen().get(station)
         return found is not None and found.state is not None and found.state.link == "ready"
 
-    def empty(self, *stations: str) -> None:
-        """Take off whatever stands there."""
-        self.backend.run({name: Script((Reset(),)) for name in stations})
+    def heal(self, *stations: str) -> None:
+        """Bring those up again whose program has stopped with a fault."""
+        looks = {name: Script((Pause(10_000_000),), ("lamp-fault",)) for name in stations}
+        traces = self.backend.run(looks)
+        ill = [name for name, trace in traces.items() if trace.initial.get("lamp-fault")]
+        if ill:
+            self.backend.run({name: Script(BRING_UP) for name in ill})
 
     def _holds(self, station: str) -> bool:
         """Whether the lease is granted: what is asked before the gateway is back on the broker is lost."""
@@ -115,6 +122,11 @@ class ModesSite(LocalLine):
     def told(self, station: str, what: str) -> list[str]:
         """The workpieces of which its gateway's log tells ``what``."""
         return re.findall(rf"workpiece: (\S+) {what}\b", self.log(station))
+
+    def journalled(self, station: str) -> set[str]:
+        """The workpieces on the disk of a gateway that does not run."""
+        with Journal(self._scratch / station / "journal.sqlite") as journal:
+            return {key for key, _ in journal.items("workpiece")}
 
 
 class Watcher:
