@@ -34,11 +34,12 @@ from gateway.terminals import terminals
 from gateway.twin.faults import check_fault
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import Workpiece
-from gateway.units import duration
+from gateway.units import duration, quantity
 
 log = logging.getLogger("plant")
 PERIOD = 0.002  # s; how late a sensor may show what has happened
 MAX_FED = 16  # workpieces that wait before a full inlet
+LENGTH = 100.0  # mm, of a workpiece of which nothing else is said
 WATCHDOG = "500 ms"  # where nothing else is said
 PRODUCT = "plant"
 FUNCTION = 7  # where a frame has its function code
@@ -46,22 +47,26 @@ WRITING = (5, 6, 15, 16, 22, 23)
 
 
 class PlantOptions(NamedTuple):
-    """``watchdog`` and ``feed`` in ns; ``feed`` 0: workpieces come only when somebody puts them there."""
+    """``watchdog`` and ``feed`` in ns; ``feed`` 0: workpieces come only when somebody puts them there.
+
+    They are ``length`` mm long.
+    """
 
     host: str
     port: int
     unit: int
     watchdog: int
     feed: int
+    length: float = LENGTH
 
     @classmethod
-    def of(cls, address: str, watchdog: int, feed: int) -> PlantOptions:
+    def of(cls, address: str, watchdog: int, feed: int, length: float = LENGTH) -> PlantOptions:
         """For ``modbus://host:port/unit``; BadInput."""
         try:
             url = urlsplit(address)
             if url.scheme != "modbus" or not url.hostname or url.port is None:
                 raise ValueError
-            return cls(url.hostname, url.port, int(url.path.strip("/") or 1), watchdog, feed)
+            return cls(url.hostname, url.port, int(url.path.strip("/") or 1), watchdog, feed, length)
         except ValueError:
             problem = Problem(
                 "--at", 0, 0, f"{address!r} is no address of a plant", "write modbus://host:port/unit"
@@ -70,16 +75,17 @@ class PlantOptions(NamedTuple):
 
 
 class Plant:
-    """The twin of ``station`` under the wall clock. ``now`` is ns of a monotonic clock."""
+    """The twin of ``station`` under the wall clock. ``now`` is ns of a monotonic clock, ``length`` mm that of
+    workpieces."""
 
-    def __init__(self, station: Station, watchdog: int, now: int) -> None:
+    def __init__(self, station: Station, watchdog: int, now: int, length: float = LENGTH) -> None:
         self.station = station
         self.tags = terminals(station)
         self.twin = Twin(station.twin, self.tags, now)
         self.tables = Tables(self.tags.values(), lambda: None)
         self.master: Master | None = None  # who drives it
         self.made = 0
-        self._watchdog = watchdog
+        self._watchdog, self._length = watchdog, length
         self._waiting: list[Workpiece] = []
         self._rest = {tag.name: tag.safe for tag in self.tags.values() if tag.direction == "output"}
 
@@ -110,7 +116,7 @@ class Plant:
         if len(self._waiting) >= MAX_FED:
             return f"{MAX_FED} workpieces wait before the inlet already"
         self.made += 1
-        self._waiting.append(Workpiece(f"real-{self.made:04d}"))
+        self._waiting.append(Workpiece(f"real-{self.made:04d}", length=self._length))
         return ""
 
     def _move(self) -> None:
@@ -180,7 +186,7 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM, SIGINT or the end of standard input; ``ready`` is told the port. Raises OSError if
     that is taken."""
-    plant = Plant(station, options.watchdog, time.monotonic_ns())
+    plant = Plant(station, options.watchdog, time.monotonic_ns(), options.length)
     about = identification(PRODUCT, importlib.metadata.version("twinline"))
     session = partial(Master, plant, options.unit, about)
     server = TcpServer(options.host, options.port, session)
@@ -230,6 +236,7 @@ def main() -> int:
     parser.add_argument("--at", required=True, metavar="ADDRESS")
     parser.add_argument("--watchdog", default=WATCHDOG)
     parser.add_argument("--feed", default="0 s")
+    parser.add_argument("--length", default=f"{LENGTH:g} mm")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
@@ -237,7 +244,8 @@ def main() -> int:
         print(json.dumps({"ready": True, "port": port, "pid": os.getpid()}), flush=True)
 
     try:
-        options = PlantOptions.of(given.at, duration(given.watchdog), duration(given.feed))
+        length = quantity(given.length, "mm")
+        options = PlantOptions.of(given.at, duration(given.watchdog), duration(given.feed), length)
         asyncio.run(serve(load_station(given.station), options, log.info, ready))
     except BadInput as bad:
         print(bad, file=sys.stderr)

@@ -24,6 +24,7 @@ from rig.coupling import CouplingLine, Couplings, WayEnd, check_order, couple, f
 from rig.flow import FlowLine, check_flow
 
 FORMAT = "line 1"
+WATCH = 10_000_000_000  # ns
 
 
 def _broker(text: str) -> str:
@@ -37,7 +38,8 @@ class StationLine(msgspec.Struct, frozen=True, rename="kebab"):
     ``addresses`` replace those of its devices. ``mode``: which of controller and plant is real
     (docs/modes.md). ``serve``: what is real in that mode is started on this machine, as a process at its
     address: a virtual controller, the plant; without it they are expected there. ``feed``: a workpiece comes
-    to a plant that is served this often, ns (0: never).
+    to a plant that is served this often, ns (0: never). ``watch``: how long a station in shadow is watched at
+    least, ns.
     """
 
     station: str
@@ -46,6 +48,7 @@ class StationLine(msgspec.Struct, frozen=True, rename="kebab"):
     mode: Mode = "hil"
     serve: bool = False
     feed: Duration = 0
+    watch: Duration = WATCH
     line: int = 0
 
 
@@ -75,6 +78,7 @@ class LineStation(msgspec.Struct, frozen=True):
     neighbours: Neighbours
     program: Path | None
     feed: int = 0
+    watch: int = WATCH
 
     @property
     def has_program(self) -> bool:
@@ -154,7 +158,11 @@ def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
         _check_program(program, each, station, str(path), problems, name in replaced)
         if each.mode == "ril" and station.plant is None:
             problems.append(no_plant(station, str(path), each.line))
-        lined[name] = LineStation(station, each.mode, each.serve, neighbours[name], program, each.feed)
+        if each.mode == "shadow" and each.serve and station.plant is None:
+            problems.append(_unserved(station, str(path), each.line))
+        lined[name] = LineStation(
+            station, each.mode, each.serve, neighbours[name], program, each.feed, each.watch
+        )
     flow = entry.flow
     if flow is not None and not problems:
         flow = check_flow(flow, known, couplings.ways, complain)
@@ -165,11 +173,21 @@ def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
         product = _product(entry, bills, source, complain)
     if problems or product is None:
         raise BadInput(problems)
+    coming = (product.type, product.length)
+    for name, beside in neighbours.items():
+        beside = msgspec.structs.replace(beside, product=coming)
+        lined[name] = msgspec.structs.replace(lined[name], neighbours=beside)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return Line(
         entry.id, entry.title or entry.id, str(path), sha256, entry.broker, product, lined, flow,
         tuple(couplings.ways), bills,
     )  # fmt: skip
+
+
+def _unserved(station: Station, file: str, line: int) -> Problem:
+    what = f"{station.id}: serve starts the real plant too, and {station.file} declares none"
+    hint = "add plant: {address: modbus://host:port/unit, role: plant} to its devices, or leave serve out"
+    return Problem(file, line, 0, what, hint)
 
 
 def _product(entry: LineFile, bills: Bills, source: str, complain: Complain) -> Product | None:

@@ -151,13 +151,16 @@ class LocalLine:
         """What is real in its mode, as processes."""
         if each.mode == "ril":
             return [self._serve_plant(name, each)]
+        if each.mode == "shadow":
+            return [self._serve_plant(name, each), self._serve_controller(name, each)]
         return [self._serve_controller(name, each)]
 
     def _serve_plant(self, name: str, each: LineStation) -> Child:
         plant = self._station(name, each).plant
         assert plant is not None, f"{name} has no plant"
         command = ["gateway.plant", str(Path(each.station.file).resolve()), "--at", plant.address]
-        return self._child(f"plant {name}", [*command, "--feed", format_duration(each.feed)])
+        command += ["--feed", format_duration(each.feed), "--length", f"{self.line.product.length:g} mm"]
+        return self._child(f"plant {name}", command)
 
     def _serve_controller(self, name: str, each: LineStation) -> Child:
         station = self._station(name, each)
@@ -170,6 +173,8 @@ class LocalLine:
         for option, role in (("--coupler", "coupler"), ("--poll", "served")):
             for device in station.having(role):
                 command += [option, f"{device.address}?at={device.at}"]
+        if each.mode == "shadow":
+            command += _wired(each, station)
         command += ["--scan", format_duration(station.scan), "--end-with-stdin"]
         return self._child(f"controller {name}", command)
 
@@ -224,6 +229,18 @@ def _served(each: LineStation, station: Station) -> dict[str, Device]:
     if each.mode == "ril":
         devices = {name: device for name, device in station.reached.items() if device is station.plant}
     return {name: device for name, device in devices.items() if each.serve or device.role == "served"}
+
+
+def _wired(each: LineStation, station: Station) -> list[str]:
+    """What a virtual controller is told so that it drives the plant by itself; it has no next machine."""
+    assert station.plant is not None, f"{station.id} has no plant"
+    listened = {tag for tags in each.neighbours.listen.values() for tag in tags}
+    following = sorted(listened | set(station.handshake.readies.values()))
+    options = ["--plant", station.plant.address, "--station", str(Path(station.file).resolve())]
+    for tag in following:
+        if station.tags[tag].type.kind == "bool":
+            options += ["--next", tag]
+    return options
 
 
 def free_ports(count: int) -> list[int]:
