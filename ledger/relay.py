@@ -3,7 +3,7 @@
 In a large chain a vote for a block goes to the round's proposer alone, and the certificate that it makes of a
 quorum of them goes to all. This is a way that messages take, no rule: the consensus bears the loss of any, so
 who proposes and then keeps its certificates costs time and nothing else. A vote whose certificate does not
-come in time is said to all after all. Votes for none go to all at once: then the proposer is missing, or wrong.
+come in time is said to all after all. Votes for none go to all at once: the proposer is missing, or wrong.
 """
 
 from __future__ import annotations
