@@ -29,6 +29,7 @@ from gateway.announce import about, identified
 from gateway.cell.cell import Asked, Cell, Inputs, Outputs
 from gateway.cell.quality import Quality
 from gateway.chain import chain_of
+from gateway.controller.beside import Beside
 from gateway.controller.compile import Program, compile_program
 from gateway.errors import BadInput
 from gateway.field.types import Value
@@ -81,6 +82,7 @@ class Agent:
         station: Station,
         loop: asyncio.AbstractEventLoop,
         program: Program | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self.line, self.station = config.line, station
         identity, trust = Identity.load(Path(config.key)), Trust.load(Path(config.trust))
@@ -93,7 +95,7 @@ class Agent:
             self.journal.put("meta", "epoch", epoch)
         stored = {(table, key): data for table in TABLES for key, data in self.journal.items(table)}
         now = time.monotonic_ns()
-        self.cell = Cell(station, config.neighbours, now, stored, epoch.decode(), config.mode)
+        self.cell = Cell(station, config.neighbours, now, stored, epoch.decode(), config.mode, beside)
         self._bell = asyncio.Event()  # rings when a scan may find something to do
         self.devices = Wiring(station, config.mode, program, self._bell.set)
         self.bus = Bus(
@@ -151,7 +153,7 @@ class Agent:
                 await self._make_safe(scanning)
                 if not scanning.done():
                     await self._send_rest(scanning, sending)
-        for task in tasks:
+        for task in (*tasks, ended):
             task.cancel()
         await asyncio.gather(*tasks, ended, return_exceptions=True)
         await self.devices.close()
@@ -200,7 +202,8 @@ class Agent:
             late = now - due
             read = await self.devices.read()
             now = time.monotonic_ns()
-            out = self.cell.step(now, self._seen(read, late if late > period else 0, idle))
+            latest = max(late, self.devices.late())
+            out = self.cell.step(now, self._seen(read, latest if latest > period else 0, idle))
             self._changed.update(out.changed)
             self.shell.changed(out.changed)
             self._quality.update(out.quality)
@@ -208,7 +211,7 @@ class Agent:
             await self._queue(out)
             if out.writes or out.actuate:
                 await self._write(out)
-            due += period * (1 + late // period)
+            due += period * (1 + max(late, 0) // period)  # a timer may end a little early: that is this scan
             idle = await self._rest(due)
             due += period * idle
 
@@ -377,7 +380,12 @@ def _agent(config: AgentConfig, loop: asyncio.AbstractEventLoop) -> Agent | Witn
     program = None
     if config.program:
         program = compile_program(read_text(Path(config.program)), config.program)
-    return Agent(config, station, loop, program)
+    beside = None
+    if config.beside:
+        text = read_text(Path(config.beside))
+        parts = station.parts if text == station.composed else ()
+        beside = Beside(station, compile_program(text, config.beside, writers=True, parts=parts))
+    return Agent(config, station, loop, program, beside)
 
 
 async def _main(configs: list[AgentConfig], with_stdin: bool) -> None:
