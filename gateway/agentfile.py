@@ -10,7 +10,7 @@ from gateway.cell.couplings import Neighbours
 from gateway.errors import BadInput, Problem
 from gateway.station import Mode, Station
 
-PATHS = ("station", "key", "trust", "state", "program", "chain")
+PATHS = ("station", "key", "trust", "state", "program", "beside", "chain")
 
 
 class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,7 +20,8 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``neighbours`` come of the line's couplings; ``ports`` and ``addresses`` stand in place of those of the
     station file, by device. ``mode`` says which of controller and plant is real (docs/modes.md); in virtual
     and ril the gateway's process plays the controller itself, with ``program``, the path of a Structured Text
-    file. ``group`` is the Unix group whose members may use the local shell, too (docs/shell.md).
+    file. ``beside`` is that of a program that runs beside the real controller (docs/beside.md). ``group`` is
+    the Unix group whose members may use the local shell, too (docs/shell.md).
     ``chain`` is the path of the genesis of the line's chain (empty: none). Without a ``station`` it is a
     witness, which only votes on that (docs/gateway.md).
     """
@@ -39,6 +40,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: Mode = "hil"
     group: str = ""
     chain: str = ""
+    beside: str = ""
 
 
 def load_config(path: Path) -> AgentConfig:
@@ -73,6 +75,9 @@ def check(config: AgentConfig, station: Station) -> None:
     if config.program and not played:
         what = f"{station.id}: mode {config.mode} plays no program"
         problems.append(Problem(config.station, 0, 0, what, "leave program out, or choose virtual or ril"))
+    if config.beside and played:
+        what = f"{station.id}: in mode {config.mode} there is no real controller to run beside"
+        problems.append(Problem(config.station, 0, 0, what, "leave beside out, or choose hil or shadow"))
     if config.mode == "ril" and station.plant is None:
         problems.append(no_plant(station, config.station, 0))
     if problems:

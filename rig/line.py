@@ -39,7 +39,8 @@ class StationLine(msgspec.Struct, frozen=True, rename="kebab"):
     (docs/modes.md). ``serve``: what is real in that mode is started on this machine, as a process at its
     address: a virtual controller, the plant; without it they are expected there. ``feed``: a workpiece comes
     to a plant that is served this often, ns (0: never). ``watch``: how long a station in shadow is watched at
-    least, ns.
+    least, ns. ``beside``: its gateway runs the station's program beside the real controller, and tells where
+    the two part (docs/beside.md).
     """
 
     station: str
@@ -49,6 +50,7 @@ class StationLine(msgspec.Struct, frozen=True, rename="kebab"):
     serve: bool = False
     feed: Duration = 0
     watch: Duration = WATCH
+    beside: bool = False
     line: int = 0
 
 
@@ -79,11 +81,17 @@ class LineStation(msgspec.Struct, frozen=True):
     program: Path | None
     feed: int = 0
     watch: int = WATCH
+    beside: bool = False
 
     @property
     def has_program(self) -> bool:
         """Whether there is something for a virtual controller to run."""
         return self.program is not None or bool(self.station.composed)
+
+    @property
+    def accompanied(self) -> bool:
+        """Whether its own program runs beside the real controller, whatever that runs."""
+        return self.beside and not self.played
 
     @property
     def devices(self) -> dict[str, Device]:
@@ -160,8 +168,10 @@ def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
             problems.append(no_plant(station, str(path), each.line))
         if each.mode == "shadow" and each.serve and station.plant is None:
             problems.append(_unserved(station, str(path), each.line))
+        if each.beside:
+            _check_beside(each, station, complain)
         lined[name] = LineStation(
-            station, each.mode, each.serve, neighbours[name], program, each.feed, each.watch
+            station, each.mode, each.serve, neighbours[name], program, each.feed, each.watch, each.beside
         )
     flow = entry.flow
     if flow is not None and not problems:
@@ -251,6 +261,17 @@ def _addresses(each: StationLine, station: Station, complain: Complain) -> dict[
             continue
         given[device] = text.text
     return given
+
+
+def _check_beside(each: StationLine, station: Station, complain: Complain) -> None:
+    own = station.program_path()
+    if each.mode in ("virtual", "ril"):
+        what = f"beside: in mode {each.mode} the controller of {station.id} is virtual itself"
+        complain(each.line, what, "leave it out, or choose hil or shadow")
+    if own is None and not station.composed:
+        complain(each.line, f"beside: {station.id}: {station.uncomposed}", "add program: path.st there")
+    elif own is not None and not own.is_file():
+        complain(each.line, f"beside: program {own} is not there", "give the path of a Structured Text file")
 
 
 def _check_program(

@@ -30,7 +30,7 @@ from rig.remote import BusBackend
 from rig.scratch import Scratch
 
 READY = 60.0
-EPOCH = 8  # blocks; the chain lives as long as the session
+EPOCH = 1  # blocks: the chain lives as long as the session, and its shares follow at once
 
 
 class LocalLine:
@@ -186,6 +186,14 @@ class LocalLine:
         program.write_text(each.station.composed, encoding="utf-8", newline="")
         return program
 
+    def _beside(self, name: str, each: LineStation) -> str:
+        """The file of the station's own program, to be run beside the real controller."""
+        own = each.station.program_path()
+        if own is None:
+            own = self._scratch / f"{name}-beside.st"
+            own.write_text(each.station.composed, encoding="utf-8", newline="")
+        return str(own)
+
     def _configure(self, name: str, each: LineStation) -> Path:
         """Write what its gateway is told."""
         return self._write(
@@ -195,6 +203,7 @@ class LocalLine:
             ports=self._ports.get(name, {}),
             addresses={device.name: device.address for device in each.station.reached.values()},
             program=str(self._program(name, each)) if each.played else "",
+            beside=self._beside(name, each) if each.accompanied else "",
             mode=each.mode,
         )
 

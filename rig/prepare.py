@@ -28,6 +28,7 @@ from rig.line import Line, LineStation
 TRUST, KEY, CONFIG, STATION = "trust.yaml", "key.pem", "gateway.json", "station.yaml"
 GENESIS, LEDGER = "genesis.json", "ledger"  # how the chain begins; the operator's copy of it
 PROGRAM = "program.st"  # of a controller that the gateway plays
+BESIDE = "beside.st"  # which runs beside the real one
 
 
 def prepare(
@@ -64,6 +65,10 @@ def prepare(
         if each.played:
             program = each.station.composed if each.program is None else read_text(each.program)
             write_atomically(folder / PROGRAM, program.encode())
+        if each.accompanied:
+            own = each.station.program_path()
+            text = each.station.composed if own is None else read_text(own)
+            write_atomically(folder / BESIDE, text.encode())
         _write(_config(line, name, brokers, chain, each), folder)
         yield f"{folder}: to the machine of {name}; there: python -m gateway.agent {folder.name}/{CONFIG}"
     for name in voting:
@@ -101,6 +106,7 @@ def _config(
         neighbours=each.neighbours,
         addresses={device.name: device.address for device in each.station.reached.values()},
         program=PROGRAM if each.played else "",
+        beside=BESIDE if each.accompanied else "",
         mode=each.mode,
     )
 
