@@ -27,7 +27,7 @@ from gateway.net.messages import Refused
 from gateway.station import Station, load_station
 
 DONE, FAILED, BAD, UNANSWERED = 0, 1, 2, 3
-_INTRO = "status shows how it is, selftest finds what is wrong, help all commands; Ctrl-D ends"
+_INTRO = "status: how it is; selftest: what is wrong; help: all commands; Ctrl-D ends"
 _HIDDEN = ("alias", "macro", "edit", "shell", "shortcuts", "set", "run_pyscript")
 _Wanted = TypeVar("_Wanted", bound=Answer)
 

@@ -25,7 +25,7 @@ from gateway.net.messages import Refused
 from gateway.station import Device, Station, load_station
 
 TIMEOUT_NS = 2_000_000_000
-LATE = 0.001  # of all scans: so many may come late on a machine that has other things to do
+LATE = 0.01  # of all scans: so many may come late on a machine that has other things to do
 
 
 class Agent:

@@ -89,7 +89,7 @@ class Looking(Commands):
                     if live and part.changes:
                         screen.draw(shown.values())
         except KeyboardInterrupt:
-            shell.say("")
+            return
 
     @with_annotated
     def do_trace(

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 Commands = CommandSet[Any]
 
 
-def shell_of(commands: Commands) -> Shell:
-    """The shell that ``commands`` belong to."""
-    shell: Shell = commands._cmd
+def shell_of(commands: Commands | Shell) -> Shell:
+    """The shell that ``commands`` belong to; for a completion it is the shell itself that asks."""
+    shell: Shell = commands._cmd if isinstance(commands, CommandSet) else commands
     return shell
 
 
-def _tags(commands: Commands, direction: str) -> Choices:
+def _tags(commands: Commands | Shell, direction: str) -> Choices:
     try:
         found = [tag.name for tag in shell_of(commands).tags() if direction in ("", tag.direction)]
     except Unanswered:
@@ -29,12 +29,12 @@ def _tags(commands: Commands, direction: str) -> Choices:
     return Choices.from_values(found)
 
 
-def all_tags(commands: Commands) -> Choices:
+def all_tags(commands: Commands | Shell) -> Choices:
     """Every tag's name."""
     return _tags(commands, "")
 
 
-def inputs(commands: Commands) -> Choices:
+def inputs(commands: Commands | Shell) -> Choices:
     """Those that can be forced."""
     return _tags(commands, "input")
 

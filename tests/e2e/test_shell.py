@@ -1,0 +1,375 @@
+"""The local shell as a technician uses it: a real agent beside a controller, typed into in a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from running import WITHIN, Memory, Starter, belt, memory, until
+from site_alone import Site
+from terminal import CTRL_C, CTRL_D, TAB, UP, Terminal
+
+from gateway.local.client import Client, Unanswered
+from gateway.local.holding import Holding
+from gateway.local.messages import AskLease, LeaseShown
+from gateway.net import topics
+from gateway.net.bus import Bus, Delivery
+from gateway.net.messages import StationEvent, decode
+from rig.backend import RigFault, Script
+from rig.broker import Broker
+
+ROOT = Path(__file__).parents[2]
+PROMPT, HOLDING = r"\nbelt>$", r"\nbelt HOLDS THE LEASE>$"
+
+
+@pytest.fixture
+def site(tmp_path: Path, start: Starter) -> Iterator[Site]:
+    made = belt(tmp_path, serve=False)
+    start.controller(tmp_path, made)
+    with Broker(tmp_path / "broker") as broker:
+        yield Site(tmp_path, made, start, broker)
+
+
+@pytest.fixture
+def watched(site: Site) -> Iterator[Memory]:
+    with memory(site.made.port) as client:
+        yield client
+
+
+Open = Callable[[], Terminal]
+
+
+@pytest.fixture
+def open_shell(site: Site) -> Iterator[Open]:
+    """Shells in terminals of their own, at their prompt."""
+    with contextlib.ExitStack() as stack:
+
+        def made() -> Terminal:
+            env = {"XDG_STATE_HOME": str(site.folder / "home"), "PYTHONPATH": str(ROOT)}
+            env["PROMPT_TOOLKIT_NO_CPR"] = "1"  # nobody answers where the cursor is
+            command = [sys.executable, "-m", "rig", "shell", str(site.config.parent)]
+            terminal = Terminal(command, site.folder, env)
+            stack.callback(terminal.end)
+            terminal.expect(PROMPT)
+            return terminal
+
+        yield made
+
+
+def do(site: Site, *commands: str, status: int = 0) -> str:
+    """``twinline shell -c …``; what it says."""
+    given = [part for command in commands for part in ("-c", command)]
+    done = subprocess.run(
+        [sys.executable, "-m", "rig", "shell", str(site.config), *given],
+        cwd=ROOT, capture_output=True, text=True, timeout=WITHIN, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == status, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
+
+
+def state_of(site: Site) -> Path:
+    return site.config.parent / "state"
+
+
+def connected(site: Site) -> None:
+    until("the controller", lambda: json.loads(do_any(site, "plc --json"))["devices"][0]["ready"])
+
+
+def do_any(site: Site, command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway.local", str(site.config), "-c", command],
+        cwd=ROOT, capture_output=True, text=True, timeout=WITHIN, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    return done.stdout
+
+
+# --- as a person types --------------------------------------------------------------------------------
+
+
+def test_an_hour_of_a_technician(site: Site, open_shell: Open, watched: Memory) -> None:
+    site.gateway()
+    connected(site)
+    shell = open_shell()
+    shell.type("sta" + TAB, enter=False)
+    shell.expect("> status")
+    shell.type("")
+    assert "belt (Belt) of line one, mode hil" in shell.expect(PROMPT)
+    shell.type("tags lamp")
+    assert re.search(r"lamp-fault +out +(true|false) +1 +BOOL +coil:1\n", shell.expect(PROMPT))
+    shell.type("watch belt-r" + TAB, enter=False)
+    shell.expect("> watch belt-run")
+    shell.type("part-enters")
+    shell.expect(r"part-enters +false")
+    shell.type(CTRL_C, enter=False)
+    shell.expect(PROMPT)
+    shell.type("lease take")
+    shell.expect(HOLDING)
+    shell.type("force part-enters true")
+    shell.expect(f"part-enters is held at true{HOLDING}")
+    until("the force at the controller", lambda: watched.read()[1])  # type: ignore[index]
+    shell.type("watch seen belt-run")
+    shell.expect(r"seen +5")  # its bits: part-enters, and drive-ok of the twin
+    shell.type(CTRL_C, enter=False)
+    shell.expect(HOLDING)
+    shell.type("release part-enters")
+    shell.expect(f"part-enters is released{HOLDING}")
+    shell.type("lease give")
+    shell.expect(PROMPT)
+    watched.wait(Memory.SAFE)
+    shell.type("nonsense")
+    assert "not a recognized command" in shell.expect(PROMPT)
+    shell.type(UP + UP, enter=False)
+    shell.expect("lease give")
+    shell.type("")
+    assert "holds no lease" in shell.expect(PROMPT)
+    shell.type(CTRL_D, enter=False)
+    assert shell.wait() == 0
+    assert "Traceback" not in shell.shown
+    assert "Error" not in shell.shown
+    assert [line for line in shell.shown.splitlines() if len(line) > 80 and "> " not in line] == []
+    again = open_shell()  # what was typed is remembered
+    again.type(UP, enter=False)
+    again.expect("lease give")
+
+
+def test_the_agent_killed_in_the_middle_of_watch(site: Site, open_shell: Open) -> None:
+    gateway = site.gateway()
+    connected(site)
+    shell = open_shell()
+    shell.type("watch belt-run")
+    shell.expect(r"belt-run +(true|false)")
+    gateway.process.kill()
+    gateway.wait()
+    assert "the gateway's process has ended" in " ".join(shell.expect(PROMPT).split())
+    shell.type("status")
+    assert "the gateway's process does not run" in shell.expect(PROMPT)
+    site.gateway()  # over the dead one's socket
+    shell.type("status")
+    assert "of line one" in shell.expect(PROMPT)
+    assert "Traceback" not in shell.shown
+
+
+def test_two_shells_do_not_hold_one_lease(site: Site, open_shell: Open, watched: Memory) -> None:
+    site.gateway()
+    connected(site)
+    one, two = open_shell(), open_shell()
+    one.type("lease take")
+    one.expect(HOLDING)
+    one.type("force command 32")
+    one.expect(f"held at 32{HOLDING}")
+    two.type("lease take")
+    said = two.expect(PROMPT)
+    assert re.search(r"no lease: local:\S+#\d+ holds the lease", said)
+    two.type("force command 1")
+    assert "this shell holds no lease" in two.expect(PROMPT)
+    two.type("tags command")
+    assert re.search(r"\ncommand +in +32\* ", two.expect(PROMPT))
+    one.type("quit", enter=True)
+    assert one.wait() == 0
+    watched.wait(Memory.SAFE)
+    two.type("lease take")
+    two.expect(HOLDING)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGHUP])
+def test_a_shell_that_is_gone_holds_nothing(
+    number: signal.Signals, site: Site, open_shell: Open, watched: Memory
+) -> None:
+    """Killed, its terminal lost, or stuck so that it renews no more."""
+    site.gateway()
+    connected(site)
+    shell = open_shell()
+    shell.type("lease take")
+    shell.expect(HOLDING)
+    shell.type("force command 32")
+    shell.expect(f"held at 32{HOLDING}")
+    shell.type("force part-leaves true")
+    watched.wait(Memory.HELD)
+    shell.process.send_signal(number)
+    watched.wait(Memory.SAFE, within=5)
+    with Client(state_of(site)) as client:
+        lease = client.ask(AskLease(), LeaseShown)
+    assert isinstance(lease, LeaseShown)
+    assert (lease.holder, lease.forces) == ("", {})
+
+
+def test_nobody_types_any_more(site: Site, watched: Memory) -> None:
+    """A lease that is renewed by a program alone is given back."""
+    site.gateway()
+    connected(site)
+    said: list[str] = []
+    holding = Holding(state_of(site), said.append, present_s=0.5)
+    until("the end of the lease", lambda: said)
+    assert said == ["nobody has typed a command for 0.5 s: the lease is given back"]
+    watched.wait(Memory.SAFE)
+    assert holding.act() == said[0]
+    holding.give_back()
+    Holding(state_of(site), said.append).give_back()  # free for the next
+
+
+# --- beside a rig -------------------------------------------------------------------------------------
+
+
+def test_a_rig_and_a_shell_do_not_hold_one_lease(site: Site, open_shell: Open, watched: Memory) -> None:
+    site.gateway()
+    events: list[str] = []
+
+    def on_event(delivery: Delivery) -> None:
+        event = decode(delivery.envelope.body, StationEvent)
+        events.append(f"{event.kind}: {event.text}")
+
+    listener = Bus("listener", [site.broker.url])
+    listener.subscribe(topics.event("one", "belt"), on_event)
+    with listener:
+        assert listener.wait_ready(WITHIN)
+        connected(site)
+        shell = open_shell()
+        with site.operator("anna") as anna:
+            anna.hold("belt")
+            shell.type("lease take")
+            assert re.search(r"no lease: anna holds the lease, for \d\.\d s\s+more", shell.expect(PROMPT))
+            shell.type("status")
+            assert "held by anna" in shell.expect(PROMPT)
+        until("the lease given back", lambda: "anna gave the lease back" in " ".join(events))
+        shell.type("lease take")
+        shell.expect(HOLDING)
+        with site.operator("anna") as anna, pytest.raises(RigFault, match=r"local:\S+ holds the lease"):
+            anna.hold("belt")
+        shell.type("force command 32")
+        shell.expect(f"held at 32{HOLDING}")
+        # The rig's side is told who is there and what is held.
+        until("the force as an event", lambda: "force: command held at 32" in events)
+        assert any(re.match(r"lease: local:\S+#\d+ holds the lease, token \d+", event) for event in events)
+        shell.type(CTRL_D, enter=False)
+        assert shell.wait() == 0
+        watched.wait(Memory.SAFE)
+        with site.operator("anna") as anna:
+            anna.hold("belt")
+            anna.run({"belt": Script((), keep=True)})
+
+
+def test_what_may_not_be_forced_is_refused_by_the_one_gate(site: Site) -> None:
+    site.gateway()
+    connected(site)
+    for command, why, status in (
+        ("force belt-run true", "only inputs can be forced", 1),
+        ("force nowhere true", "nowhere is no tag of belt", 2),
+        ("force part-enters 3", "'3' is not a BOOL", 2),
+        ("force command 70000", "70000 does not fit WORD", 2),
+    ):
+        assert why in " ".join(do(site, "lease take", command, status=status).split())
+
+
+# --- in scripts ---------------------------------------------------------------------------------------
+
+
+def test_json_csv_and_scripts(site: Site, tmp_path: Path) -> None:
+    site.gateway()
+    connected(site)
+    status = json.loads(do(site, "status --json"))
+    assert (status["station"], status["state"]["online"], status["lost"]) == ("belt", True, {})
+    for command in ("tags", "plc", "twin", "lease", "net", "peers", "chain", "logs"):
+        assert json.loads(do(site, f"{command} --json")) is not None
+    script = tmp_path / "commands.txt"
+    script.write_text("lease take\nforce part-enters true\nstatus\nlease give\n")
+    said = do(site, f"run_script {script}")
+    assert "part-enters is held at true" in said
+    assert "forces      part-enters" in said
+    trace = tmp_path / "trace.csv"
+    do(site, "lease take", "force part-enters true", f"trace belt-run seen --for 500ms > {trace}")
+    rows = list(csv.DictReader(trace.read_text().splitlines()))
+    assert {row["tag"] for row in rows} == {"belt-run", "seen"}
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", row["utc"]) for row in rows)
+    assert [row["utc"] for row in rows] == sorted(row["utc"] for row in rows)
+
+
+def test_exit_statuses(site: Site) -> None:
+    assert "does not run" in " ".join(do(site, "status", status=3).split())
+    site.gateway()
+    connected(site)
+    do(site, "nonsense", "status", status=2)
+    do(site, "trace nowhere --for 1s", status=3)
+    do(site, "trace belt-run --for soon", status=2)
+    do(site, "tags nowhere", status=1)
+    do(site, "release", status=1)
+
+
+# --- who may, and what is told ------------------------------------------------------------------------
+
+
+def test_another_user_is_refused(site: Site) -> None:
+    """Even where the folder and the socket would let him in."""
+    if os.getuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("another user can be had by root alone, with setpriv")
+    site.gateway()
+    connected(site)
+    socket_path = state_of(site) / "shell.sock"
+    ask = (
+        "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
+        "print(s.recv(65536)); s.sendall(bytes(4)); print(s.recv(10))"
+    )
+    nobody = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "/usr/bin/env",
+        "python3",
+        "-c",
+        ask,
+    ]
+
+    def tried() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*nobody, str(socket_path)], capture_output=True, text=True, timeout=WITHIN, cwd="/",
+            env={"PATH": "/usr/bin:/bin"},
+        )  # fmt: skip
+
+    assert "Permission denied" in tried().stderr
+    for folder in (socket_path, *socket_path.parents):
+        if folder != Path("/") and folder != Path("/tmp"):
+            folder.chmod(folder.stat().st_mode | 0o777)
+    done = tried()
+    assert "may not" in done.stdout, done
+    assert done.stdout.splitlines()[1:] in (["b''"], []), done  # and the connection is at its end
+
+
+def test_a_bundle_holds_no_key(site: Site, tmp_path: Path) -> None:
+    station = site.config.parent / "station.yaml"
+    station.write_text(station.read_text() + "# mqtt://anna:geheim@broker.example:1883\n")
+    site.gateway()
+    connected(site)
+    into = tmp_path / "bundle.zip"
+    do(site, f"bundle {into}")
+    assert into.stat().st_mode & 0o077 == 0
+    pem = (site.config.parent / "key.pem").read_text()
+    body = "".join(pem.splitlines()[2:-1])
+    secrets = {body[at : at + 24] for at in range(0, len(body) - 23, 8)} | {"PRIVATE KEY", "geheim", "anna:"}
+    with zipfile.ZipFile(into) as archive:
+        members = {name: archive.read(name).decode() for name in archive.namelist()}
+    assert {"status.json", "tags.json", "logs.json", "selftest.txt", "station.yaml"} <= members.keys()
+    assert json.loads(members["tags.json"])["tags"]
+    for name, text in members.items():
+        assert [secret for secret in secrets if secret in text] == [], name
+
+
+def test_too_many_shells_are_refused_and_nothing_else_suffers(site: Site) -> None:
+    site.gateway()
+    with contextlib.ExitStack() as stack:
+        for _ in range(16):
+            stack.enter_context(Client(state_of(site)))
+        with pytest.raises(Unanswered, match="16 connections are open already"):
+            Client(state_of(site))
+    until("a free place", lambda: "of line one" in do_any(site, "status"))
