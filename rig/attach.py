@@ -6,9 +6,10 @@ from gateway.errors import BadInput, Problem
 from gateway.genesisfile import load_genesis
 from gateway.library.files import load_library
 from gateway.net.identity import Identity, Trust
+from ledger.records import Party
 from rig.backend import RigFault
 from rig.chain import RigChain
-from rig.genesis import inspector
+from rig.genesis import inspector, witnesses
 from rig.line import Line
 from rig.open import Options, broker_of, prepare
 from rig.prepare import GENESIS, LEDGER, TRUST, key_of
@@ -24,8 +25,8 @@ class AttachedLine:
     def __init__(self, line: Line, options: Options) -> None:
         identity, trust = load_keys(line, options)
         brokers = [broker_of(line, options)]
-        self.backend = BusBackend(line.id, list(line.stations), brokers, identity, trust)
-        self.chain = _chain(line, options, identity, brokers)
+        self.backend = BusBackend(line.id, list(line.stations), brokers, identity, trust, line.in_shadow)
+        self.chain = _chain(line, options, identity, trust, brokers)
 
     def start(self) -> None:
         """Connect; BrokerGone, RigFault."""
@@ -53,7 +54,9 @@ def who(options: Options) -> list[Presence]:
         attached.backend.close()
 
 
-def _chain(line: Line, options: Options, operator: Identity, brokers: list[str]) -> RigChain | None:
+def _chain(
+    line: Line, options: Options, operator: Identity, trust: Trust, brokers: list[str]
+) -> RigChain | None:
     """The line's chain, if its keys were made with one; BadInput."""
     assert options.keys is not None
     path = options.keys / GENESIS
@@ -61,7 +64,13 @@ def _chain(line: Line, options: Options, operator: Identity, brokers: list[str])
         return None
     genesis = load_genesis(path)
     inspecting = Identity.load(key_of(options.keys, inspector(line.stations, operator.node)))
-    return RigChain(line.id, genesis, operator, inspecting, tuple(brokers), options.keys / LEDGER)
+    known = {party.node for party in genesis.parties}
+    newcomers = tuple(
+        Party(name, public, line.id)
+        for name in (*line.stations, *witnesses(line.stations, operator.node))
+        if name not in known and (public := trust.public_bytes(name)) is not None
+    )
+    return RigChain(line.id, genesis, operator, inspecting, tuple(brokers), options.keys / LEDGER, newcomers)
 
 
 def load_keys(line: Line, options: Options) -> tuple[Identity, Trust]:

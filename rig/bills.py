@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.cell.check import MAX_LENGTH
 from gateway.field.tags import Complain
+from gateway.scenario import Duration
 from gateway.units import quantity
 from gateway.yamlfile import Id, Text
 
@@ -49,10 +50,11 @@ class ItemLine(msgspec.Struct, frozen=True, rename="kebab"):
 
 
 class OperationLine(msgspec.Struct, frozen=True, rename="kebab"):
-    """An operation of the BoP: on which item, and after which others."""
+    """An operation of the BoP: on which item, after which others, and how long it is planned to take."""
 
     of: Id
     after: list[Id] = []
+    takes: Duration = 0
     title: str = ""
     line: int = 0
     name: str = ""

@@ -7,7 +7,6 @@ session: a line does not need its chain.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from gateway.chain import ChainKeeper
 from gateway.net.identity import Identity
 from ledger.codec import Malformed
 from ledger.proof import Proof, prove
-from ledger.records import Record, read
+from ledger.records import Enrolled, Party, Record, read
 from ledger.state import Genesis, State
 from ledger.store import StoreFailed
 from ledger.types import Block, Commit
@@ -24,6 +23,7 @@ from ledger.votes import quorum
 
 FINAL = 30.0  # s, for a record to become final while a quorum is heard
 HOPE = 4.0  # s, for a quorum to be heard of
+SKEW = 10_000_000_000  # ns, between our clock and those of who makes blocks
 LOOK = 0.1  # s, between two looks at what has become of it
 
 
@@ -56,7 +56,8 @@ class NotFinal(Exception):
 class RigChain:
     """The chain of ``genesis`` on ``line``, through ``brokers``, as ``operator`` and as ``inspector``.
 
-    Their copies go into folders of ``state``. Used by one thread.
+    Their copies go into folders of ``state``. ``newcomers`` have come to the line since the chain began.
+    Used by one thread.
     """
 
     def __init__(
@@ -67,13 +68,15 @@ class RigChain:
         inspector: Identity,
         brokers: tuple[str, ...],
         state: Path,
+        newcomers: tuple[Party, ...] = (),
     ) -> None:
+        self._newcomers = newcomers
         self.genesis, self.operator, self.inspector = genesis, operator.node, inspector.node
         self._keepers = {
             each.node: ChainKeeper(line, each, brokers, genesis, state / each.node)
             for each in (operator, inspector)
         }
-        self._began = time.time_ns()
+        self._began = time.time_ns() - SKEW
         self.state = State(genesis)  # as far as ``follow`` has come
         self.decided: list[Decided] = []  # what became final since we were made
         self._places: dict[tuple[str, int], tuple[int, int]] = {}
@@ -97,6 +100,13 @@ class RigChain:
     def submit(self, record: Record, node: str = "") -> Future[int]:
         """Record something as ``node`` (else as the operator): its number, once it is on our disk."""
         return self._keepers[node or self.operator].record(record)
+
+    def enrol(self) -> None:
+        """Let the newcomers belong to the chain, where they do not. NotFinal."""
+        self.follow()
+        for party in self._newcomers:
+            if party.node not in self.state.parties:
+                self.submit(Enrolled(party))
 
     def follow(self) -> None:
         """Take up what has become final, into ``state`` and ``decided``. NotFinal."""
@@ -148,10 +158,6 @@ class RigChain:
         """The decided blocks of these heights."""
         found = [self._commit(height) for height in range(first, last + 1)]
         return [commit.block for commit in found if commit is not None]
-
-    def workloads(self) -> Mapping[str, int]:
-        """M of each member as it stands now, counted or not yet in force, in seconds."""
-        return self.state.workload.counted(self.state.time, self.state.members)
 
     def _commit(self, height: int) -> Commit | None:
         try:

@@ -71,8 +71,8 @@ def table(heard: dict[str, Heard]) -> list[str]:
         for name, each in of_it.items():
             lines.append(f"{name:<28} {each.state.height:>6} {each.state.waiting:>5}  {_words(each)}"[:80])
         lines += ["", f"{'member':<28} {'M':>8} {'share Pom':>10}"]
-        for node, seconds in best.seconds.items():
-            lines.append(f"{node:<28} {seconds:>6} s {best.shares.get(node, 0.0):>10.1%}")
+        for node, worked in best.workloads.items():
+            lines.append(f"{node:<28} {worked / 1e9:>6.1f} s {best.shares.get(node, 0.0):>10.1%}")
         lines.append("")
     return lines[:-1]
 

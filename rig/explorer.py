@@ -78,9 +78,10 @@ def standing(genesis: Genesis, blocks: Sequence[Block]) -> Iterator[str]:
         state.apply(block)
     made = Counter(block.header.proposer for block in blocks)
     counted = state.workload.counted(state.time, state.members)
-    yield _cut(f"chain    {genesis.chain}, height {state.height}, last block {utc(state.time)}")
+    yield _cut(f"chain    {genesis.chain}")
+    yield _cut(f"height   {state.height}, {utc(state.time)}; next proposed by {next(state.order()).node}")
     since = state.height % genesis.epoch
-    yield _cut(f"epoch    {genesis.epoch} blocks; M is counted anew in {genesis.epoch - since} blocks")
+    yield _cut(f"epoch    of {genesis.epoch} blocks; M comes into force in {genesis.epoch - since}")
     yield ""
     yield from shares(state.workloads, counted, made, len(blocks))
 
@@ -88,13 +89,13 @@ def standing(genesis: Genesis, blocks: Sequence[Block]) -> Iterator[str]:
 def shares(
     current: Mapping[str, int], counted: Mapping[str, int], made: Mapping[str, int], blocks: int
 ) -> Iterator[str]:
-    """A table: M in force and as it stands, the share that follows, and the blocks that each made."""
+    """A table: M in force and as it stands, ns; the share that follows; how many blocks each made."""
     total = sum(current.values())
     yield f"{'member':<16} {'M counted':>10} {'M in force':>10} {'share Pom':>10} {'blocks made':>16}"
-    for node, seconds in current.items():
-        pom = seconds / total if total else 1 / len(current)
+    for node, worked in current.items():
+        pom = worked / total if total else 1 / len(current)
         part = f"{made[node]} ({made[node] / blocks:.0%})" if blocks else "-"
-        yield _cut(f"{node:<16} {counted[node]:>8} s {seconds:>8} s {pom:>10.1%} {part:>16}")
+        yield _cut(f"{node:<16} {counted[node] / 1e9:>8.1f} s {worked / 1e9:>8.1f} s {pom:>10.1%} {part:>16}")
 
 
 def as_json(block: Block) -> dict[str, Any]:

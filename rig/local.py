@@ -55,7 +55,9 @@ class LocalLine:
         self._trust = Trust()
         for identity in (operator, *self._nodes.values()):
             self._trust.add(identity.node, identity.public_bytes)
-        self.backend = BusBackend(line.id, list(line.stations), self._brokers, operator, self._trust)
+        self.backend = BusBackend(
+            line.id, list(line.stations), self._brokers, operator, self._trust, line.in_shadow
+        )
         inspecting = Identity.create(inspector(line.stations, operator.node))
         everybody = {each.node: each.public_bytes for each in (operator, inspecting, *self._nodes.values())}
         genesis = begin(line.id, time.time_ns(), everybody, operator.node, inspecting.node, EPOCH)

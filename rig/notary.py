@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
 
@@ -21,7 +22,9 @@ class Notary:
         self._chain, self._folder, self._line = chain, folder, line
 
     def open(self) -> None:
-        """Record that the session begins, and with which files; not waited for. OSError."""
+        """Enrol who is new, and record that the session begins, with which files; awaits nothing. OSError."""
+        with contextlib.suppress(NotFinal):  # the end of the session says it
+            self._chain.enrol()
         configuration = _sha256(self._folder / HEAD)
         self._chain.submit(SessionOpened(self._folder.name, self._line, configuration))
 
@@ -43,13 +46,18 @@ class Notary:
         return settled
 
 
-def describe(folder: Path, ended: Settled | NotFinal | None) -> tuple[str, ...]:
-    """What the end of a session says of its manifest, a line each; None: there is no chain."""
-    if ended is None:
-        return ()
-    if isinstance(ended, Settled):
-        return f"manifest {ended.text}", f"twinline ledger verify {folder}"
-    return (f"the manifest is not final: {ended}",)
+def describe(folder: Path, ended: Settled | NotFinal | None, chain: RigChain | None) -> list[str]:
+    """What the end of a session says of its manifest, and of the workloads, a line each; None: no chain."""
+    if ended is None or chain is None:
+        return []
+    if isinstance(ended, NotFinal):
+        return [f"the manifest is not final: {ended}"]
+    worked = chain.state.workloads
+    said = [f"manifest {ended.text}", f"twinline ledger verify {folder}"]
+    if total := sum(worked.values()):
+        shares = (f"{node} {ns / 1e9:g} s {ns / total:.0%}" for node, ns in worked.items() if ns)
+        said.insert(1, "workload and share of the next blocks: " + ", ".join(shares))
+    return said
 
 
 def _sha256(path: Path) -> bytes:

@@ -21,6 +21,7 @@ from gateway.errors import BadInput
 from gateway.station import Mode
 from rig.backend import RigFault
 from rig.chain import NotFinal, Settled
+from rig.coordinator import Coordinator
 from rig.evidence import Evidence, EvidenceFailed, writing
 from rig.interrupt import Interrupt
 from rig.items import (
@@ -234,6 +235,8 @@ class SessionPlugin:
                 self.notary = Notary(opened.chain, self.evidence.folder, self.line.id)
                 with writing(self.evidence.folder):
                     self.notary.open()
+                if self.line.bills.operations:
+                    self.session.coordinator = Coordinator(opened.chain, self.line.bills)
         except RigFault as fault:
             self.session.stopped = str(fault)
             title, took = "Start the line's own parts", time.monotonic_ns() - began
@@ -360,19 +363,33 @@ class SessionPlugin:
         if chosen and not note:  # what was left out is not proven
             note = f"Only the steps chosen by -k {chosen!r} and those that connect."
         try:
+            self._inspect()
             record = self.evidence.finish(self.session, complete, self.interrupted, note, self.opened.seal)
             final = self._make_final(record)
         except EvidenceFailed as failed:
             if str(failed) not in self.broken:
                 self.broken.append(str(failed))
             return 3
-        said = describe(self.evidence.folder, final)
+        said = describe(self.evidence.folder, final, self.opened.chain)
         self.outcome = "; ".join([f"{record.verdict}, report in {self.evidence.folder / REPORT}", *said])
         status = exit_status(record.verdict) if not isinstance(final, NotFinal) else 3
         status = 130 if self.interrupted else status
         if self.progress is not None:
             self.progress.finish(record, self.evidence.folder, status, self.interrupt.by, said)
         return status
+
+    def _inspect(self) -> None:
+        """Have recorded what became of the plan; a chain that is slow or gone ends nothing."""
+        assert self.session is not None
+        assert self.evidence is not None
+        if self.session.coordinator is None or self.interrupted:
+            return
+        try:
+            with writing(self.evidence.folder):
+                self.session.coordinator.inspect(self.evidence.folder)
+        except NotFinal as failed:
+            if self.progress is not None:
+                self.progress.note(f"the inspections are not final: {failed}")
 
     def _make_final(self, record: Record) -> Settled | NotFinal | None:
         """The manifest's record on the line's chain; None where there is no chain."""

@@ -8,17 +8,19 @@ ERROR, never FAIL: it is tried again, a few times, before that stands.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from gateway.controller.compile import Program
-from gateway.net.messages import Action, Await, AwaitAll, Identified, Trace
+from gateway.net.messages import Action, Await, AwaitAll, Identified, Inject, Trace, Waiting
 from gateway.scenario import show
-from gateway.station import Station
+from gateway.station import Mode, Station
 from rig.ahead import Ahead, Early
 from rig.backend import Backend, BrokerGone, GatewayGone, LeaseLost, RigFault, Script
 from rig.line import Line, LineStation
 from rig.record import (
     Coverage,
+    Discrepancy,
     Flow,
     Measurement,
     StationIdentity,
@@ -27,6 +29,9 @@ from rig.record import (
     overall,
 )
 from rig.trace import Reading
+
+if TYPE_CHECKING:
+    from rig.coordinator import Coordinator
 
 ATTEMPTS = 3
 RETURN = 10.0  # s, for a controller that was lost to come back
@@ -43,6 +48,10 @@ class Failed(AssertionError):
 
 class Unproven(RigFault):
     """A procedure came to its end and measured nothing."""
+
+
+class NotHere(Exception):
+    """What a procedure asks for is not done in the station's mode, and why: its step is SKIPPED."""
 
 
 class Disturbed(RigFault):
@@ -208,6 +217,7 @@ class Session:
         self.identities: dict[str, StationIdentity] = {}
         self.flow: Flow | None = None
         self.planned = 0  # steps
+        self.coordinator: Coordinator | None = None  # who plans, where the line has a chain
         self.ahead = Ahead(backend)
         self.early: Early | None = None  # what the step that runs began as
         self.missed: dict[str, int] = {}  # pulses too close together for an input, in the step that runs
@@ -221,7 +231,11 @@ class Session:
         return self.backend.mode
 
     def run(self, scripts: Mapping[str, Script], out: int = 0) -> dict[str, Reading]:
-        """Run scripts on several stations at once; see ``Backend.run``."""
+        """Run scripts on several stations at once; see ``Backend.run``. NotHere, where one of them does what is
+        not done in its station's mode."""
+        for name, script in scripts.items():
+            if why := unfit(self.stations[name].lined.mode, script):
+                raise NotHere(f"{name}: {why}" if len(scripts) > 1 else why)
         taken = [self.ahead.take(name, script) for name, script in scripts.items()]
         self.early = taken[0] if len(taken) == 1 else None
         begun = self.early.begun if self.early is not None else self.backend.begin(scripts)
@@ -280,6 +294,15 @@ class Session:
         """What the steps so far amount to."""
         return overall((step.verdict for step in self.steps), interrupted or bool(self.stopped))
 
+    def discrepancies(self) -> Iterator[Discrepancy]:
+        """Where what is real did not do as its model, of all stations in the line's order."""
+        for name in self.stations:
+            for each in self.backend.differences(name):
+                lasted = None if each.end is None else each.end - each.begin
+                yield Discrepancy(
+                    name, each.tag, each.begin, lasted, show(each.twin), show(each.machine), each.suspect
+                )
+
     def coverage(self) -> list[Coverage]:
         """Per station, what the checkout passed of its plant I/O."""
         passed = {
@@ -304,6 +327,15 @@ class Session:
                 )
             )
         return found
+
+
+def unfit(mode: Mode, script: Script) -> str:
+    """Why ``script`` is not done on a station in ``mode``; empty if it is."""
+    if mode == "shadow" and not all(isinstance(action, Waiting) for action in script.actions):
+        return "both are real: nothing is written"
+    if mode == "ril" and any(isinstance(action, Inject) for action in script.actions):
+        return "the plant is real: no fault is injected into it"
+    return ""
 
 
 def _not_come(action: Action) -> Failed:
