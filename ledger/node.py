@@ -89,7 +89,7 @@ class Node:
             self.chain.commit(commit)
         kept, blocks = store.kept()
         round = kept.round if kept is not None and kept.height == self.chain.height else 0
-        unsure = Whereabouts(self.chain.height, round, lost, store.fresh)
+        unsure = Whereabouts(self.chain.height, round, lost)
         self.consensus = Consensus(me, self.chain, self._keys, timing, kept, blocks, unsure)
         self._relay = Relay(self.consensus)
         self.gossip = Gossip(self.consensus, time.time_ns())

@@ -17,15 +17,10 @@ SILENT = 2  # heights: what was signed and is not known lies before
 
 
 class Whereabouts:
-    """Of a node whose disk stands at (``height``, ``round``).
+    """Of a node whose disk stands at (``height``, ``round``); ``lost``: it is known to be lost."""
 
-    ``lost``: its disk is known to be lost. ``new``: there is nothing on it, since it was lost or since the
-    chain begins.
-    """
-
-    def __init__(self, height: int, round: int, lost: bool = False, new: bool = False) -> None:
+    def __init__(self, height: int, round: int, lost: bool = False) -> None:
         self._since = height, round
-        self._new = new
         self.behind = lost
         """Whether the disk lacks something that was signed, as far as is known."""
         self._told: dict[str, Status] = {}
@@ -51,7 +46,6 @@ class Whereabouts:
         enough = 2 * faults(len(members)) + 1 if self.behind else quorum(len(members)) - 1
         if len(near) < min(enough, len(members) - 1):
             return False
-        self.behind |= self._new and height > 1
         for told in near:
             if (told.height, told.round) == (height, round):
                 self.behind |= any(key not in signed for key in self._ours(me, members, told))

@@ -70,6 +70,12 @@ class Chain:
         await asyncio.to_thread(self.buses.pop(name).close)
         node.store.close()
 
+    async def all_sign(self) -> None:
+        """Wait until every running node votes."""
+        async with asyncio.timeout(60):
+            while any(node.consensus.silent for node in self.nodes.values()):
+                await asyncio.sleep(0.02)
+
     async def all_at(self, height: int) -> None:
         """Wait until every running node has decided ``height``."""
         async with asyncio.timeout(60):
@@ -115,7 +121,7 @@ def test_a_record_becomes_final_everywhere_and_proves(tmp_path: Path, url: str) 
 def test_who_was_away_catches_up_and_what_it_accepted_is_not_lost(tmp_path: Path, url: str) -> None:
     async def play() -> None:
         async with chain(tmp_path, url) as made:
-            await made.all_at(1)
+            await made.all_sign()
             seq = await made.nodes["d"].submit(PROGRAM)
             await made.stop("d")  # accepted, and perhaps not yet told to anybody
             at = made.nodes["a"].chain.height
@@ -131,7 +137,7 @@ def test_who_was_away_catches_up_and_what_it_accepted_is_not_lost(tmp_path: Path
 def test_a_node_whose_disk_is_lost_signs_again_only_when_it_is_safe(tmp_path: Path, url: str) -> None:
     async def play() -> None:
         async with chain(tmp_path, url) as made:
-            await made.all_at(1)
+            await made.all_sign()
             await made.stop("c")
             (tmp_path / "c.chain").rename(tmp_path / "c.lost")
             back = await made.start("c", lost=True)

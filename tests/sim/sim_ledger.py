@@ -153,9 +153,8 @@ class World:
         blocks: tuple[Block, ...],
         lost: bool,
     ) -> Consensus:
-        new = kept is None and chain.height == 1
         round = kept.round if kept is not None and kept.height == chain.height else 0
-        unsure = Whereabouts(chain.height, round, lost, new)
+        unsure = Whereabouts(chain.height, round, lost)
         return Consensus(name, chain, keys, TIMING, kept, blocks, unsure)
 
     # --- time ---------------------------------------------------------------------------------------------
