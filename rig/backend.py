@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from gateway.net.messages import Action, Identified, Trace
+from gateway.twin.discrepancy import Discrepancy
 
 LEASE_TTL = 1_000_000_000
 LEASE_RENEW = 250_000_000
@@ -96,6 +97,14 @@ class Backend(Protocol):
     def run(self, scripts: Mapping[str, Script], out: int = 0) -> dict[str, Trace]:
         """Begin scripts and wait for them."""
         return self.finish(self.begin(scripts), out)
+
+    def differences(self, station: str) -> list[Discrepancy]:
+        """Where the station's model and what is real did not agree while this was open, in order."""
+        return []
+
+    def unheard(self, station: str) -> str:
+        """Why that may not be all: when its gateway was not heard; empty if it was heard throughout."""
+        return ""
 
     def now(self) -> int:
         """UTC ns, or the virtual clock's."""

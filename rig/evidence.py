@@ -66,6 +66,7 @@ class Evidence:
             coverage=tuple(session.coverage()),
             flow=session.flow,
             note=note,
+            discrepancies=tuple(session.discrepancies()),
         )
         with writing(self.folder):
             self._log.close()

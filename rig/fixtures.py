@@ -55,6 +55,13 @@ def station(request: pytest.FixtureRequest) -> StationHandle:
 
 
 @pytest.fixture
+def machine(request: pytest.FixtureRequest) -> StationHandle:
+    """Each station in turn whose plant is real, its twin beside it."""
+    station, _ = request.param
+    return _session(request).stations[station]
+
+
+@pytest.fixture
 def device(request: pytest.FixtureRequest) -> tuple[StationHandle, Device]:
     """Each device in turn that is not the controller, as (station, device)."""
     return _each(request, lambda spec: spec.reached)

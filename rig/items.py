@@ -18,9 +18,10 @@ from gateway.station import Station
 from rig.backend import RigFault, Script
 from rig.line import Line
 from rig.record import PHASES, Verdict
-from rig.session import Failed, Session, StepContext
+from rig.session import Failed, NotHere, Session, StepContext
 
-ABOUT = ("station", "device", "output", "input", "sequence", "interlock")
+ABOUT = ("station", "device", "output", "input", "sequence", "interlock", "machine")
+WATCHING = "agreement"  # the phase in which stations are watched beside one another
 SESSION = pytest.StashKey[Session]()
 STEP = pytest.StashKey[StepContext]()
 AT_ONCE = 12  # scripts begun ahead
@@ -38,6 +39,7 @@ def things(line: Line, about: str) -> list[tuple[str, str]]:
             "input": [tag.name for tag in spec.plant_inputs],
             "sequence": list(spec.sequences),
             "interlock": list(spec.interlocks),
+            "machine": [""] if lined.mode in ("ril", "shadow") else [],
         }[about]
         pairs += [(name, thing) for thing in names]
     return pairs
@@ -118,16 +120,18 @@ def scripts_ahead(
             continue
         seen.add(name)
         station = session.stations[name]
-        if station.lined.mode in ("hil", "virtual"):
+        if station.lined.mode in ("hil", "virtual") or phase_of(item) == WATCHING:
             script: Script | None = marker.args[0](station, _thing(other, station.spec))
             if script is not None:
                 room -= 1
                 yield name, script
 
 
-def _thing(item: pytest.Item, spec: Station) -> Scenario | Tag:
-    """What an item is about whose script can be begun ahead."""
+def _thing(item: pytest.Item, spec: Station) -> Scenario | Tag | None:
+    """What an item is about whose script can be begun ahead; None: its station."""
     params = item.callspec.params  # type: ignore[attr-defined]  # it is about something
+    if "machine" in params:
+        return None
     tables: dict[str, Mapping[str, Scenario | Tag]] = {
         "sequence": spec.sequences,
         "interlock": spec.interlocks,
@@ -142,7 +146,7 @@ def judge(raised: BaseException | None, path: Path) -> tuple[Verdict, str, tuple
     match raised:
         case None:
             return "PASS", "", ()
-        case pytest.skip.Exception():
+        case pytest.skip.Exception() | NotHere():
             return "SKIPPED", str(raised), ()
         case Failed():
             return "FAIL", str(raised), raised.tags

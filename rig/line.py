@@ -118,6 +118,11 @@ class Line(msgspec.Struct, frozen=True):
     ways: tuple[tuple[WayEnd, WayEnd], ...] = ()
     bills: Bills = Bills()
 
+    @property
+    def in_shadow(self) -> list[str]:
+        """The stations that are only watched."""
+        return [name for name, each in self.stations.items() if each.mode == "shadow"]
+
     def in_mode(self, mode: Mode) -> Line:
         """The same line with all of its stations in ``mode``."""
         stations = {name: msgspec.structs.replace(each, mode=mode) for name, each in self.stations.items()}

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from rig.progress import Progress
 
 pytest_plugins = ["rig.fixtures"]
-FIRST, *OTHERS = ("connect", "checkout", "sequence", "interlocks", "flow")
+FIRST, *OTHERS = ("connect", "checkout", "sequence", "interlocks", "flow", "agreement")
 BUILT_IN = Path(__file__).parent / "procedures"
 NAME = "twinline-session"
 

@@ -14,7 +14,7 @@ import msgspec
 FORMAT = "session 1"
 Verdict = Literal["PASS", "FAIL", "ERROR", "SKIPPED"]
 VERDICTS: tuple[Verdict, ...] = ("PASS", "FAIL", "ERROR", "SKIPPED")
-PHASES = ("connect", "checkout", "sequence", "interlocks", "flow", "procedures")
+PHASES = ("connect", "checkout", "sequence", "interlocks", "flow", "procedures", "agreement")
 PHASE_TITLES = {
     "connect": "Connect and identify",
     "checkout": "I/O checkout",
@@ -22,6 +22,7 @@ PHASE_TITLES = {
     "interlocks": "Interlocks and faults",
     "flow": "Flow",
     "procedures": "Own procedures",
+    "agreement": "Twin and machine",
 }
 
 
@@ -130,6 +131,23 @@ class Flow(msgspec.Struct, frozen=True):
     reworked: int = 0
 
 
+class Discrepancy(msgspec.Struct, frozen=True):
+    """Where a model and what is real did not agree: ``tag`` showed ``virtual`` in the one and ``real`` in the
+    other from ``begin`` (UTC ns) on, for ``lasted`` ns (None: to the session's end).
+
+    ``suspect`` is the component that is most likely why; for an output, where a virtual controller ran beside
+    the real one, the statement that wrote it.
+    """
+
+    station: str
+    tag: str
+    begin: int
+    lasted: int | None
+    virtual: str
+    real: str
+    suspect: str
+
+
 class Record(msgspec.Struct, frozen=True):
     """A whole session, final or as far as it went (``complete`` false).
 
@@ -159,6 +177,7 @@ class Record(msgspec.Struct, frozen=True):
     titles: dict[str, dict[str, str]] = {}
     chain: str = ""
     genesis: str = ""
+    discrepancies: tuple[Discrepancy, ...] = ()
 
 
 def overall(verdicts: Iterable[Verdict], interrupted: bool = False) -> Verdict:

@@ -21,6 +21,7 @@ from gateway.net.messages import (
     Acquire,
     Ask,
     Command,
+    Differs,
     Identified,
     Identify,
     Leased,
@@ -34,6 +35,7 @@ from gateway.net.messages import (
     decode,
     encode,
 )
+from gateway.twin.discrepancy import Discrepancy
 from rig.backend import (
     LEASE_RENEW,
     LEASE_TTL,
@@ -46,10 +48,10 @@ from rig.backend import (
     RoundTrip,
     Script,
 )
+from rig.differences import SILENCE, Differences
 from rig.presence import Seen
 
 ANSWER = 3_000_000_000  # for a command that is done at once
-SILENCE = 2_500_000_000  # a gateway that says nothing for so long is gone
 BROKER_GRACE = 2_000_000_000  # a broker may come back within
 PINGS = 5
 
@@ -62,12 +64,22 @@ class Heard(NamedTuple):
 
 
 class BusBackend(Backend):
-    """The gateways of ``stations`` on ``line``, through ``brokers``, as ``operator``."""
+    """The gateways of ``stations`` on ``line``, through ``brokers``, as ``operator``.
+
+    Those ``watched`` are in shadow: they give no lease, and scripts on them only wait. ``differed`` is called
+    with a station and each discrepancy of it that begins or ends, on the bus's own thread.
+    """
 
     mode = "hil"
 
     def __init__(
-        self, line: str, stations: list[str], brokers: list[str], identity: Identity, trust: Trust
+        self,
+        line: str,
+        stations: list[str],
+        brokers: list[str],
+        identity: Identity,
+        trust: Trust,
+        watched: Collection[str] = (),
     ) -> None:
         self.line, self.operator = line, identity.node
         self._condition = threading.Condition()
@@ -79,6 +91,9 @@ class BusBackend(Backend):
         # Replies go to the operator: another rig of the same one hears them too, and must not mistake them.
         self._request = secrets.randbits(62)
         self._broker_lost: int | None = None
+        self.watched = frozenset(watched)
+        self.differed: Callable[[str, Discrepancy], None] = lambda station, found: None
+        self._differences = Differences()
         self._closing = threading.Event()
         self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
         self.bus = Bus(identity.node, brokers, identity=identity, trust=trust, on_state=self._broker_changed)
@@ -87,6 +102,7 @@ class BusBackend(Backend):
         self.bus.subscribe(topics.about(line, topics.ANY), self._on_about)
         for station in stations:
             self.bus.subscribe(topics.reply(line, station, self.operator), self._on_reply)
+            self.bus.subscribe(topics.event(line, station), self._on_event)
 
     def start(self, timeout: int = 10_000_000_000) -> None:
         """Connect; BrokerGone if no broker answers in time."""
@@ -128,6 +144,7 @@ class BusBackend(Backend):
 
     def hold(self, station: str) -> None:
         """Acquire the lease; a thread renews it until ``close``."""
+        assert station not in self.watched, f"{station} is watched, and nothing is written there"
         body = self._call(station, Acquire(LEASE_TTL))[0].body
         if not isinstance(body, Leased):
             raise RigFault(f"{station} grants no lease: {body.why if isinstance(body, Refused) else body}")
@@ -172,7 +189,8 @@ class BusBackend(Backend):
 
     def _not_run(self, station: str, body: object) -> RigFault:
         """Why a script got no trace: for want of the lease, or something else."""
-        renewed = self._call(station, Renew(self._token(station)))[0].body
+        watched = station in self.watched
+        renewed = None if watched else self._call(station, Renew(self._token(station)))[0].body
         if isinstance(renewed, Refused):
             return LeaseLost(station, renewed.why)
         return RigFault(
@@ -194,9 +212,25 @@ class BusBackend(Backend):
             self._renewer.join(2.0)
         self.bus.close()
 
+    def differences(self, station: str) -> list[Discrepancy]:
+        """As the gateway has told them; times in UTC."""
+        with self._condition:
+            return self._differences.of(station)
+
+    def unheard(self, station: str) -> str:
+        """When the gateway was not heard since it was first."""
+        with self._condition:
+            heard = self._heard.get(station)
+            if heard is None:
+                return "it was never heard"
+            self._differences.silent(station, time.monotonic_ns() - heard.at)
+            return self._differences.gaps.get(station, "")
+
     # --- asking --------------------------------------------------------------------------------------
 
     def _token(self, station: str) -> int:
+        if station in self.watched:
+            return 0
         if station not in self._tokens:
             raise RigFault(f"{station}: no lease is held")
         return self._tokens[station]
@@ -277,6 +311,8 @@ class BusBackend(Backend):
         with self._condition:
             up = any(self.bus.brokers.values())
             self._broker_lost = None if up else self._broker_lost or time.monotonic_ns()
+            if not up:
+                self._differences.deaf("no broker was there")
             if up:  # what was missed while it was away is not silence
                 now = time.monotonic_ns()
                 self._heard = {name: heard._replace(at=now) for name, heard in self._heard.items()}
@@ -292,8 +328,23 @@ class BusBackend(Backend):
                 before = self._heard.get(sender)
                 if not state.online and before is not None and before.state.boot != state.boot:
                     return  # the last will of an earlier life
-                self._heard[sender] = Heard(state, time.monotonic_ns())
+                now = time.monotonic_ns()
+                self._heard[sender] = Heard(state, now)
+                self._differences.hear(sender, state, 0 if before is None else now - before.at)
+                new = [each for each in state.differs if self._differences.add(sender, each)]
                 self._condition.notify_all()
+            for each in new:
+                self.differed(sender, each)
+
+    def _on_event(self, delivery: Delivery) -> None:
+        if delivery.verified is not True:
+            return
+        with contextlib.suppress(msgspec.MsgspecError):
+            found = decode(delivery.envelope.body, Differs).found
+            with self._condition:
+                new = self._differences.add(delivery.envelope.sender, found)
+            if new:
+                self.differed(delivery.envelope.sender, found)
 
     def _on_about(self, delivery: Delivery) -> None:
         if delivery.verified is not True:

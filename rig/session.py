@@ -231,8 +231,8 @@ class Session:
         return self.backend.mode
 
     def run(self, scripts: Mapping[str, Script], out: int = 0) -> dict[str, Reading]:
-        """Run scripts on several stations at once; see ``Backend.run``. NotHere, where one of them does what is
-        not done in its station's mode."""
+        """Run scripts on several stations at once; see ``Backend.run``. NotHere, where one of them does what
+        is not done in its station's mode."""
         for name, script in scripts.items():
             if why := unfit(self.stations[name].lined.mode, script):
                 raise NotHere(f"{name}: {why}" if len(scripts) > 1 else why)

@@ -1,0 +1,62 @@
+"""Twin and machine: a station whose plant is real does what its twin does, throughout the session."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.net.messages import Pause
+from gateway.scenario import show
+from gateway.twin.discrepancy import Discrepancy
+from rig.backend import RigFault, Script
+from rig.report.wording import duration
+from rig.session import Session, StationHandle, StepContext
+
+pytestmark = pytest.mark.phase("agreement")
+SHOWN = 5  # discrepancies in words; the report's table has all
+
+
+def watch_script(station: StationHandle, _: object) -> Script | None:
+    """A station that nobody drives is watched for a while; another was driven by the steps before."""
+    return Script((Pause(station.lined.watch),)) if station.lined.mode == "shadow" else None
+
+
+@pytest.mark.ahead.with_args(watch_script)
+def test_agreement(session: Session, machine: StationHandle, step: StepContext) -> None:
+    """Its sensors show what the twin's show."""
+    script = watch_script(machine, None)
+    if script is not None:
+        reading = machine.perform(script)
+        step.measure("watched", round(reading.trace.duration / 1e9, 1), "s")
+    found = session.backend.differences(machine.id)
+    if found:
+        step.fail(told(found), *dict.fromkeys(each.tag for each in found))
+    step.measure("discrepancies", len(found), high=0)
+    if why := session.backend.unheard(machine.id):
+        raise RigFault(f"{machine.id} was not heard throughout, so there may have been others: {why}")
+
+
+def told(found: Sequence[Discrepancy]) -> str:
+    """What they are, the longest of each signal, and who is suspected most often first."""
+    suspects = Counter(each.suspect for each in found)
+    longest: dict[str, Discrepancy] = {}
+    for each in sorted(found, key=_length):
+        longest[each.tag] = each
+    ordered = sorted(longest.values(), key=lambda each: (-suspects[each.suspect], each.begin))
+    texts = [
+        f"{each.tag} was {show(each.machine)}, the twin's {show(each.twin)}, {_lasted(each)}: "
+        f"look at {each.suspect}"
+        for each in ordered[:SHOWN]
+    ]
+    more = f"; and {len(ordered) - SHOWN} more signals" if len(ordered) > SHOWN else ""
+    return "; ".join(texts) + more
+
+
+def _length(each: Discrepancy) -> float:
+    return float("inf") if each.end is None else each.end - each.begin
+
+
+def _lasted(each: Discrepancy) -> str:
+    return "and still is" if each.end is None else f"for {duration(each.end - each.begin)}"
