@@ -33,9 +33,10 @@ from ledger.whereabouts import Whereabouts
 
 log = logging.getLogger(__name__)
 OUTBOX = 4_096  # outputs that wait for the disk; with more, messages are dropped, and repaired by gossip
-BATCH_MS = 5  # for each member, between two batches of a node: what each hears a second stays the same
+BATCH_S = 0.020  # between two batches of transactions of a node
+BATCH = 512  # transactions in one
 GOSSIP_MS = 500  # at least; more in a large chain
-RESEND = 64  # of our transactions, with each status
+RESEND = 64  # of our transactions, after each status
 STOP_S = 10.0  # for a write that has begun
 FULL_S = 0.1  # after which a time-out that found the outbox full comes again
 SECOND = 1e9
@@ -104,7 +105,8 @@ class Node:
         self._seq = max(store.last_own(), self._taken)
         self._on_disk, self._offered = self._seq, self._taken
         self._open: dict[int, Tx] = {}  # offered, and not decided
-        self._outgoing: list[Tx] = []
+        self._outgoing: list[Tx] = []  # for all
+        self._handed: list[Tx] = []  # of ours, for the one who spreads them
         self._has_outgoing = asyncio.Event()
         self._height, self._told = self.chain.state.height, self._taken  # decided, and on disk
         self._final: dict[int, list[asyncio.Future[int]]] = {}
@@ -152,9 +154,10 @@ class Node:
         if isinstance(message, Malformed):
             self.malformed += 1
             return
+        spread = isinstance(message, Batch) and message.spread
         for each in message.txs if isinstance(message, Batch) else (message,):
             if len(self._outbox) < OUTBOX:
-                self._take(each)
+                self._take(each, spread)
             else:
                 self.dropped += 1
 
@@ -181,14 +184,21 @@ class Node:
     def _taken(self) -> int:
         return self.chain.state.seqs.get(self.me, 0)
 
-    def _take(self, message: Message | Tx) -> None:
+    def _take(self, message: Message | Tx, spread: bool = False) -> None:
         match message:
             case Tx():
-                self._do(lambda now: self.consensus.work(now) if not self.chain.submit(message) else [])
+                self._do(lambda now: self._add(message, spread, now))
             case Status():
                 self._do(lambda now: [*self.gossip.answer(message), *self.consensus.resume(now)])
             case _:
                 self._do(lambda now: self.consensus.receive(message, now))
+
+    def _add(self, tx: Tx, spread: bool, now: int) -> list[Output]:
+        if self.chain.submit(tx):
+            return []
+        if spread:
+            self._send(self._outgoing, [tx])
+        return self.consensus.work(now)
 
     def _on_timer(self, timer: Timer) -> None:
         if timer.kind == "relay":
@@ -300,19 +310,26 @@ class Node:
     def _offer(self, tx: Tx) -> None:
         self._offered = tx.seq
         self._open[tx.seq] = tx
-        self._outgoing.append(tx)
-        self._has_outgoing.set()
+        self._send(self._outgoing if self._relay.spreader in (None, self.me) else self._handed, [tx])
         self._take(tx)
+
+    def _send(self, outgoing: list[Tx], txs: list[Tx]) -> None:
+        outgoing += txs
+        self._has_outgoing.set()
 
     async def _send_batches(self) -> None:
         """At once after a pause, then in batches."""
         while True:
             await self._has_outgoing.wait()
-            batch, self._outgoing = self._outgoing[:RESEND], self._outgoing[RESEND:]
-            if not self._outgoing:
-                self._has_outgoing.clear()
-            self._bus.publish(encode(Batch(tuple(batch))), None)
-            await asyncio.sleep(BATCH_MS * len(self.chain.members) / 1_000)
+            self._has_outgoing.clear()
+            for outgoing, to in ((self._outgoing, None), (self._handed, self._relay.spreader)):
+                if outgoing:
+                    batch = Batch(tuple(outgoing[:BATCH]), spread=to is not None)
+                    del outgoing[:BATCH]
+                    self._bus.publish(encode(batch), to)
+            if self._outgoing or self._handed:
+                self._has_outgoing.set()
+            await asyncio.sleep(BATCH_S)
 
     async def _gossip(self) -> None:
         """Tell what we have, and again what of ours is not decided since we told it last."""
@@ -323,8 +340,7 @@ class Node:
             again = [tx for seq, tx in self._open.items() if seq <= offered][:RESEND]
             offered = self._offered
             if again and not self._outgoing:
-                self._outgoing = again
-                self._has_outgoing.set()
+                self._send(self._outgoing, again)
 
     # --- the end ------------------------------------------------------------------------------------------
 

@@ -52,6 +52,12 @@ class Relay:
         qc = self._new_certificate()
         return found if qc is None else [*found[:after], Send(qc), *found[after:]]
 
+    @property
+    def spreader(self) -> str | None:
+        """Who tells all of new transactions, so that one message has those of many; None: each its own."""
+        node = self._consensus
+        return None if len(node.members) <= self._direct else node.chain.proposer(0).node
+
     def timeout(self, timer: Timer) -> list[Output]:
         """A certificate is late: what we voted goes to all."""
         node = self._consensus

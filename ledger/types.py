@@ -188,9 +188,10 @@ class Status(Struct, frozen=True, tag="status"):
 
 
 class Batch(Struct, frozen=True, tag="batch"):
-    """Transactions on their way to those who propose."""
+    """Transactions on their way to those who propose; who gets them to ``spread`` tells all of them."""
 
     txs: Annotated[tuple[Tx, ...], Meta(max_length=MAX_TXS)]
+    spread: bool = False
 
 
 class Ballot(Struct, frozen=True, tag="ballot"):
