@@ -1,9 +1,10 @@
-"""Votes by way of the proposer, where all to all would be too many messages: N in place of N squared; pure.
+"""Votes and transactions by way of the proposer, where all to all would be too many messages; pure.
 
 In a large chain a vote for a block goes to the round's proposer alone, and the certificate that it makes of a
 quorum of them goes to all. This is a way that messages take, no rule: the consensus bears the loss of any, so
 who proposes and then keeps its certificates costs time and nothing else. A vote whose certificate does not
 come in time is said to all after all. Votes for none go to all at once: the proposer is missing, or wrong.
+New transactions go to it too, and from it to all: N messages in place of N squared.
 """
 
 from __future__ import annotations

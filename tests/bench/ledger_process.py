@@ -92,6 +92,9 @@ async def _serve(conn: Connection, spec: Spec) -> None:
         conn.send("ready")
         await asyncio.to_thread(conn.recv)
         await node.start()
+        async with asyncio.timeout(READY_S):
+            while node.consensus.silent:  # it signs nothing before a quorum has told where it stands
+                await asyncio.sleep(TICK_S)
         conn.send("started")
         load: Load = await asyncio.to_thread(conn.recv)
         cpu, began = time.process_time(), time.monotonic()
