@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from sim_ledger import World
+from sim_ledger import SimKeys, World
 
 from ledger import pom
 from ledger.pom import Place
 from ledger.ports import Accuse, Decided, Keep, Output, Send
+from ledger.state import State
 from ledger.types import PREVOTE, Proposal, Vote, ballot
 
 
@@ -88,33 +89,63 @@ class Locks:
 
 
 class Formula:
-    """Every decided block meets formula (3), and its nonce is that of the order of proposers."""
+    """Every decided block meets formula (3), by the nonce that the order of proposers gives, and names the
+    roots that follow from the blocks before it."""
 
     def __init__(self, world: World) -> None:
-        self.world = world
-        self.before: dict[str, tuple[bytes, dict[str, int], set[str]]] = {}
-        for name in world.names:
-            self.before[name] = ()  # type: ignore[assignment]
-        world.watchers.append(self.watch)
+        self.canon = State(world.genesis, SimKeys(""))  # what the decided blocks add up to
         self.roots: dict[int, tuple[bytes, bytes]] = {}
+        world.watchers.append(self.watch)
 
     def watch(self, name: str, output: Output) -> None:
         if not isinstance(output, Decided):
             return
-        header = output.commit.block.header
-        roots = self.roots.setdefault(header.height, (header.state_root, header.pom_root))
-        assert roots == (header.state_root, header.pom_root), f"{name}: other roots at {header.height}"
-        node = self.world.nodes[name]
-        assert node is not None
-        seed = (
-            self.world.genesis.id
-            if header.height == 1
-            else self.world.disks[name].commits[header.height - 1].block.seed
-        )
-        limits = pom.thresholds(dict.fromkeys(node.chain.members, 0))
-        place = Place(header.proposer, header.nonce)
-        assert pom.meets(seed, place, limits), f"height {header.height} does not meet formula (3)"
-        assert place in set(pom.order(seed, limits)), f"height {header.height}: another nonce"
+        header, canon = output.commit.block.header, self.canon
+        if header.height == canon.height + 1:
+            place = Place(header.proposer, header.nonce)
+            assert pom.meets(canon.seed, place, canon.limits), f"{header.height} does not meet formula (3)"
+            assert place in set(pom.order(canon.seed, canon.limits)), f"{header.height}: another nonce"
+            self.roots[header.height] = canon.root, canon.pom_root
+            canon.apply(output.commit.block)
+        assert header.height <= canon.height, f"{name} decides {header.height} out of turn"
+        roots = header.state_root, header.pom_root
+        assert roots == self.roots[header.height], f"{name}: other roots at {header.height}"
+
+
+class MembersAlone:
+    """Nobody but the members of a height votes, proposes or certifies in it; and few change at once."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.canon = State(world.genesis, SimKeys(""))
+        self.members: dict[int, set[str]] = {}
+        self.changes = 0
+        self._name(0)
+        world.watchers.append(self.watch)
+
+    def _name(self, height: int) -> None:
+        """After ``height`` it is known who votes at the next two."""
+        for ahead, voting in enumerate((self.canon.voting, self.canon.next_voting), start=height + 1):
+            named = {member.node for member in voting}
+            assert self.members.setdefault(ahead, named) == named
+        one, other = self.members[height + 1], self.members[height + 2]
+        assert len(one ^ other) <= max(1, (len(one) - 1) // 3), f"{one} becomes {other} at once"
+        self.changes += one != other
+
+    def watch(self, name: str, output: Output) -> None:
+        if isinstance(output, Decided):
+            height = output.commit.qc.height
+            if height == self.canon.height + 1:
+                self.canon.apply(output.commit.block)
+                self._name(height)
+            voters = {seal.who for seal in output.commit.qc.seals}
+            members = self.members[height]
+            assert voters <= members, f"{voters - members} have no vote at {height}"
+            assert 3 * len(voters) > 2 * len(members), f"{len(voters)} of {len(members)} decide {height}"
+        elif isinstance(output, Send) and isinstance(output.message, Vote | Proposal):
+            said = output.message
+            if said.who == name:
+                assert name in self.members[said.height], f"{name} has no vote at {said.height}"
 
 
 class OrderOfProposers:
@@ -127,8 +158,8 @@ class OrderOfProposers:
 
     def watch(self, name: str, output: Output) -> None:
         node = self.world.nodes[name]
-        if node is None:
-            return
+        if node is None or not isinstance(output, Send | Decided):
+            return  # it may have gone on in its memory alone
         order = [node.chain.proposer(round) for round in range(len(node.chain.members))]
         before = self.orders.setdefault(node.chain.height, order)
         assert before == order, f"{name} draws other proposers at {node.chain.height}"
@@ -176,6 +207,7 @@ def watch_all(world: World) -> list[object]:
             OnDiskFirst,
             Locks,
             Formula,
+            MembersAlone,
             OrderOfProposers,
             HonestStaysUnaccused,
             Bounded,

@@ -21,7 +21,7 @@ from ledger.chain import DecidedChain
 from ledger.consensus import Consensus
 from ledger.gossip import Gossip
 from ledger.ports import Accuse, Decided, Keep, Kept, Output, Send, Start, Timer, Timing
-from ledger.records import Accused, Loaded, Party, transaction
+from ledger.records import Accused, Loaded, Party, Record, transaction
 from ledger.signing import sign
 from ledger.state import Genesis
 from ledger.types import NIL, Block, Commit, Message, Proposal, Qc, Status, Tx, Vote, ballot
@@ -31,6 +31,7 @@ MS = 1_000_000
 SECOND = 1_000 * MS
 UTC = 1_700_000_000 * SECOND
 GOSSIP = 500 * MS
+RESEND = 4
 TIMING = Timing(idle=2 * SECOND)
 
 
@@ -52,6 +53,11 @@ def _signature(node: str, context: str, data: bytes) -> bytes:
     return half + codec.digest(half)
 
 
+def party(name: str, member: bool = True) -> Party:
+    """``n0`` is the dispatcher."""
+    return Party(name, codec.digest(name.encode()), f"owner-{name}", member, dispatcher=name == "n0")
+
+
 @dataclass
 class Disk:
     """What a node has synced."""
@@ -59,7 +65,7 @@ class Disk:
     kept: Kept | None = None
     blocks: dict[bytes, Block] = field(default_factory=dict)
     commits: dict[int, Commit] = field(default_factory=dict)
-    seq: int = 0  # of its own transactions
+    own: dict[int, Tx] = field(default_factory=dict)  # its transactions by number: accepted
 
 
 @dataclass
@@ -102,32 +108,45 @@ class Node:
             return [*self.gossip.answer(message), *self.consensus.resume(now)]
         return self.consensus.receive(message, now)
 
-    def submit(self, count: int = 1) -> list[Tx]:
-        """New transactions of its own."""
-        made: list[Tx] = []
-        for _ in range(count):
-            self.disk.seq += 1
-            record = Loaded(self.name, codec.digest(b"program"), codec.digest(b"configuration"))
-            made.append(sign(self.keys, transaction(self.chain.id, self.name, self.disk.seq, record)))
-        return made
+    def submit(self, record: Record) -> Tx:
+        """Accept a new record of its own."""
+        seq = len(self.disk.own) + 1
+        tx = self.disk.own[seq] = sign(self.keys, transaction(self.chain.id, self.name, seq, record))
+        return tx
+
+    def waiting(self) -> list[Tx]:
+        """A few that it accepted and that are not final, in order."""
+        taken = self.chain.state.seqs.get(self.name, 0)
+        return [self.disk.own[seq] for seq in range(taken + 1, len(self.disk.own) + 1)][:RESEND]
 
 
 class World:
-    """``members`` nodes of which ``liars`` lie; every draw comes from ``seed``."""
+    """``members`` nodes of which ``liars`` lie; every draw comes from ``seed``.
+
+    ``onlookers`` are enrolled and have no vote; ``spares`` are strangers until somebody enrols them.
+    ``genesis``: of another chain than the usual one; its parties' nodes are there.
+    """
 
     def __init__(
-        self, seed: int, members: int = 4, liars: dict[str, str] | None = None, faults: Faults | None = None
+        self,
+        seed: int,
+        members: int = 4,
+        liars: dict[str, str] | None = None,
+        faults: Faults | None = None,
+        onlookers: int = 0,
+        spares: int = 0,
+        genesis: Genesis | None = None,
     ) -> None:
         self.random = random.Random(seed)
         self.faults = faults or Faults()
         self.now = 0
-        self.names = [f"n{number}" for number in range(members)]
         self.liars = liars or {}
-        parties = tuple(
-            Party(name, codec.digest(name.encode()), f"owner-{name}", dispatcher=name == "n0")
-            for name in self.names
-        )
-        self.genesis = Genesis(1, "main", UTC, parties)
+        if genesis is None:
+            parties = [party(f"n{number}") for number in range(members)]
+            parties += [party(f"o{number}", member=False) for number in range(onlookers)]
+            genesis = Genesis(1, "main", UTC, tuple(parties))
+        self.genesis = genesis
+        self.names = [each.node for each in genesis.parties] + [f"s{number}" for number in range(spares)]
         self.skews = {name: self.random.randint(-1, 1) * self.faults.skew // 2 for name in self.names}
         self.disks = {name: Disk() for name in self.names}
         self.nodes: dict[str, Node | None] = dict.fromkeys(self.names)
@@ -223,11 +242,7 @@ class World:
                 disk.blocks.clear()
                 self.trace.append(f"{self.now} {name} decides {commit.qc.height} {commit.block.id.hex()[:8]}")
             case Accuse(evidence):
-                disk.seq += 1
-                record = Accused(evidence)
-                tx = sign(node.keys, transaction(self.genesis.chain, name, disk.seq, record))
-                for receiver in self.names:
-                    self.post(name, receiver, tx)
+                self.spread(name, [node.submit(Accused(evidence))])
 
     # --- the network ----------------------------------------------------------------------------------------
 
@@ -275,6 +290,14 @@ class World:
             return msgspec.structs.replace(message, chain="other")
         return message
 
+    def spread(self, name: str, txs: list[Tx]) -> None:
+        """Let a node's own transactions wait for a block, there and everywhere."""
+        for tx in txs:
+            self.at(0, "message", (name, codec.encode(tx)))
+            for other in self.names:
+                if other != name:
+                    self.post(name, other, tx)
+
     # --- what happens -------------------------------------------------------------------------------
 
     def _on_message(self, argument: tuple[str, bytes]) -> None:
@@ -297,16 +320,19 @@ class World:
         node = self.nodes[name]
         if node is not None and life == self._lives[name]:
             self.do(name, [node.gossip.status()])
+            self.spread(name, node.waiting())
             self.at(GOSSIP, "gossip", (name, life))
 
     def _on_submit(self, name: str) -> None:
+        self._on_record((name, Loaded(name, codec.digest(b"program"), codec.digest(b"configuration"))))
+
+    def _on_record(self, argument: tuple[str, Record]) -> None:
+        name, record = argument
         node = self.nodes[name]
-        if node is not None:
-            for tx in node.submit():
-                self._on_message((name, codec.encode(tx)))
-                for other in self.names:
-                    if other != name:
-                        self.post(name, other, tx)
+        if node is None:  # whoever wants it recorded tries again
+            self.at(SECOND, "record", argument)
+        else:
+            self.spread(name, [node.submit(record)])
 
     def _on_kill(self, name: str) -> None:
         if self.nodes[name] is not None:
