@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from gateway.net.messages import Action, Identified, Trace
@@ -101,6 +101,10 @@ class Backend(Protocol):
     def differences(self, station: str) -> list[Discrepancy]:
         """Where the station's model and what is real did not agree while this was open, in order."""
         return []
+
+    def listen(self, differed: Callable[[str, Discrepancy], None]) -> None:
+        """Call ``differed`` with a station and each of these when it begins and ends, on any thread."""
+        return
 
     def unheard(self, station: str) -> str:
         """Why that may not be all: when its gateway was not heard; empty if it was heard throughout."""

@@ -212,6 +212,8 @@ class SessionPlugin:
         self.session = Session(self.line, opened.backend, opened.programs)
         self.session.planned = len(session.items)
         self.config.stash[SESSION] = self.session
+        if self.progress is not None:
+            opened.backend.listen(self.progress.differs)
         try:
             self.evidence.begin(self.session, opened.chain.genesis if opened.chain is not None else None)
             self._start(opened)

@@ -23,11 +23,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from gateway.scenario import show
+from gateway.twin.discrepancy import Discrepancy
 from rig.record import Record, Step, exit_status
 from rig.report.bundle import REPORT
 from rig.report.tally import count, phase_title
 from rig.report.wording import clock as clock_text
-from rig.report.wording import one_line, outcome
+from rig.report.wording import duration, one_line, outcome
 from rig.table import STYLES, counts_line, label, meaning, reason, verdict_table
 
 PLAIN_WIDTH = 100
@@ -53,6 +55,7 @@ class Progress:
         self._phase = ""
         self._running = Text()
         self._skipped: dict[str, int] = {}  # in this phase, by reason
+        self._lasting: dict[str, str] = {}  # discrepancies at present: signal and suspect
         tty = self._sink.isatty()
         self._console = Console(
             file=cast(IO[str], self._sink),
@@ -128,6 +131,18 @@ class Progress:
                 )
         self._skipped.clear()
 
+    def differs(self, station: str, found: Discrepancy) -> None:
+        """A discrepancy of ``station`` has begun, or has ended; from any thread."""
+        name = f"{station}.{found.tag}"
+        text = f"{name} is {show(found.machine)}, in the model {show(found.twin)}; look at {found.suspect}"
+        if found.end is None:
+            self._lasting[name] = found.suspect
+        else:
+            self._lasting.pop(name, None)
+            text = f"{name} did not agree for {duration(found.end - found.begin)}; look at {found.suspect}"
+        clock = (f"{self._elapsed():>7}", "dim")
+        self._line(Text.assemble(clock, "  ", ("differs", "yellow"), f"  {one_line(text)}"))
+
     def note(self, text: str) -> None:
         """Something worth a line that is no step."""
         self._line(Text.assemble((f"{self._elapsed():>7}", "dim"), "  ", one_line(text)))
@@ -188,6 +203,9 @@ class Progress:
         counted = f"{done}/{self._total}" if self._total else str(done)
         head.add_row(Text(one_line(self._phase), "bold"), bar, counted, self._elapsed())
         lines = [counts_line(count(self._steps)), Text.assemble(("running  ", "dim"), self._running)]
+        if lasting := dict(self._lasting):
+            told = ", ".join(f"{name} ({suspect})" for name, suspect in lasting.items())
+            lines.append(Text.assemble(("differs  ", "yellow"), one_line(told)))
         lines += [label(step) for step in reversed(self._last)]
         for line in lines:
             line.no_wrap, line.overflow = True, "ellipsis"

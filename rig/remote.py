@@ -66,8 +66,7 @@ class Heard(NamedTuple):
 class BusBackend(Backend):
     """The gateways of ``stations`` on ``line``, through ``brokers``, as ``operator``.
 
-    Those ``watched`` are in shadow: they give no lease, and scripts on them only wait. ``differed`` is called
-    with a station and each discrepancy of it that begins or ends, on the bus's own thread.
+    Those ``watched`` are in shadow: they give no lease, and scripts on them only wait.
     """
 
     mode = "hil"
@@ -92,7 +91,7 @@ class BusBackend(Backend):
         self._request = secrets.randbits(62)
         self._broker_lost: int | None = None
         self.watched = frozenset(watched)
-        self.differed: Callable[[str, Discrepancy], None] = lambda station, found: None
+        self._differed: Callable[[str, Discrepancy], None] = lambda station, found: None
         self._differences = Differences()
         self._closing = threading.Event()
         self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
@@ -217,6 +216,10 @@ class BusBackend(Backend):
         with self._condition:
             return self._differences.of(station)
 
+    def listen(self, differed: Callable[[str, Discrepancy], None]) -> None:
+        """It is called on the bus's own thread."""
+        self._differed = differed
+
     def unheard(self, station: str) -> str:
         """When the gateway was not heard since it was first."""
         with self._condition:
@@ -334,7 +337,7 @@ class BusBackend(Backend):
                 new = [each for each in state.differs if self._differences.add(sender, each)]
                 self._condition.notify_all()
             for each in new:
-                self.differed(sender, each)
+                self._differed(sender, each)
 
     def _on_event(self, delivery: Delivery) -> None:
         if delivery.verified is not True:
@@ -344,7 +347,7 @@ class BusBackend(Backend):
             with self._condition:
                 new = self._differences.add(delivery.envelope.sender, found)
             if new:
-                self.differed(delivery.envelope.sender, found)
+                self._differed(delivery.envelope.sender, found)
 
     def _on_about(self, delivery: Delivery) -> None:
         if delivery.verified is not True:

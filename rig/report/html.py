@@ -14,7 +14,7 @@ from rig.report import wording
 from rig.report.page import environment, look
 from rig.report.tally import by_phase, count, phase_title, quantile, span
 
-LISTED = 200  # takt values in print; session.json has them all
+LISTED = 200  # takt values and discrepancies in print; session.json has them all
 
 
 class Spread(msgspec.Struct, frozen=True):
