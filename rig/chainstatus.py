@@ -79,7 +79,8 @@ def table(heard: dict[str, Heard]) -> list[str]:
 
 def _words(each: Heard) -> str:
     state = each.state
-    said = "offline" if not state.online else ", ".join(state.peers) or "none"
+    said = "" if each.verified else "unverified; "
+    said += "offline" if not state.online else ", ".join(state.peers) or "none"
     said += "; signs nothing" if state.online and state.silent and state.member else ""
     said += f"; {clean(state.problem)}" if state.problem else ""
-    return said + ("" if each.verified else "; signed by nobody known here")
+    return said
