@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ledgers import SECOND, UTC, Keys, Ledger, genesis
+from ledgers import HASH, SECOND, UTC, Keys, Ledger, genesis
 
 from ledger.consensus import PRECOMMITTING, Consensus
 from ledger.ports import Keep, Kept, Output, Send, Timer
@@ -81,8 +81,11 @@ def test_what_is_kept_does_not_grow_with_the_rounds() -> None:
     disk, node = Disk(), Consensus("b", ledger.chain, Keys("b"))
     disk.take(node.begin(NOW))
     for round in range(500):
+        for who, bid in ("a", HASH), ("c", HASH[::-1]), ("d", b""):
+            said = Vote(ledger.chain.id, 1, round, PREVOTE, bid, who)
+            disk.take(node.receive(sign(Keys(who), said), NOW))
         for kind in ("propose", "prevote", "precommit"):
-            disk.take(node.timeout(Timer(kind, 1, round), NOW))  # type: ignore[arg-type]
+            disk.take(node.timeout(Timer(kind, 1, round), NOW + round))  # type: ignore[arg-type]
     assert node.round == 500
     assert max(disk.sizes) <= 3
     assert len(node.blocks) <= 4
