@@ -1,0 +1,168 @@
+"""A virtual controller beside one that is a process of its own: it never parts from the same program, and a
+changed statement is found with its file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from running import ROOT
+from site_modes import line_file
+
+from gateway.field.tags import TagRef
+from gateway.net.messages import Action, Feed, Force, Free, Pause, Trace
+from gateway.twin.discrepancy import Discrepancy
+from gateway.twin.workpiece import OUT
+from rig.backend import Script
+from rig.line import load_line
+from rig.local import LocalLine
+from rig.open import Options
+from rig.procedures.common import in_automatic, in_manual
+
+SECOND = 1_000_000_000
+LINE = "".join(
+    f"  - {{station: ../stations/{name}.yaml, mode: hil, serve: true, beside: true}}\n"
+    for name in ("infeed", "glue", "screw")
+)
+COUPLED = """\
+  - {from: infeed, to: glue, signals: {glue.take: infeed.next-ready}}
+  - {from: glue, to: screw, signals: {screw.take: glue.next-ready}}
+"""
+
+
+def source(station: str) -> str:
+    return (ROOT / "config" / "programs" / f"{station}.st").read_text("utf-8")
+
+
+class Site:
+    """The starter line with its controllers, and one beside each."""
+
+    def __init__(self, local: LocalLine) -> None:
+        self.local, self.backend = local, local.backend
+        self.line = local.line
+        for name in self.line.stations:
+            self.backend.hold(name)
+
+    def go(self, scripts: Mapping[str, list[Action]], tail: int = 0) -> dict[str, Trace]:
+        return self.backend.run(
+            {name: Script(tuple(actions), tail=tail) for name, actions in scripts.items()}
+        )
+
+    def automatic(self) -> None:
+        """All in automatic, with a rest in which they get in step."""
+        self.go(
+            {
+                name: [*in_automatic(each.station, isolated=False), Pause(3 * SECOND)]
+                for name, each in self.line.stations.items()
+            }
+        )
+
+
+@contextmanager
+def site(folder: Path, changed: Mapping[str, str]) -> Iterator[Site]:
+    """With ``changed`` programs in the controllers, by station."""
+    file = line_file(folder, LINE, COUPLED)
+    programs: dict[str, Path] = {}
+    for name, text in changed.items():
+        programs[name] = folder / f"{name}-changed.st"
+        programs[name].write_text(text, "utf-8")
+    options = Options(file, programs=programs, ports="auto", broker="embedded")
+    (folder / "run").mkdir()
+    local = LocalLine(load_line(file, programs), options, folder / "run")
+    try:
+        local.start()
+        yield Site(local)
+    finally:
+        local.stop()
+
+
+def differing(traces: Mapping[str, Trace]) -> list[Discrepancy]:
+    return [each for trace in traces.values() for each in trace.differs]
+
+
+def test_the_same_program_never_parts(tmp_path: Path) -> None:
+    with site(tmp_path, {}) as here:
+        found: list[Discrepancy] = []
+        here.automatic()
+        # Busy: workpieces through the whole line.
+        pieces = tuple(here.line.workpiece(n) for n in range(1, 6))
+        inlet = here.line.stations["infeed"].station.inlet
+        assert inlet is not None
+        busy: dict[str, list[Action]] = {name: [Pause(20 * SECOND)] for name in here.line.stations}
+        busy["infeed"].insert(0, Feed(inlet, pieces))
+        traces = here.go(busy)
+        found += differing(traces)
+        assert sum(each.kind in OUT for each in traces["screw"].happenings) == 5
+        # Through interlocks, manual mode and back, each on its own.
+        for name, each in here.line.stations.items():
+            station = each.station
+            forced = [tag for tag in station.inputs if tag.type.kind == "bool"]
+            actions: list[Action] = []
+            for tag in forced:
+                ref = TagRef(tag.name)
+                actions += [
+                    Force(ref, True),
+                    Pause(SECOND // 5),
+                    Force(ref, False),
+                    Pause(SECOND // 5),
+                    Free(ref),
+                ]
+            actions += [*in_manual(station), Pause(SECOND // 2), *in_automatic(station, isolated=False)]
+            found += differing(here.go({name: [*actions, Pause(SECOND)]}))
+        # Idle.
+        found += differing(here.go({name: [Pause(5 * SECOND)] for name in here.line.stations}))
+        assert found == []
+
+
+class Fault(NamedTuple):
+    """``old`` became ``new`` in the controller; by ``cause`` ``tag`` parts, which ``statement`` writes."""
+
+    station: str
+    old: str
+    new: str
+    tag: str
+    statement: str
+    cause: str = ""
+
+
+FAULTS = {
+    "a timer doubled": Fault(
+        "infeed", "PT := T#500ms", "PT := T#1s", "belt-run", "BeltRun := State <> ", "belt-speed"
+    ),
+    "an output inverted": Fault(
+        "glue", "LampFault := State = ", "LampFault := State <> ", "lamp-fault", "LampFault := State = "
+    ),
+    "an interlock dropped": Fault(
+        "glue",
+        "NOT DoorClosed OR NOT AirOk",
+        "NOT AirOk",
+        "lamp-fault",
+        "LampFault := State = ",
+        "door-closed",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
+def test_a_changed_statement_is_found(fault: Fault, tmp_path: Path) -> None:
+    station, old, new, tag, statement, cause = fault
+    lines = source(station).splitlines()
+    (number,) = [n for n, line in enumerate(lines, 1) if line.startswith(statement)]
+    with site(tmp_path, {station: source(station).replace(old, new)}) as here:
+        here.automatic()
+        tags = here.line.stations[station].station.tags
+        forced: list[Action] = [Force(TagRef(cause), tags[cause].safe)] if cause else []
+        trace = here.go({station: [*forced, Pause(2 * SECOND)]})[station]
+        found = {each.tag: each for each in trace.differs}
+        assert tag in found
+        assert found[tag].suspect.startswith(f"{station}.st:{number} in scan ")
+        assert found[tag].twin != found[tag].machine
+        others = {name for name in here.line.stations if name != station}
+        assert differing(here.go({name: [Pause(SECOND // 10)] for name in others})) == []
+        if found[tag].end is None:
+            live = here.backend.seen()[station].state
+            assert live is not None
+            assert tag in [each.tag for each in live.differs]
