@@ -33,7 +33,7 @@ from gateway.controller.beside import Beside
 from gateway.controller.compile import Program, compile_program
 from gateway.errors import BadInput
 from gateway.field.types import Value
-from gateway.local.access import group_id
+from gateway.local.access import OPERATOR, group_id
 from gateway.local.desk import Desk
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery, Will
@@ -335,6 +335,9 @@ class Agent:
         """From the bus, on the loop. Who is asked who it is answers at once; the rest waits for the scan."""
         received = time.time_ns()
         operator = delivery.envelope.sender
+        if operator.startswith(OPERATOR):
+            log.warning("%s asks over the bus, under a name that is a local shell's", operator)
+            return
         try:
             ask = decode(delivery.envelope.body, Ask)
         except msgspec.MsgspecError as error:

@@ -16,6 +16,7 @@ import msgspec
 from gateway.agentfile import AgentConfig
 from gateway.errors import BadInput, Problem
 from gateway.genesisfile import genesis_bytes, load_genesis
+from gateway.local.access import OPERATOR
 from gateway.net.identity import Identity, Trust
 from gateway.net.link import broker_address
 from gateway.store.atomic import write_atomically
@@ -150,6 +151,9 @@ def _check(line: Line, brokers: tuple[str, ...], operator: str) -> None:
             except ValueError as error:
                 what, _, hint = str(error).partition("; ")
                 problems.append(Problem(option, 0, 0, what, hint))
+    if operator.startswith(OPERATOR):
+        what = f"{operator!r} would be the name of a local shell"
+        problems.append(Problem("--operator", 0, 0, what, f"choose another id, without {OPERATOR}"))
     if operator in line.stations:
         problems.append(
             Problem("--operator", 0, 0, f"{operator!r} is a station of this line", "choose another id")

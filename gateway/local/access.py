@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import string
 import struct
 from typing import NamedTuple
 
@@ -13,6 +14,9 @@ _CREDENTIALS = struct.Struct("=iII")  # struct ucred: pid, uid, gid
 _PEER_GROUPS = 59  # SO_PEERGROUPS, which Python does not name
 _MOST_GROUPS = 256  # as many as Python lets be asked for
 ROOT = 0
+OPERATOR = "local-"
+"""What the ids of shells begin with, and those of no operator on the bus."""
+_LETTERS = frozenset(string.ascii_lowercase + string.digits)
 
 
 class Peer(NamedTuple):
@@ -31,6 +35,12 @@ def peer_of(stream: socket.socket) -> Peer:
     with contextlib.suppress(OSError):  # in more groups than that: its first one counts
         more = stream.getsockopt(socket.SOL_SOCKET, _PEER_GROUPS, 4 * _MOST_GROUPS)
     return Peer(pid, uid, frozenset((gid, *struct.unpack(f"={len(more) // 4}I", more))))
+
+
+def called(peer: Peer, number: int) -> str:
+    """As whom the shell ``number`` of this user writes: an id, as of every operator, and nobody else's."""
+    name = "".join(letter if letter in _LETTERS else "-" for letter in user(peer.uid).lower())
+    return f"{OPERATOR}{name[:12]}-{number % 10**12}"
 
 
 def refuses(peer: Peer, own: int, group: int | None) -> str:

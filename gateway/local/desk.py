@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.field.types import Value
-from gateway.local.access import peer_of, refuses, user
+from gateway.local.access import OPERATOR, called, peer_of, refuses
 from gateway.local.follow import Follower
 from gateway.local.framing import Broken, frame, read_request
 from gateway.local.inside import Inside
@@ -32,7 +32,6 @@ DRAIN_S = 5.0  # for a shell to take what it asked for
 BEAT_S = 1.0  # of a stream in which nothing changes
 PAUSE_S = 0.05  # between two parts of a stream
 FEW = 4  # actions of a shell's script
-OPERATOR = "local:"  # what no operator on the bus can be called
 
 
 class _Caller(NamedTuple):
@@ -121,7 +120,7 @@ class Desk:
         try:
             with _own(writer) as stream:
                 peer = peer_of(stream)
-            caller = _Caller(f"{OPERATOR}{user(peer.uid)}#{next(self._numbers)}", reader, writer)
+            caller = _Caller(called(peer, next(self._numbers)), reader, writer)
             why = refuses(peer, os.getuid(), self._group)
             if why:
                 log.warning("a shell was refused: %s", why)

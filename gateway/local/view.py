@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.field.drivers.base import Identity, Statistics
 from gateway.field.scan import DeviceLink
+from gateway.field.served import ServedLink
 from gateway.field.tags import Tag
 from gateway.local.inside import Inside
 from gateway.local.messages import (
@@ -106,10 +107,10 @@ class View:
 
     def _devices(self, _: AskDevices) -> Devices:
         station, links = self._inside.station, self._inside.devices.links
-        refused = self._inside.devices.refused
         shown = []
         for name, link in links.items():
             device, who = station.reached[name], link.identity or Identity("")
+            refused = link.refused if isinstance(link, DeviceLink | ServedLink) else {}
             counted = link.driver.statistics if isinstance(link, DeviceLink) else Statistics()
             shown.append(
                 DeviceShown(
@@ -126,9 +127,7 @@ class View:
                     slowest=counted.slowest_ns,
                     mean=counted.mean_ns,
                     losses=link.losses,
-                    refused=tuple(
-                        (tag, why) for tag, why in refused.items() if station.tags[tag].device == name
-                    ),
+                    refused=tuple(refused.items()),
                 )
             )
         return Devices(tuple(shown), self._recent.of(("link",), _FEW))

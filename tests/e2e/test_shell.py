@@ -20,14 +20,18 @@ from running import WITHIN, Memory, Starter, belt, memory, until
 from site_alone import Site
 from terminal import CTRL_C, CTRL_D, TAB, UP, Terminal
 
+from gateway.errors import BadInput
 from gateway.local.client import Client, Unanswered
 from gateway.local.holding import Holding
 from gateway.local.messages import AskLease, LeaseShown
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
-from gateway.net.messages import StationEvent, decode
+from gateway.net.identity import Identity
+from gateway.net.messages import Acquire, Ask, StationEvent, decode, encode
 from rig.backend import RigFault, Script
 from rig.broker import Broker
+from rig.line import load_line
+from rig.prepare import prepare
 
 ROOT = Path(__file__).parents[2]
 PROMPT, HOLDING = r"\nbelt>$", r"\nbelt HOLDS THE LEASE>$"
@@ -171,7 +175,7 @@ def test_two_shells_do_not_hold_one_lease(site: Site, open_shell: Open, watched:
     one.expect(f"held at 32{HOLDING}")
     two.type("lease take")
     said = two.expect(PROMPT)
-    assert re.search(r"no lease: local:\S+#\d+ holds the lease", said)
+    assert re.search(r"no lease: local-\w+-\d+ holds the lease", said)
     two.type("force command 1")
     assert "this shell holds no lease" in two.expect(PROMPT)
     two.type("tags command")
@@ -245,19 +249,35 @@ def test_a_rig_and_a_shell_do_not_hold_one_lease(site: Site, open_shell: Open, w
         until("the lease given back", lambda: "anna gave the lease back" in " ".join(events))
         shell.type("lease take")
         shell.expect(HOLDING)
-        with site.operator("anna") as anna, pytest.raises(RigFault, match=r"local:\S+ holds the lease"):
+        with site.operator("anna") as anna, pytest.raises(RigFault, match=r"local-\w+-\d+ holds the lease"):
             anna.hold("belt")
         shell.type("force command 32")
         shell.expect(f"held at 32{HOLDING}")
         # The rig's side is told who is there and what is held.
         until("the force as an event", lambda: "force: command held at 32" in events)
-        assert any(re.match(r"lease: local:\S+#\d+ holds the lease, token \d+", event) for event in events)
+        assert any(re.match(r"lease: local-\w+-\d+ holds the lease, token \d+", event) for event in events)
         shell.type(CTRL_D, enter=False)
         assert shell.wait() == 0
         watched.wait(Memory.SAFE)
         with site.operator("anna") as anna:
             anna.hold("belt")
             anna.run({"belt": Script((), keep=True)})
+
+
+def test_nobody_on_the_bus_speaks_as_a_shell(site: Site) -> None:
+    """Not even one whose key the gateway knows under such a name."""
+    with pytest.raises(BadInput, match="would be the name of a local shell"):
+        list(prepare(load_line(site.made.line), site.keys, (site.broker.url,), "local-root-1"))
+    false = Identity.create("local-root-1")
+    site.trust.add(false.node, false.public_bytes)
+    site.trust.save(site.config.parent / "trust.yaml")
+    gateway = site.gateway()
+    with Bus(false.node, [site.broker.url], identity=false) as bus:
+        assert bus.wait_ready(WITHIN)
+        topic = topics.command("one", "belt", false.node)
+        bus.publish(topic, "command", encode(Ask(1, Acquire(1_000_000_000))), qos=1, sign=True)
+        until("the warning", lambda: "under a name that is a local shell's" in gateway.shown)
+    assert json.loads(do(site, "lease --json"))["token"] == 0
 
 
 def test_what_may_not_be_forced_is_refused_by_the_one_gate(site: Site) -> None:
@@ -282,6 +302,10 @@ def test_json_csv_and_scripts(site: Site, tmp_path: Path) -> None:
     assert (status["station"], status["state"]["online"], status["lost"]) == ("belt", True, {})
     for command in ("tags", "plc", "twin", "lease", "net", "peers", "chain", "logs"):
         assert json.loads(do(site, f"{command} --json")) is not None
+    assert "modbus" in do(site, "probe")
+    found = do_any(site, "selftest").splitlines()
+    assert found
+    assert max(map(len, found)) <= 80
     script = tmp_path / "commands.txt"
     script.write_text("lease take\nforce part-enters true\nstatus\nlease give\n")
     said = do(site, f"run_script {script}")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadInput
 from gateway.field.refs import TagRef
-from gateway.local.access import Peer, group_id, peer_of, refuses
+from gateway.local.access import OPERATOR, Peer, called, group_id, peer_of, refuses
 from gateway.local.follow import Follower
 from gateway.local.framing import Broken, frame, read_answer, read_request
 from gateway.local.messages import (
@@ -35,6 +35,7 @@ from gateway.local.messages import (
 from gateway.local.place import CONFIG, VARIABLE, find, reachable
 from gateway.local.plain import as_json, plain
 from gateway.net.messages import Acquire, Force, Free, Refused, Release, Renew, Run, State
+from gateway.yamlfile import identifier
 
 ODD = TagShown("level", "output", "plc", "REAL", "hr:2", "Cel", (1, 2.5, True), "good", False, 0.0, 1.0)
 
@@ -71,7 +72,7 @@ def test_a_request_comes_as_it_was_sent(request_: Request) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        Welcome(1, "cell", "local:ada#1"), Tags((ODD,)), Changes((Change(5, "a", "text"),), 2), Refused("no"),
+        Welcome(1, "cell", "local-ada-1"), Tags((ODD,)), Changes((Change(5, "a", "text"),), 2), Refused("no"),
         LeaseShown("", 4, 0, "closed", {"a.3": True}, False), State(True, "ab"),
     ],
 )  # fmt: skip
@@ -131,6 +132,15 @@ def test_the_kernel_says_who_is_there() -> None:
         peer = peer_of(ours)
     assert (peer.pid, peer.uid) == (os.getpid(), os.getuid())
     assert peer.groups == {os.getgid(), *os.getgroups()}
+
+
+def test_as_whom_a_shell_writes_is_an_id_that_no_operator_has() -> None:
+    for uid in (0, 4001):
+        name = called(Peer(1, uid, frozenset()), 17)
+        assert identifier(name) == name
+        assert name.startswith(OPERATOR)
+        assert name.endswith("-17")
+        assert called(Peer(1, uid, frozenset()), 18) != name
 
 
 def test_a_group_that_is_none_is_said() -> None:
