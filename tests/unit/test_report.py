@@ -184,6 +184,16 @@ def test_identity_coverage_and_hashes_are_there() -> None:
     assert f"session record session.json {'d' * 64}" in words
 
 
+def test_it_names_the_chain_or_says_that_there_is_none() -> None:
+    chained = msgspec.structs.replace(examples.passed(), chain="starter-abc", genesis="5e" * 32)
+    page = Page(chained).words
+    assert "Chain starter-abc" in page
+    assert "5e" * 32 in page
+    virtual = Page(msgspec.structs.replace(examples.passed(), mode="virtual")).words
+    assert "virtual mode has no gateways to keep one" in virtual
+    assert "No chain has recorded the manifest" in virtual
+
+
 def test_flow_in_figures() -> None:
     words = Page(examples.passed()).words
     assert "Takt 9 2.28 s 2.31 s 2.84 s 2.84 s" in words
