@@ -29,9 +29,10 @@ sim: $(READY) ## Run the seeded simulations: SEEDS=1000 TWINS=5000 for how many,
 sim-mutants: $(READY) ## Switch off each protection of the ledger in turn; fails where that is not seen
 	$(BIN)/pytest tests/sim/test_sim_ledger_mutants.py -rP
 
-soak: $(READY) ## Storm the drivers for ten minutes, cut the network for one: CYCLES=1000 RESTARTS=5 OUTAGE=5 for less
+soak: $(READY) ## Storm the drivers, cut the network, kill nodes: CYCLES=1000 RESTARTS=5 OUTAGE=5 KILLS=2 for less
 	$(BIN)/python tests/soak/soak_fields.py $(or $(CYCLES),100000) $(or $(RESTARTS),100)
 	OUTAGE=$(or $(OUTAGE),60) $(BIN)/pytest tests/e2e/test_wan.py
+	KILLS=$(or $(KILLS),20) $(BIN)/pytest tests/e2e/test_ledger_kills.py
 
 bench: $(READY) ## Measure beside a peer in the same run; fails where a gate is missed (build/bench.json)
 	$(BIN)/python tests/bench/run.py
