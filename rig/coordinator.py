@@ -88,7 +88,9 @@ class Coordinator:
 
     def plan(self, workpieces: Sequence[Workpiece], source: str, within: int) -> None:
         """Plan every operation on ``workpieces``, which come in at ``source`` and are done ``within`` ns."""
-        self._operations, self._due = planned(self._bills, source), []
+        enrolled = {party.node for party in self._chain.genesis.parties}
+        self._operations = [each for each in planned(self._bills, source) if each.station in enrolled]
+        self._due = []
         self._tasks = [workpiece.id for workpiece in workpieces]
         now = time.time_ns()
         for workpiece in workpieces:

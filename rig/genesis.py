@@ -17,10 +17,10 @@ NAME = 15  # characters of a chain's name
 INSPECTOR, INSPECTION = "inspector", "inspection"
 
 
-def witnesses(stations: Collection[str], operator: str) -> tuple[str, ...]:
-    """The ids of the witnesses that a line of ``stations`` needs."""
-    free = _ids("witness", {*stations, operator})
-    return tuple(next(free) for _ in range(ENOUGH - len(stations)))
+def witnesses(nodes: Collection[str], operator: str, others: Collection[str] = ()) -> tuple[str, ...]:
+    """The ids of the witnesses that a line needs whose gateways are ``nodes``; ``others`` are taken too."""
+    free = _ids("witness", {*nodes, operator, *others})
+    return tuple(next(free) for _ in range(ENOUGH - len(nodes)))
 
 
 def inspector(stations: Collection[str], operator: str) -> str:

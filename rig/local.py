@@ -44,22 +44,23 @@ class LocalLine:
         there = broker_of(line, options)
         self._broker = None if there else Broker(self._scratch / "broker", kind=options.broker)
         self._brokers = [self._broker.url if self._broker is not None else there]
-        # Stations that are virtual among others share one process.
+        # Stations that are virtual among others share one process, and are no nodes of the chain.
         self._virtual = {n for n, each in line.stations.items() if each.mode == "virtual"}
         self._real = {n: each for n, each in line.stations.items() if n not in self._virtual}
         self._children: list[Child] = []
         self._ports: dict[str, dict[str, int]] = {}  # by station and device
         operator = Identity.create(options.operator)
-        self._witnesses = witnesses(line.stations, operator.node)
-        self._nodes = {name: Identity.create(name) for name in (*line.stations, *self._witnesses)}
+        self._witnesses = witnesses(self._real, operator.node, line.stations)
+        self._identities = {name: Identity.create(name) for name in (*line.stations, *self._witnesses)}
         self._trust = Trust()
-        for identity in (operator, *self._nodes.values()):
+        for identity in (operator, *self._identities.values()):
             self._trust.add(identity.node, identity.public_bytes)
         self.backend = BusBackend(
             line.id, list(line.stations), self._brokers, operator, self._trust, line.in_shadow
         )
         inspecting = Identity.create(inspector(line.stations, operator.node))
-        everybody = {each.node: each.public_bytes for each in (operator, inspecting, *self._nodes.values())}
+        nodes = [self._identities[name] for name in (*self._real, *self._witnesses)]
+        everybody = {each.node: each.public_bytes for each in (operator, inspecting, *nodes)}
         genesis = begin(line.id, time.time_ns(), everybody, operator.node, inspecting.node, EPOCH)
         self.chain = RigChain(
             line.id, genesis, operator, inspecting, tuple(self._brokers), self._scratch / "rig"
@@ -136,7 +137,7 @@ class LocalLine:
             )
 
     def _make_keys(self) -> None:
-        for name, identity in self._nodes.items():
+        for name, identity in self._identities.items():
             identity.save(self._scratch / f"{name}.pem")
         self._trust.save(self._scratch / "trust.yaml")
         (self._scratch / "genesis.json").write_bytes(genesis_bytes(self.chain.genesis))
@@ -176,7 +177,7 @@ class LocalLine:
             for device in station.having(role):
                 command += [option, f"{device.address}?at={device.at}"]
         if each.mode == "shadow":
-            command += _wired(each, station)
+            command += _wired(station)
         command += ["--scan", format_duration(station.scan), "--end-with-stdin"]
         return self._child(f"controller {name}", command)
 
@@ -221,7 +222,7 @@ class LocalLine:
             trust=str(self._scratch / "trust.yaml"),
             state=str(state),
             id=name,
-            chain=str(self._scratch / "genesis.json"),
+            chain="" if name in self._virtual else str(self._scratch / "genesis.json"),
             **more,
         )
         path = state / "agent.json"
@@ -242,15 +243,14 @@ def _served(each: LineStation, station: Station) -> dict[str, Device]:
     return {name: device for name, device in devices.items() if each.serve or device.role == "served"}
 
 
-def _wired(each: LineStation, station: Station) -> list[str]:
+def _wired(station: Station) -> list[str]:
     """What a virtual controller is told so that it drives the plant by itself; it has no next machine."""
     assert station.plant is not None, f"{station.id} has no plant"
-    listened = {tag for tags in each.neighbours.listen.values() for tag in tags}
-    following = sorted(listened | set(station.handshake.readies.values()))
+    shown = {tag for spec in station.twin.values() for tag in spec.ports.values()} | station.commands
     options = ["--plant", station.plant.address, "--station", str(Path(station.file).resolve())]
-    for tag in following:
-        if station.tags[tag].type.kind == "bool":
-            options += ["--next", tag]
+    for tag in station.plant_inputs:  # those of neighbours: no component shows them, and no person gives them
+        if tag.name not in shown and tag.type.kind == "bool":
+            options += ["--next", tag.name]
     return options
 
 

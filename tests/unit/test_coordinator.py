@@ -11,10 +11,11 @@ import pytest
 from gateway.net.messages import Trace
 from gateway.twin.workpiece import Happening, Kind, Workpiece
 from ledger.records import Completion, Inspection, Record, Requirement, opens
-from ledger.state import Genesis, State
+from ledger.state import State
 from rig.bills import Bills, ItemLine, OperationLine
 from rig.chain import Decided, NotFinal, RigChain, Settled
 from rig.coordinator import INSPECTIONS, Coordinator, Inspections, Operation, planned
+from rig.genesis import begin, witnesses
 from rig.trace import Reading
 
 MS = 1_000_000
@@ -55,7 +56,8 @@ class Recorded(RigChain):
     def __init__(self, *completed: tuple[str, int]) -> None:
         self.inspector = "inspector"
         self.state: State
-        self.genesis: Genesis
+        nodes = {name: name.encode().ljust(32) for name in ("infeed", "robot", "operator", "inspector")}
+        self.genesis = begin("line", 0, nodes, "operator", "inspector", 1)
         self.records: list[tuple[str, Record]] = []
         self.decided = [Decided(1, "infeed", Completion(*each, 0)) for each in completed]
 
@@ -98,6 +100,19 @@ def test_each_operation_of_each_workpiece_is_planned() -> None:
     ]
     assert len(plans) == 6
     assert {each.due - each.time for each in plans} == {60_000 * MS}
+
+
+def test_what_a_station_does_that_is_no_node_is_not_planned() -> None:
+    bills = msgspec.structs.replace(BILLS, does={**BILLS.does, "robot": (), "played": ("screw",)})
+    chain = Recorded()
+    Coordinator(chain, bills).plan(WORKPIECES, "infeed", 60_000 * MS)
+    assert {record.node for _, record in chain.records if isinstance(record, Requirement)} == {"infeed"}
+
+
+def test_witnesses_make_up_what_is_missing() -> None:
+    assert witnesses(["a", "b"], "rig") == ("witness-1", "witness-2")
+    assert witnesses(["a", "witness-1"], "witness-3", ["witness-2", "a"]) == ("witness-4", "witness-5")
+    assert witnesses("abcde", "rig") == ()
 
 
 def test_what_was_given_on_is_inspected_and_passes_unless_it_was_taken_out(tmp_path: Path) -> None:
