@@ -155,7 +155,7 @@ def test_looking_into_it(run: Path, tmp_path: Path, start: Starter) -> None:
     assert (run / MANIFEST).exists()
     assert "session-closed" in shown("show", str(run), "--record", name)
     stands = shown("status", str(run))
-    assert f"height {last.height}" in stands
+    assert f"height   {last.height}," in stands
     assert "belt" in stands
     shown("export", str(run), "--into", "blocks.jsonl")
     lines = (tmp_path / "blocks.jsonl").read_text().splitlines()
