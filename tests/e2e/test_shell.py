@@ -14,6 +14,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from running import WITHIN, Memory, Starter, belt, memory, until
@@ -292,20 +293,32 @@ def test_what_may_not_be_forced_is_refused_by_the_one_gate(site: Site) -> None:
         assert why in " ".join(do(site, "lease take", command, status=status).split())
 
 
+def each_json(text: str) -> Iterator[Any]:
+    """The values that stand one after the other in ``text``."""
+    decoder, text = json.JSONDecoder(), text.strip()
+    while text:
+        value, end = decoder.raw_decode(text)
+        yield value
+        text = text[end:].strip()
+
+
 # --- in scripts ---------------------------------------------------------------------------------------
 
 
 def test_json_csv_and_scripts(site: Site, tmp_path: Path) -> None:
     site.gateway()
     connected(site)
-    status = json.loads(do(site, "status --json"))
+    commands = ("status", "tags", "plc", "twin", "lease", "net", "peers", "chain", "logs", "probe")
+    said = do(site, *(f"{command} --json" for command in commands))
+    found = dict(zip(commands, each_json(said), strict=True))
+    status = found["status"]
     assert (status["station"], status["state"]["online"], status["lost"]) == ("belt", True, {})
-    for command in ("tags", "plc", "twin", "lease", "net", "peers", "chain", "logs"):
-        assert json.loads(do(site, f"{command} --json")) is not None
-    assert "modbus" in do(site, "probe")
-    found = do_any(site, "selftest").splitlines()
-    assert found
-    assert max(map(len, found)) <= 80
+    assert [tag["name"] for tag in found["tags"]][:2] == ["command", "part-enters"]
+    assert found["plc"]["devices"][0]["ready"]
+    assert found["probe"]["answered"]
+    lines = do_any(site, "selftest").splitlines()
+    assert len(lines) >= 7
+    assert max(map(len, lines)) <= 80
     script = tmp_path / "commands.txt"
     script.write_text("lease take\nforce part-enters true\nstatus\nlease give\n")
     said = do(site, f"run_script {script}")
