@@ -33,11 +33,12 @@ class Module(Protocol):
 
 
 class Master:
-    """Polls ``module`` at ``url`` every ``period_ns``."""
+    """Polls ``module`` at ``url`` every ``period_ns``; ``met`` is set once it was read."""
 
     def __init__(self, url: str, module: Module, period_ns: int) -> None:
         self.module = module
         self.link = DeviceLink(url, module.tags, SILENCE, Backoff(*_BACKOFF))
+        self.met = asyncio.Event()
         self._period = period_ns
         self._written: dict[str, Value] = {}
         self._refreshed = 0
@@ -63,6 +64,7 @@ class Master:
             self.module.clear()
             self._written.clear()
             return
+        self.met.set()
         if (now := time.monotonic_ns()) - self._refreshed >= REFRESH:
             self._refreshed = now
             self._written.clear()

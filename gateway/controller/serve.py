@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.controller.compile import Program, ProgramErrors, compile_program
+from gateway.controller.masters import Master, Wired
 from gateway.controller.runtime import VirtualController
 from gateway.controller.servers.addresses import (
     EXAMPLES,
@@ -42,6 +43,7 @@ from gateway.units import duration
 EXIT_OK, EXIT_BAD_INPUT, EXIT_ERROR = 0, 2, 3
 _MILLISECOND = 1_000_000
 _MIN_SCAN = _MILLISECOND
+START_UP = 10.0  # s
 
 
 class Statistics(NamedTuple):
@@ -113,9 +115,10 @@ async def serve(
         # What has been built so far stays: a collection must not walk it in the middle of a scan.
         gc.collect()
         gc.freeze()
-        tasks.append(asyncio.create_task(scan_on_schedule(controller, servers, period_ns, note)))
-        tasks += [asyncio.create_task(master.run()) for master in masters]
         stopped = asyncio.create_task(stopping.wait())
+        tasks += [asyncio.create_task(master.run()) for master in masters]
+        await _meet([master for master in masters if isinstance(master, Wired)], stopped)
+        tasks.append(asyncio.create_task(scan_on_schedule(controller, servers, period_ns, note)))
         await asyncio.sleep(0)  # the first scan
         served = [address, *(module.address for module in modules.couplers)]
         at, *wired = [each._replace(port=port) for each, port in zip(served, ports, strict=True)]
@@ -133,6 +136,18 @@ async def serve(
         for each in servers:
             await each.stop()
     return latest
+
+
+async def _meet(plants: Sequence[Master], stopped: asyncio.Task[bool]) -> None:
+    """Wait until ``plants`` were read, at most ``START_UP``, as a controller that is switched on waits for
+    its modules: its first scan would find a machine without air and stop with a fault."""
+    meetings = [asyncio.create_task(plant.met.wait()) for plant in plants]
+    if not meetings:
+        return
+    met = asyncio.gather(*meetings)
+    await asyncio.wait((met, stopped), timeout=START_UP, return_when=asyncio.FIRST_COMPLETED)
+    met.cancel()
+    await asyncio.wait(meetings)
 
 
 def main(arguments: list[str] | None = None) -> int:
