@@ -22,7 +22,7 @@ from ledger.consensus import Consensus
 from ledger.gossip import Gossip
 from ledger.keys import Keyring, Signer
 from ledger.mempool import WAITING
-from ledger.ports import TIMING, Accuse, Decided, Keep, Output, Send, Start, Timer, TimerKind, Timing
+from ledger.ports import Accuse, Decided, Keep, Output, Send, Start, Timer, TimerKind, Timing, timing_of
 from ledger.records import Accused, Record, transaction
 from ledger.relay import Relay
 from ledger.signing import sign
@@ -66,7 +66,8 @@ _Out: TypeAlias = Output | _Own
 class Node:
     """``me`` on the chain of ``genesis``. ``decided`` is called with each final block, in order.
 
-    ``lost``: this node has voted before and its store is new. Raises StoreFailed.
+    ``timing``: other time-outs than the usual ones for so many members. ``lost``: this node has voted before
+    and its store is new. Raises StoreFailed.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Node:
         store: Store,
         bus: Bus,
         decided: Callable[[Commit], None] = lambda commit: None,
-        timing: Timing = TIMING,
+        timing: Timing | None = None,
         lost: bool = False,
     ) -> None:
         self.me, self.genesis, self.store = me, genesis, store
@@ -89,6 +90,7 @@ class Node:
         while (commit := store.decided(self.chain.height)) is not None:
             self.chain.commit(commit)
         kept, blocks = store.kept()
+        timing = timing or timing_of(len(self.chain.members))
         round = kept.round if kept is not None and kept.height == self.chain.height else 0
         unsure = Whereabouts(self.chain.height, round, lost)
         self.consensus = Consensus(me, self.chain, self._keys, timing, kept, blocks, unsure)

@@ -22,6 +22,14 @@ class Timing(Struct, frozen=True):
 
 
 TIMING = Timing()
+PROMPT = 12  # members that all answer within the usual time-outs
+
+
+def timing_of(members: int) -> Timing:
+    """The usual time-outs, longer in proportion where more members all have to be heard."""
+    more = max(members, PROMPT)
+    first, vote = (TIMING.propose, TIMING.propose_more), (TIMING.vote, TIMING.vote_more)
+    return Timing(*(usual * more // PROMPT for usual in (*first, *vote)))
 
 
 class Kept(Struct, frozen=True):
