@@ -106,6 +106,10 @@ class Backend(Protocol):
         """Call ``differed`` with a station and each of these when it begins and ends, on any thread."""
         return
 
+    def uncompared(self, station: str) -> str:
+        """Why the virtual controller beside the station's real one is not compared; empty where it is."""
+        return ""
+
     def unheard(self, station: str) -> str:
         """Why that may not be all: when its gateway was not heard; empty if it was heard throughout."""
         return ""

@@ -62,6 +62,13 @@ def machine(request: pytest.FixtureRequest) -> StationHandle:
 
 
 @pytest.fixture
+def beside(request: pytest.FixtureRequest) -> StationHandle:
+    """Each station in turn whose program runs beside its real controller."""
+    station, _ = request.param
+    return _session(request).stations[station]
+
+
+@pytest.fixture
 def device(request: pytest.FixtureRequest) -> tuple[StationHandle, Device]:
     """Each device in turn that is not the controller, as (station, device)."""
     return _each(request, lambda spec: spec.reached)

@@ -20,7 +20,7 @@ from rig.line import Line
 from rig.record import PHASES, Verdict
 from rig.session import Failed, NotHere, Session, StepContext
 
-ABOUT = ("station", "device", "output", "input", "sequence", "interlock", "machine")
+ABOUT = ("station", "device", "output", "input", "sequence", "interlock", "machine", "beside")
 WATCHING = "agreement"  # the phase in which stations are watched beside one another
 SESSION = pytest.StashKey[Session]()
 STEP = pytest.StashKey[StepContext]()
@@ -40,6 +40,7 @@ def things(line: Line, about: str) -> list[tuple[str, str]]:
             "sequence": list(spec.sequences),
             "interlock": list(spec.interlocks),
             "machine": [""] if lined.mode in ("ril", "shadow") else [],
+            "beside": [""] if lined.accompanied else [],
         }[about]
         pairs += [(name, thing) for thing in names]
     return pairs

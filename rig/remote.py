@@ -16,6 +16,7 @@ from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
 from gateway.net.identity import Identity, Trust
 from gateway.net.messages import (
+    IN_STEP,
     Abort,
     About,
     Acquire,
@@ -219,6 +220,13 @@ class BusBackend(Backend):
     def listen(self, differed: Callable[[str, Discrepancy], None]) -> None:
         """It is called on the bus's own thread."""
         self._differed = differed
+
+    def uncompared(self, station: str) -> str:
+        """As its gateway last said."""
+        with self._condition:
+            heard = self._heard.get(station)
+        state = None if heard is None else heard.state
+        return "" if state is None or state.beside in ("", IN_STEP) else state.beside
 
     def unheard(self, station: str) -> str:
         """When the gateway was not heard since it was first."""

@@ -319,6 +319,7 @@ class Cell:
             script=self.script.request if self.script is not None else 0,
             out=self.script.out if self.script is not None else 0,
             differs=self._lasting(),
+            beside=self.companion.stands if self.companion is not None else "",
         )
 
     def _lasting(self) -> tuple[Discrepancy, ...]:

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 
 from gateway.controller.beside import Beside, Parting
 from gateway.field.types import Value
-from gateway.net.messages import MAX_DIFFERS
+from gateway.net.messages import IN_STEP, MAX_DIFFERS
 from gateway.twin.discrepancy import Discrepancy
+
+SHOWN = 5  # inputs in words
 
 
 class Companion:
@@ -41,9 +43,16 @@ class Companion:
         self.told = [_told(each) for each in told]
 
     @property
-    def in_step(self) -> bool:
-        """Whether the two are compared."""
-        return self._beside.in_step
+    def stands(self) -> str:
+        """``in step``, or why the two are not compared."""
+        if self._beside.in_step:
+            return IN_STEP
+        if not self._known:
+            return "nobody knows what the real controller reads"
+        if unknown := self._beside.unknown:
+            more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+            return f"it is not known what the real controller reads at {', '.join(unknown[:SHOWN])}{more}"
+        return "they have neither agreed nor rested for a second"
 
     def lasting(self) -> list[Discrepancy]:
         """What lasts, the oldest first; at most ``MAX_DIFFERS``."""

@@ -216,6 +216,11 @@ class Beside:
         return sorted(ended, key=_order)
 
     @property
+    def unknown(self) -> list[str]:
+        """The inputs of which nobody has said yet what the real controller reads there."""
+        return sorted(self._unknown)
+
+    @property
     def present(self) -> list[Parting]:
         """The partings that last, the oldest first."""
         return sorted(self._open.values(), key=_order)

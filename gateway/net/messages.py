@@ -19,6 +19,7 @@ VERSION = 1
 MAX_ACTIONS = 256
 MAX_SAMPLES = 200_000
 MAX_DIFFERS = 32
+IN_STEP = "in step"  # of a virtual controller beside the real one: they are compared
 MAIN = "main"  # the inlet or outlet that a station has where its file names one without a name
 
 
@@ -324,6 +325,9 @@ class State(Body, frozen=True):
     """How many workpieces have come out of the line here since that script began, good or not."""
     differs: tuple[Discrepancy, ...] = ()
     """What lasts at present of where twin and machine do not agree, times in UTC; at most ``MAX_DIFFERS``."""
+    beside: str = ""
+    """Of the virtual controller beside the real one: ``in step``, or why they are not compared; empty where
+    there is none."""
 
 
 class Image(Body, frozen=True):

@@ -1,12 +1,13 @@
-"""Twin and machine: a station whose plant is real does what its twin does, throughout the session."""
+"""Twin and machine: what is real does what its model does, throughout the session."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import pytest
 
+from gateway.field.tags import read_ref
 from gateway.net.messages import Pause
 from gateway.scenario import show
 from gateway.twin.discrepancy import Discrepancy
@@ -30,15 +31,27 @@ def test_agreement(session: Session, machine: StationHandle, step: StepContext) 
     if script is not None:
         reading = machine.perform(script)
         step.measure("watched", round(reading.trace.duration / 1e9, 1), "s")
-    found = session.backend.differences(machine.id)
+    judge(session, machine, step, {tag.name for tag in machine.spec.inputs}, "twin's")
+
+
+def test_controller(session: Session, beside: StationHandle, step: StepContext) -> None:
+    """Its outputs are those of its own program, which runs beside it."""
+    judge(session, beside, step, {tag.name for tag in beside.spec.outputs}, "virtual controller's")
+    if why := session.backend.uncompared(beside.id):
+        raise RigFault(f"{beside.id}: the virtual controller is not compared with the real one: {why}")
+
+
+def judge(session: Session, station: StationHandle, step: StepContext, tags: Set[str], model: str) -> None:
+    """Fail by the discrepancies at ``tags``, against whose ``model``; they are all that there were."""
+    found = [each for each in session.backend.differences(station.id) if read_ref(each.tag).tag in tags]
     if found:
-        step.fail(told(found), *dict.fromkeys(each.tag for each in found))
+        step.fail(told(found, model), *dict.fromkeys(read_ref(each.tag).tag for each in found))
     step.measure("discrepancies", len(found), high=0)
-    if why := session.backend.unheard(machine.id):
-        raise RigFault(f"{machine.id} was not heard throughout, so there may have been others: {why}")
+    if why := session.backend.unheard(station.id):
+        raise RigFault(f"{station.id} was not heard throughout, so there may have been others: {why}")
 
 
-def told(found: Sequence[Discrepancy]) -> str:
+def told(found: Sequence[Discrepancy], model: str) -> str:
     """What they are, the longest of each signal, and who is suspected most often first."""
     suspects = Counter(each.suspect for each in found)
     longest: dict[str, Discrepancy] = {}
@@ -46,7 +59,7 @@ def told(found: Sequence[Discrepancy]) -> str:
         longest[each.tag] = each
     ordered = sorted(longest.values(), key=lambda each: (-suspects[each.suspect], each.begin))
     texts = [
-        f"{each.tag} was {show(each.machine)}, the twin's {show(each.twin)}, {_lasted(each)}: "
+        f"{each.tag} was {show(each.machine)}, the {model} {show(each.twin)}, {_lasted(each)}: "
         f"look at {each.suspect}"
         for each in ordered[:SHOWN]
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from running import ROOT
+from running import ROOT, Starter, by_id
 from site_modes import line_file
 
 from gateway.field.tags import TagRef
@@ -21,6 +21,7 @@ from rig.line import load_line
 from rig.local import LocalLine
 from rig.open import Options
 from rig.procedures.common import in_automatic, in_manual
+from rig.report.bundle import REPORT
 
 SECOND = 1_000_000_000
 LINE = "".join(
@@ -166,3 +167,37 @@ def test_a_changed_statement_is_found(fault: Fault, tmp_path: Path) -> None:
             live = here.backend.seen()[station].state
             assert live is not None
             assert tag in [each.tag for each in live.differs]
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["unchanged", "changed"])
+def test_a_session_says_which_statement_it_was(changed: bool, tmp_path: Path, start: Starter) -> None:
+    line = line_file(tmp_path, "  - {station: ../stations/glue.yaml, mode: hil, serve: true, beside: true}\n")
+    other = tmp_path / "other.st"
+    other.write_text(source("glue").replace("NOT DoorClosed OR NOT AirOk", "NOT AirOk"), "utf-8")
+    more = ("--program", f"glue={other}") if changed else ()
+    run = start.session(tmp_path, line, "--broker", "embedded", "--ports", "auto", "-k",
+                        "sequence or interlock or agreement", *more)  # fmt: skip
+    status = run.wait(300)
+    run.assert_nothing_left()
+    # What else cannot be measured on a busy machine is of other tests.
+    assert status in ((1, 3) if changed else (0, 3)), run.shown
+    assert run.run is not None
+    record = run.record({0: "PASS", 1: "FAIL", 3: "ERROR"}[status], complete=True)
+    step = by_id(record)["agreement/controller[glue]"]
+    if not changed:
+        assert step.verdict == "PASS"
+        assert record.discrepancies == ()
+        return
+    (number,) = [
+        n for n, text in enumerate(source("glue").splitlines(), 1) if text.startswith("LampFault := State")
+    ]
+    place = f"glue.st:{number} in scan "
+    assert step.verdict == "FAIL"
+    assert "lamp-fault" in step.tags
+    assert place in step.message
+    lamp = next(each for each in record.discrepancies if each.tag == "lamp-fault")
+    assert lamp.suspect.startswith(place)
+    assert (lamp.virtual, lamp.real) == ("true", "false")
+    page = (run.run / REPORT).read_text("utf-8")
+    assert place in page
+    assert "lamp-fault" in page[page.index('id="discrepancies"') :]

@@ -11,7 +11,7 @@ from starter_harness import compiled, line, source
 from gateway.cell.cell import Cell
 from gateway.controller.beside import REST, Beside
 from gateway.field.tags import TagRef
-from gateway.net.messages import Action, Force, Free, Pause, Trace
+from gateway.net.messages import IN_STEP, Action, Force, Free, Pause, Trace
 from gateway.twin.discrepancy import Discrepancy
 from rig.backend import Script
 from rig.procedures.common import in_automatic, in_manual
@@ -61,7 +61,7 @@ def start(changed: Mapping[str, str]) -> WithCompanion:
 def test_the_unchanged_program_has_nothing_to_tell() -> None:
     backend = start({})
     assert backend.cell.companion is not None
-    assert backend.cell.companion.in_step
+    assert backend.cell.companion.stands == IN_STEP
     trace = backend.go(Force(TagRef("door-closed"), False), Pause(SECOND), Free(TagRef("door-closed")))
     assert trace.differs == ()
     assert backend.told == []
@@ -96,7 +96,7 @@ def test_what_lasts_is_in_the_next_trace_too_and_ends_with_the_lease(backend: Wi
     assert backend.cell.gate.state == "closed"
     assert backend.cell.state("boot", "ready").differs == ()
     assert [each.end is not None for each in backend.told if each.tag == "lamp-fault"][-1]
-    assert not backend.cell.companion or not backend.cell.companion.in_step
+    assert "nobody knows" in backend.cell.state("boot", "ready").beside
 
 
 def test_manual_mode_brings_both_together_again(backend: WithCompanion) -> None:
