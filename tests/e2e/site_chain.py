@@ -21,10 +21,10 @@ from gateway.genesisfile import load_genesis
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
 from gateway.net.identity import Identity, Trust
-from gateway.net.messages import ChainState, decode
+from gateway.net.messages import ChainState, State, decode
 from ledger.codec import Malformed, digest
 from ledger.codec import decode as read_message
-from ledger.records import SessionOpened, read
+from ledger.records import Record, SessionOpened, read
 from ledger.state import Genesis
 from ledger.store import Store
 from ledger.types import NIL, PRECOMMIT, Commit, Message, Proposal, Qc, Status, Vote, ballot
@@ -36,12 +36,14 @@ OPERATOR = "anna"
 
 
 class Ear:
-    """Hears all that nodes say. ``wrong`` is what none may do; ``states`` is what each reported last."""
+    """Hears all that nodes say. ``wrong`` is what none may do; ``states`` is what each reported last of the
+    chain, ``beats`` are the gateways' heartbeats."""
 
     def __init__(self, genesis: Genesis, brokers: list[str], trust: Trust) -> None:
         self.changed = threading.Condition()
         self.wrong: list[str] = []
         self.states: dict[str, ChainState] = {}
+        self.beats: dict[str, State] = {}
         self.statuses: list[Status] = []
         self.signed: dict[
             tuple[str, int, int, int], bytes
@@ -49,6 +51,7 @@ class Ear:
         self.blocks: dict[int, bytes] = {}
         self._bus = Bus("ear", brokers, trust=trust)
         self._bus.subscribe(topics.chain("one", topics.ANY), self._on_state)
+        self._bus.subscribe(topics.state("one", topics.ANY), self._on_beat)
         self._bus.subscribe(topics.pool(genesis.chain, topics.ANY, topics.ANY), self._on_message, qos=0)
         self._bus.start()
         assert self._bus.wait_ready(WITHIN, every=True)
@@ -74,6 +77,11 @@ class Ear:
             self.states[delivery.envelope.sender] = state
             if state.height:
                 self._is_block(delivery.envelope.sender, state.height, bytes.fromhex(state.head))
+            self.changed.notify_all()
+
+    def _on_beat(self, delivery: Delivery) -> None:
+        with self.changed:
+            self.beats[delivery.envelope.sender] = decode(delivery.envelope.body, State)
             self.changed.notify_all()
 
     def _on_message(self, delivery: Delivery) -> None:
@@ -129,17 +137,20 @@ class ChainSite:
         self.ear = Ear(self.genesis, everywhere, Trust.load(self.keys / TRUST))
         self.runs: dict[str, Run] = {}
         self.final: dict[str, int] = {}  # the operator's records, by session, and where they are
+        self.records: list[tuple[str, Record]] = []  # all that became final, with who recorded it
         self._recorded = 0
         (folder / "desk").mkdir()
-        identity = Identity.load(key_of(self.keys, OPERATOR))
+        self.operator = Identity.load(key_of(self.keys, OPERATOR))
         self.keeper = ChainKeeper(
-            "one", identity, reaches[OPERATOR], self.genesis, folder / "desk", self._decided
+            "one", self.operator, reaches[OPERATOR], self.genesis, folder / "desk", self._decided
         )
         self.keeper.start()
 
     def _decided(self, commit: Commit) -> None:
         for tx in commit.block.body:
             record = read(tx)
+            assert not isinstance(record, Malformed)
+            self.records.append((tx.node, record))
             if isinstance(record, SessionOpened):
                 self.final[record.session] = commit.qc.height
         self.ear.wake()
@@ -151,12 +162,16 @@ class ChainSite:
         self.start_again(*names)
         self.votes(*names)
 
-    def start_again(self, *names: str) -> None:
-        """Start nodes on what their disks hold, and wait until each follows."""
-        before = {name: self.ear.states[name].boot for name in names if name in self.ear.states}
+    def launch(self, *names: str) -> None:
+        """Start nodes on what their disks hold."""
         for name in names:
             command = (sys.executable, "-m", GATEWAY, str(self.keys / name / CONFIG))
             self.runs[name] = self.start(self.folder / name, *command)
+
+    def start_again(self, *names: str) -> None:
+        """Start nodes on what their disks hold, and wait until each follows."""
+        before = {name: self.ear.states[name].boot for name in names if name in self.ear.states}
+        self.launch(*names)
 
         def follows(name: str) -> bool:
             state = self.ear.states.get(name)
