@@ -22,8 +22,15 @@ def find(given: Path | None) -> Path:
     BadInput where there is none.
     """
     path = given or Path(os.environ.get(VARIABLE) or ".")
-    file = path / CONFIG if path.is_dir() else path
-    if not file.is_file():
+    try:
+        file = path / CONFIG if path.is_dir() else path
+        is_there = file.is_file()
+        if is_there:
+            file.open("rb").close()
+    except OSError as error:
+        hint = "use sudo, or let your group read it (docs/shell.md)"
+        raise BadInput([Problem(str(path), 0, 0, error.strerror or str(error), hint)]) from None
+    if not is_there:
         raise BadInput([Problem(str(file), 0, 0, "there is no gateway's configuration", _HINT)])
     return file
 

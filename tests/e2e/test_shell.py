@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import grp
 import json
 import os
 import re
@@ -11,11 +12,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from running import WITHIN, Memory, Starter, belt, memory, until
 from site_alone import Site
@@ -38,12 +41,31 @@ ROOT = Path(__file__).parents[2]
 PROMPT, HOLDING = r"\nbelt>$", r"\nbelt HOLDS THE LEASE>$"
 
 
+@contextlib.contextmanager
+def site_in(folder: Path, start: Starter) -> Iterator[Site]:
+    """The small line's controller, a broker, and what its gateway needs."""
+    made = belt(folder, serve=False)
+    start.controller(folder, made)
+    with Broker(folder / "broker") as broker:
+        yield Site(folder, made, start, broker)
+
+
 @pytest.fixture
 def site(tmp_path: Path, start: Starter) -> Iterator[Site]:
-    made = belt(tmp_path, serve=False)
-    start.controller(tmp_path, made)
-    with Broker(tmp_path / "broker") as broker:
-        yield Site(tmp_path, made, start, broker)
+    with site_in(tmp_path, start) as made:
+        yield made
+
+
+@pytest.fixture
+def common(start: Starter) -> Iterator[Site]:
+    """A site in a folder that other users can enter: pytest closes its own to them, again and again."""
+    if os.getuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("another user can be had by root alone, with setpriv")
+    with tempfile.TemporaryDirectory() as folder, site_in(Path(folder), start) as made:
+        for each in made.config.parents:
+            if each not in (Path("/"), Path("/tmp")):
+                each.chmod(each.stat().st_mode | 0o055)
+        yield made
 
 
 @pytest.fixture
@@ -346,13 +368,11 @@ def test_exit_statuses(site: Site) -> None:
 # --- who may, and what is told ------------------------------------------------------------------------
 
 
-def test_another_user_is_refused(site: Site) -> None:
+def test_another_user_is_refused(common: Site) -> None:
     """Even where the folder and the socket would let him in."""
-    if os.getuid() != 0 or shutil.which("setpriv") is None:
-        pytest.skip("another user can be had by root alone, with setpriv")
-    site.gateway()
-    connected(site)
-    socket_path = state_of(site) / "shell.sock"
+    common.gateway()
+    connected(common)
+    socket_path = state_of(common) / "shell.sock"
     ask = (
         "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
         "print(s.recv(65536)); s.sendall(bytes(4)); print(s.recv(10))"
@@ -375,12 +395,35 @@ def test_another_user_is_refused(site: Site) -> None:
         )  # fmt: skip
 
     assert "Permission denied" in tried().stderr
-    for folder in (socket_path, *socket_path.parents):
-        if folder != Path("/") and folder != Path("/tmp"):
-            folder.chmod(folder.stat().st_mode | 0o777)
+    socket_path.parent.chmod(0o755)
+    socket_path.chmod(0o666)
     done = tried()
     assert "may not" in done.stdout, done
     assert done.stdout.splitlines()[1:] in (["b''"], []), done  # and the connection is at its end
+
+
+def test_a_member_of_the_group_is_let_in(common: Site) -> None:
+    """One who is neither root nor the gateway's user, and may read neither key nor journal."""
+    group = grp.getgrall()[-1]
+    config = msgspec.json.decode(common.config.read_bytes())
+    common.config.write_bytes(msgspec.json.encode({**config, "group": group.gr_name}))
+    common.gateway()
+    connected(common)
+    socket_path = state_of(common) / "shell.sock"
+    assert (socket_path.stat().st_gid, socket_path.stat().st_mode & 0o777) == (group.gr_gid, 0o660)
+    said = {}
+    for groups in (f"--groups={group.gr_gid}", "--clear-groups"):
+        done = subprocess.run(
+            ["setpriv", "--reuid=65533", "--regid=65533", groups, sys.executable, "-m", "gateway.local"]
+            + [str(common.config), "-c", "status", "-c", "selftest"],
+            capture_output=True, text=True, timeout=WITHIN, cwd=ROOT, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        said[groups] = " ".join((done.stdout + done.stderr).split())
+    member, stranger = said.values()
+    assert "of line one" in member
+    assert "open disk this user may not write" in member
+    assert "open files all but the key can be read" in member
+    assert "you may not open" in stranger
 
 
 def test_a_bundle_holds_no_key(site: Site, tmp_path: Path) -> None:

@@ -26,11 +26,13 @@ def disk(folder: Path) -> Finding:
     except OSError as error:
         if error.errno in _FULL:
             return wrong("disk", f"{folder} is full ({_left(folder)})", _free(folder))
+        if isinstance(error, PermissionError):
+            return unseen("disk", f"this user may not write to {folder} ({_left(folder)})", "try as root")
         if error.errno == errno.EROFS:
             do = "its card or disk has failed: look at dmesg, replace it"
             return wrong("disk", f"{folder} can only be read", do)
         what = f"{folder} cannot be written: {error.strerror or error}"
-        return wrong("disk", what, "use the shell as the gateway's user, or root; else look at dmesg")
+        return wrong("disk", what, "look at dmesg")
     return (
         ok("disk", f"{folder} takes what is written, {_left(folder)}")
         if _room(folder) >= LEAST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -63,9 +64,14 @@ def selftest(file: Path) -> Iterator[Finding]:
     station = None
     try:
         station = _station(config)
-        Identity.load(Path(config.key))
         Trust.load(Path(config.trust))
-        yield ok("files", f"configuration, station file, key and trust of {station.id} can be read")
+        if os.path.exists(config.key) and not os.access(config.key, os.R_OK):
+            yield unseen(
+                "files", "all but the key can be read; that is for the gateway's own user", "try as root"
+            )
+        else:
+            Identity.load(Path(config.key))
+            yield ok("files", f"configuration, station file, key and trust of {station.id} can be read")
     except BadInput as bad:
         for problem in bad.problems:
             yield wrong("files", str(problem), "correct the file; the gateway does not start with it")
