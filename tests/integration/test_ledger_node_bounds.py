@@ -29,11 +29,11 @@ SECOND = 1_000_000_000
 
 
 class Wires:
-    """Joins nodes within one loop, in order and without loss; counts what is carried."""
+    """Joins nodes within one loop, in order and without loss; counts what is said to all."""
 
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {}
-        self.carried: Counter[str] = Counter()
+        self.to_all: Counter[str] = Counter()
 
     def of(self, me: str) -> Wire:
         return Wire(self, me)
@@ -46,9 +46,9 @@ class Wire:
         self._wires, self._me = wires, me
 
     def publish(self, data: bytes, to: str | None) -> None:
-        message = codec.decode(data, Message | Tx | Batch)
+        if to is None:
+            self._wires.to_all[type(codec.decode(data, Message | Tx | Batch)).__name__] += 1
         for name in [to] if to else [name for name in self._wires.nodes if name != self._me]:
-            self._wires.carried[type(message).__name__] += 1
             asyncio.get_running_loop().call_soon(self._wires.nodes[name].receive, data)
 
 
@@ -96,12 +96,10 @@ def test_votes_and_transactions_of_a_large_chain_go_by_one_for_all(
 
     async def play() -> None:
         async with chain(tmp_path, 13, patient) as wires, asyncio.timeout(SOON_S):
-            wires.carried.clear()
             await asyncio.gather(*(await_final(node) for node in wires.nodes.values()))
-            blocks = max(node.chain.state.height for node in wires.nodes.values())
-            # All to all it would be 2 * 13 * 12 votes a block.
-            assert wires.carried["Vote"] <= 2 * 13 * (blocks + 1)
-            assert wires.carried["Qc"] >= 2 * 12
+            assert wires.to_all["Vote"] == 0
+            assert wires.to_all["Qc"] >= 2
+            assert 1 <= wires.to_all["Batch"] < 13
 
     async def await_final(node: Node) -> None:
         await node.final(await node.submit(PROGRAM))
