@@ -115,6 +115,32 @@ def test_members_come_and_go_in_the_seeds() -> None:
     assert changes >= 5
 
 
+@pytest.mark.parametrize("seed_of_liar", range(4))
+def test_who_equivocates_is_accused_on_the_chain_and_comes_last(seed_of_liar: int) -> None:
+    world = World(seed_of_liar, 4, {"n3": "equivocate"}, Faults(drop=0.1))
+    watch_all(world)
+    for name in world.names:
+        world.start(name)
+        for second in range(10):
+            world.at(second * SECOND, "submit", name)
+    honest = ("n0", "n1", "n2")
+
+    def accused() -> bool:
+        return all((node := world.nodes[name]) and node.chain.accuses("n3") for name in honest)
+
+    world.run(60 * SECOND, accused)
+    assert accused()
+    states = [node.chain.state for name in honest if (node := world.nodes[name])]
+    assert all("n3" in state.late for state in states)
+    told = [tx.kind for commit in world.disks["n0"].commits.values() for tx in commit.block.body]
+    assert "accused" in told
+    begin = max(world.disks["n0"].commits)
+    world.run(world.now + 60 * SECOND)
+    made = [world.disks["n0"].commits[at] for at in range(begin + 1, max(world.disks["n0"].commits) + 1)]
+    assert len(made) > 5
+    assert all(commit.block.header.proposer != "n3" or commit.qc.round > 0 for commit in made)
+
+
 @pytest.mark.parametrize("seed_of_two", [3, 11])
 def test_the_same_seed_gives_the_same_trace(seed_of_two: int) -> None:
     traces = []
