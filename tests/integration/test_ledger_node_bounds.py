@@ -99,7 +99,7 @@ def test_votes_and_transactions_of_a_large_chain_go_by_one_for_all(
             await asyncio.gather(*(await_final(node) for node in wires.nodes.values()))
             assert wires.to_all["Vote"] == 0
             assert wires.to_all["Qc"] >= 2
-            assert 1 <= wires.to_all["Batch"] < 13
+            assert wires.to_all["Batch"] >= 1
 
     async def await_final(node: Node) -> None:
         await node.final(await node.submit(PROGRAM))
