@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import HOLD, TWINLINE, Memory, Run, Starter, belt, memory, procedures, until, witnesses
+from running import (
+    CONTROLLER,
+    GATEWAY,
+    HOLD,
+    TWINLINE,
+    Memory,
+    Run,
+    Starter,
+    belt,
+    memory,
+    procedures,
+    until,
+    witnesses,
+)
 from site_alone import Site
 
+from gateway.genesisfile import load_genesis
+from gateway.net.messages import ChainState
 from ledger.records import SessionClosed
 from rig.broker import Broker
 from rig.chainfolder import examine
 from rig.chainstatus import Heard, ask
+from rig.line import load_line
+from rig.local import free_ports
+from rig.prepare import CONFIG, prepare
 
 BILLS = (
     "bom: {box: {length: 100 mm}}\n"
     "bop: {carry: {of: box, takes: 1.5 s}}\n"
     "bor: {belt: [carry]}\n"
 )  # fmt: skip
+
+NOBODY = Heard(ChainState(False, "", ""), False)
 
 
 @pytest.fixture
@@ -101,6 +122,31 @@ def test_the_chain_and_the_line_go_on_without_the_rig(site: Site) -> None:
     made = records.count("completion")
     assert made == records.count("requirement") == records.count("inspection") > 0
     assert records.count(SessionClosed.__struct_config__.tag or "") == 1
+
+
+def test_a_station_that_is_new_in_the_line_joins_its_chain(site: Site) -> None:
+    witnesses(site.folder, site.keys, site.start)
+    before = load_genesis(site.keys / "genesis.json")
+    (port,) = free_ports(1)
+    mine = site.made.line.read_text()
+    entry = "  - {station: ../stations/belt.yaml, mode: hil, serve: true}\n"
+    address = f'addresses: {{plc: "modbus://127.0.0.1:{port}/1"}}'
+    assert entry in mine
+    other = f"  - {{station: ../stations/belt.yaml, as: other, {address}}}\n"
+    site.made.line.write_text(mine.replace(entry, entry + other))
+    said = " ".join(prepare(load_line(site.made.line), site.keys, (site.broker.url,), "anna"))
+    assert str(site.keys / "other") in said
+    assert load_genesis(site.keys / "genesis.json") == before
+    program = str(site.made.folder / "programs/belt.st")
+    site.start(
+        site.folder, sys.executable, "-m", CONTROLLER, program, "--address", f"modbus://127.0.0.1:{port}/1"
+    )
+    site.start(site.folder, sys.executable, "-m", GATEWAY, str(site.keys / "other" / CONFIG))
+    until("it is a stranger", lambda: "not enrolled" in heard(site).get("other", NOBODY).state.problem)
+    run = session(site, "joined", "passing")
+    assert run.wait() == 0, run.shown
+    assert verify(site, run).wait() == 0
+    until("it votes", lambda: heard(site)["other"].state.member)
 
 
 def test_status_says_who_is_there(site: Site) -> None:

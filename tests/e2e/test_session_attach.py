@@ -114,6 +114,13 @@ def test_what_is_prepared(site: Site) -> None:
     assert stat.S_IMODE((folder / "key.pem").stat().st_mode) == 0o600
     config = json.loads(site.config.read_text())
     assert (config["line"], config["id"], config["key"]) == ("one", "belt", "key.pem")
+    alone = site.start(
+        site.folder, *TWINLINE, "gateway", "prepare", str(site.made.line), "--into", "alone",
+        "--broker", site.broker.url, "--operator", "anna", "--no-chain",
+    )  # fmt: skip
+    assert alone.wait() == 0, alone.shown
+    assert {each.name for each in (site.folder / "alone").iterdir()} == {"anna.pem", "belt", "trust.yaml"}
+    assert json.loads((site.folder / "alone/belt/gateway.json").read_text())["chain"] == ""
     before = (folder / "key.pem").read_bytes(), (site.keys / "anna.pem").read_bytes()
     again = site.start(
         site.folder, *TWINLINE, "gateway", "prepare", str(site.made.line), "--into", str(site.keys),
