@@ -16,6 +16,7 @@ from gateway.station import Station
 from gateway.twin.discrepancy import Comparison, Discrepancy
 
 SETTLING = 2_000_000_000  # ns, from when both are there
+PATIENCE = 2_000_000_000  # ns; for so long what was late may still show
 MAX_KEPT = 1_000  # of a script; more would say no more
 
 
@@ -31,12 +32,25 @@ class Agreement:
         self._comparison = Comparison(station.twin, station.tags, shortest=2 * station.scan)
         self._apart = frozenset(apart)
         self._since: int | None = None  # when both sides were there
+        self._slack, self._until = 0, 0  # how late a scan was lately, and until when that counts
         self.told: list[Discrepancy] = []
 
-    def look(self, now: int, there: bool, twin: Mapping[str, Value], machine: Mapping[str, Value]) -> None:
-        """What both show at ``now``; ``there`` is whether machine and controller are. What lasted ends when
-        one of them is lost: nobody sees any more whether it still does."""
+    def look(
+        self,
+        now: int,
+        there: bool,
+        twin: Mapping[str, Value],
+        machine: Mapping[str, Value],
+        late: int = 0,
+    ) -> None:
+        """What both show at ``now``; ``there`` is whether machine and controller are, ``late`` how late the
+        scan is (ns). What lasted ends when one of them is lost: nobody sees any more whether it still does.
+        """
         self.told = []
+        if now >= self._until:
+            self._slack = 0
+        if late > self._slack:
+            self._slack, self._until = late, now + PATIENCE
         if not there:
             if self._since is not None:
                 self.told = [msgspec.structs.replace(each, end=now) for each in self._comparison.present()]
@@ -47,7 +61,7 @@ class Agreement:
             self._since = now
         if now - self._since >= SETTLING:
             shown = {tag: value for tag, value in machine.items() if tag not in self._apart}
-            self.told = self._comparison.look(now, twin, shown)
+            self.told = self._comparison.look(now, twin, shown, self._slack)
 
     def lasting(self) -> list[Discrepancy]:
         """What lasts, the oldest first; at most ``MAX_DIFFERS``."""

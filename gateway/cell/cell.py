@@ -155,7 +155,7 @@ class Cell:
             self.commands.take(asked, seen.utc)
         self.commands.admit(seen.persisted, seen.utc)
         self._drive()
-        self._compare()
+        self._compare(seen.late)
         self.couplings.move(now)
         wanted = self._wanted()
         if self.script is not None:
@@ -386,10 +386,10 @@ class Cell:
             for tag, value in self.machine.follow(self.values, self.gate.state == "open").items():
                 self.twin.drive(tag, value)
 
-    def _compare(self) -> None:
+    def _compare(self, late: int) -> None:
         """Hold the machine against its twin, and tell where they have parted or met."""
         if self.machine is not None and self.agreement is not None:
-            self.agreement.look(self._now, not self.lost, self.twin.sense(), self.machine.values)
+            self.agreement.look(self._now, not self.lost, self.twin.sense(), self.machine.values, late)
             self._tell_differs(self.agreement.told)
 
     def _accompany(self, seen: Inputs) -> None:

@@ -6,7 +6,8 @@ Both get the same outputs; what their sensors show is compared with a tolerance 
 - each edge of a switch on one side is to be followed by the same edge on the other within the time tolerance:
   one that is not is a discrepancy from its own instant, until the other side follows or it comes back;
 - so a pulse on one side alone is one, however short; it is told when the tolerance is over;
-- so is a number that is not near any that the other side showed within the time tolerance.
+- so is a number that lies, with its tolerance, outside all that the other side showed within the time
+  tolerance, on both sides: one may be a little late, and nobody sees what it passes between two looks.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from gateway.field.tags import Tag
     from gateway.twin.library import ComponentSpec
 
-TIME = 100_000_000  # ns, where nothing else is said: a valve is that late
+TIME = 200_000_000  # ns, where nothing else is said: a valve and a few scans are that late
 SHARE = 0.05  # of the range, where nothing else is said
 
 
@@ -66,8 +67,10 @@ class Switch:
         """Whether the sides are not as one at present."""
         return bool(self._edges)
 
-    def compare(self, tag: str, now: int, twin: Value, machine: Value) -> Iterable[Discrepancy]:
-        """What begins or ends at ``now``, where both show that."""
+    def compare(
+        self, tag: str, now: int, twin: Value, machine: Value, slack: int = 0
+    ) -> Iterable[Discrepancy]:
+        """What begins or ends at ``now``, where both show that; ``slack`` is added to ``wait``."""
         for side, value in (("twin", bool(twin)), ("machine", bool(machine))):
             if value != self._shown[side]:
                 self._shown[side] = value
@@ -76,7 +79,7 @@ class Switch:
                     yield from self._end(now)
                 else:
                     self._edges.append((now, side, value))
-        while self._edges and now - self._edges[0][0] >= self.wait:
+        while self._edges and now - self._edges[0][0] >= self.wait + slack:
             if len(self._edges) == 1:
                 if self.found is None:
                     self.found = _parted(tag, *self._edges[0])
@@ -101,7 +104,7 @@ def _parted(tag: str, at: int, side: str, value: bool) -> Discrepancy:
 
 
 class Number:
-    """A number on both sides: each is to be near what the other showed lately, one may be a little late."""
+    """A number on both sides: one of them is to be within what the other showed lately."""
 
     __slots__ = ("_lately", "_within", "differs", "found", "wait")
 
@@ -111,9 +114,11 @@ class Number:
         self.differs = False
         self._lately: deque[tuple[int, float, float]] = deque()  # (time, twin, machine)
 
-    def compare(self, tag: str, now: int, twin: Value, machine: Value) -> Iterable[Discrepancy]:
-        """What begins or ends at ``now``, where both show that."""
-        self.differs = not self._near(now, twin, machine)
+    def compare(
+        self, tag: str, now: int, twin: Value, machine: Value, slack: int = 0
+    ) -> Iterable[Discrepancy]:
+        """What begins or ends at ``now``, where both show that; ``slack`` is added to ``wait``."""
+        self.differs = not self._near(now, twin, machine, slack)
         if self.differs and self.found is None:
             self.found = Discrepancy(tag, now, None, twin, machine, "")
             yield self.found
@@ -121,14 +126,17 @@ class Number:
             ended, self.found = msgspec.structs.replace(self.found, end=now), None
             yield ended
 
-    def _near(self, now: int, twin: Value, machine: Value) -> bool:
+    def _near(self, now: int, twin: Value, machine: Value, slack: int) -> bool:
         if not (_is_number(twin) and _is_number(machine)):
             return twin == machine
         self._lately.append((now, twin, machine))
-        while self._lately[0][0] < now - self.wait:
+        while self._lately[0][0] < now - self.wait - slack:
             self._lately.popleft()
         within = self._within
-        return any(abs(a - machine) <= within or abs(twin - b) <= within for _, a, b in self._lately)
+        twins, machines = [each[1] for each in self._lately], [each[2] for each in self._lately]
+        if min(twins) - within <= machine <= max(twins) + within:
+            return True
+        return min(machines) - within <= twin <= max(machines) + within
 
 
 class Comparison:
@@ -153,11 +161,16 @@ class Comparison:
         self._signals = {tag: self._signal(tag) for tag in self._owner}
         self._upstream = {name: _reachable(name, specs) for name in specs}
 
-    def look(self, now: int, twin: Mapping[str, Value], machine: Mapping[str, Value]) -> list[Discrepancy]:
-        """What both sides show at ``now`` (as far as both do); the discrepancies that begin or end."""
+    def look(
+        self, now: int, twin: Mapping[str, Value], machine: Mapping[str, Value], slack: int = 0
+    ) -> list[Discrepancy]:
+        """What both sides show at ``now`` (as far as both do); the discrepancies that begin or end.
+
+        ``slack``: so much later than usual one may be, since nobody had the time to look.
+        """
         told: list[Discrepancy] = []
         for tag in self._signals.keys() & twin.keys() & machine.keys():
-            told += self._signals[tag].compare(tag, now, twin[tag], machine[tag])
+            told += self._signals[tag].compare(tag, now, twin[tag], machine[tag], slack)
         return sorted(map(self._named, told), key=lambda each: (each.begin, each.tag))
 
     def present(self) -> list[Discrepancy]:

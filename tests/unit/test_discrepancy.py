@@ -103,9 +103,8 @@ def look(
 
 def fresh(**tolerances: Tolerance) -> Comparison:
     of = station("infeed")
-    return Comparison(
-        of.twin, terminals(of), {name.replace("_", "-"): each for name, each in tolerances.items()}
-    )
+    given = {"part_at_stop": Tolerance(0.0, 100 * MS), **tolerances}
+    return Comparison(of.twin, terminals(of), {name.replace("_", "-"): each for name, each in given.items()})
 
 
 def test_it_begins_when_they_part_and_ends_when_they_meet() -> None:
@@ -172,9 +171,9 @@ def test_a_pulse_that_may_have_come_between_two_looks_is_not_told() -> None:
     of = station("infeed")
     comparison = Comparison(of.twin, terminals(of), shortest=20 * MS)
     shorter: list[tuple[int, Value, Value]] = [(0, False, False), (10, True, False), (20, False, False)]
-    assert look(comparison, *shorter, (200, False, False)) == []
-    longer: list[tuple[int, Value, Value]] = [(210, True, False), (230, False, False), (400, False, False)]
-    assert [each.begin for each in look(comparison, *longer)] == [210 * MS]
+    assert look(comparison, *shorter, (300, False, False)) == []
+    longer: list[tuple[int, Value, Value]] = [(310, True, False), (330, False, False), (600, False, False)]
+    assert [each.begin for each in look(comparison, *longer)] == [310 * MS]
 
 
 def test_tolerances_are_the_tags_own_where_given() -> None:
@@ -182,6 +181,22 @@ def test_tolerances_are_the_tags_own_where_given() -> None:
     seen: list[tuple[int, Value, Value]] = [(0, 100.0, 100.5), (10, 100.0, 102.0), (11, 100.0, 102.0)]
     assert [each.begin for each in look(tight, *seen, tag="belt-speed")] == [10 * MS]
     assert look(fresh(), *seen, tag="belt-speed") == []
+
+
+def test_what_a_number_passes_between_two_looks_is_not_seen_and_counts_all_the_same() -> None:
+    rising: list[tuple[int, Value, Value]] = [(0, 0.0, 0.0), (30, 285.0, 0.0), (40, 340.0, 126.0)]
+    assert look(fresh(), *rising, tag="belt-speed") == []
+    resting = [(at, 340.0, 126.0) for at in range(50, 300, 10)]
+    assert [each.begin for each in look(fresh(), *rising, *resting, tag="belt-speed")] == [210 * MS]
+
+
+def test_a_late_look_gives_more_time() -> None:
+    comparison = fresh()
+    seen = {"part-at-stop": False}, {"part-at-stop": True}
+    comparison.look(0, seen[0], seen[0])
+    assert comparison.look(10 * MS, seen[1], seen[0]) == []
+    assert comparison.look(200 * MS, seen[1], seen[0], slack=150 * MS) == []
+    assert len(comparison.look(270 * MS, seen[1], seen[0], slack=150 * MS)) == 1
 
 
 def test_after_a_gap_it_begins_anew() -> None:
