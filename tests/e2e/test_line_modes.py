@@ -48,3 +48,38 @@ def test_a_mode_that_is_asked_for_holds_for_all(tmp_path: Path, start: Starter) 
     run = start.session(tmp_path, mixed(tmp_path), "--mode", "virtual", "-k", "workpieces")
     assert run.wait() == 0, run.shown
     assert run.record("PASS", complete=True).mode == "virtual"
+
+
+def test_a_line_of_all_four_modes(tmp_path: Path, start: Starter) -> None:
+    line = ROOT / "config" / "lines" / "modes.yaml"
+    select = "connect or sequence[glue.bead] or air-lost or workpieces or agreement"
+    run = start.session(tmp_path, line, "--broker", "embedded", "--ports", "auto", "-k", select)
+    assert run.wait(240) == 0, run.shown
+    run.assert_nothing_left()
+    record = run.record("PASS", complete=True)
+    steps = by_id(record)
+    verdicts = {
+        "connect/lease[glue]": "PASS",
+        "connect/device[glue.plant]": "PASS",
+        "connect/lease[screw]": "SKIPPED",
+        "sequence/sequence[glue.bead]": "PASS",
+        "interlocks/interlock[infeed.air-lost]": "PASS",
+        "interlocks/interlock[glue.air-lost]": "SKIPPED",
+        "interlocks/interlock[screw.air-lost]": "SKIPPED",
+        "agreement/agreement[glue]": "PASS",
+        "agreement/agreement[screw]": "PASS",
+        "flow/workpieces": "PASS",
+    }
+    assert {name: steps[name].verdict for name in verdicts} == verdicts
+    assert steps["interlocks/interlock[glue.air-lost]"].message == (
+        "the plant is real: no fault is injected into it"
+    )
+    assert {each.station: each.mode for each in record.stations} == {
+        "infeed": "virtual", "glue": "ril", "seal": "hil", "screw": "shadow"
+    }  # fmt: skip
+    assert record.flow is not None
+    assert (record.flow.lost, record.flow.doubled) == (0, 0)
+    assert record.flow.finished >= 4
+    logs = {log.name for log in (run.run / "logs").iterdir()}
+    assert {"plant-glue.log", "plant-screw.log", "controller-seal.log", "controller-screw.log"} <= logs
+    assert "controller-glue.log" not in logs
