@@ -18,7 +18,7 @@ from rig.backend import BrokerGone
 from rig.prepare import TRUST
 from rig.report.wording import clean, utc
 
-CONNECT = 10.0  # s
+CONNECT = 5.0  # s
 LISTEN = 1.5  # s; what is retained comes at once
 ASKING = "ledger-status"
 

@@ -15,6 +15,7 @@ from ledger.types import Block, Tx
 from rig.report.wording import clean, utc
 
 WIDTH = 80
+NAME = 16  # columns of a node
 HASH = 16  # hexadecimal digits of a hash where it is not the point
 
 
@@ -32,14 +33,14 @@ def overview(genesis: Genesis, blocks: Sequence[Block]) -> Iterator[str]:
     yield f"{'party':<16} {'owner':<16} part"
     for party in genesis.parties:
         parts = [name for name, has in (("votes", party.member), ("plans", party.dispatcher)) if has]
-        yield _cut(f"{party.node:<16} {clean(party.owner):<16} {', '.join(parts) or 'records'}")
+        yield _cut(f"{_name(party.node)} {_name(clean(party.owner))} {', '.join(parts) or 'records'}")
     yield ""
     yield f"{'height':>6}  {'time, UTC':<12} {'proposer':<16} records"
     for block in blocks:
         header = block.header
         kinds = Counter(tx.kind for tx in block.body)
         said = ", ".join(f"{count} {clean(kind)}" for kind, count in kinds.items()) or "-"
-        yield _cut(f"{header.height:>6}  {_clock(header.time):<12} {header.proposer:<16} {said}")
+        yield _cut(f"{header.height:>6}  {_clock(header.time):<12} {_name(header.proposer)} {said}")
 
 
 def one_block(block: Block) -> Iterator[str]:
@@ -95,7 +96,9 @@ def shares(
     for node, worked in current.items():
         pom = worked / total if total else 1 / len(current)
         part = f"{made[node]} ({made[node] / blocks:.0%})" if blocks else "-"
-        yield _cut(f"{node:<16} {counted[node] / 1e9:>8.1f} s {worked / 1e9:>8.1f} s {pom:>10.1%} {part:>16}")
+        yield _cut(
+            f"{_name(node)} {counted[node] / 1e9:>8.1f} s {worked / 1e9:>8.1f} s {pom:>10.1%} {part:>16}"
+        )
 
 
 def as_json(block: Block) -> dict[str, Any]:
@@ -142,6 +145,11 @@ def _whole(name: str, value: Any) -> str:
     if name in ("time", "due") and isinstance(value, int) and value:
         return utc(value)
     return clean(value.hex() if isinstance(value, bytes) else str(_plain(value)))
+
+
+def _name(text: str) -> str:
+    """In a column of its own."""
+    return f"{text if len(text) <= NAME else text[: NAME - 1] + '…':<{NAME}}"
 
 
 def _clock(time: int) -> str:
