@@ -1,4 +1,4 @@
-"""A chain in a terminal: everything is there, nothing wider than 80 columns, nothing that a terminal obeys."""
+"""A chain in a terminal: all is there, nothing is wider than 80 columns, nothing does a terminal obey."""
 
 from __future__ import annotations
 
