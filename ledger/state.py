@@ -188,6 +188,8 @@ class State:
                     return f"{node} is not enrolled"
                 if [member.node for member in self._enrolled()] == [node]:
                     return f"{node} is the last that votes"
+                if [each.node for each in self.parties.values() if each.dispatcher] == [node]:
+                    return f"{node} is the last dispatcher"
                 del self.parties[node]
             case Accused(evidence):
                 who = evidence.first.who

@@ -72,10 +72,10 @@ class Pools:
     ) -> str:
         """Reserve nodes for a new pool, whose chain begins with the transaction of hash ``origin``; why not,
         or nothing."""
-        if len(self._pools) >= MAX_POOLS or record.pool in self._pools:
-            return (
-                f"there is a pool {record.pool}" if record.pool in self._pools else "there are too many pools"
-            )
+        if record.pool in self._pools:
+            return f"there is a pool {record.pool}"
+        if len(self._pools) >= MAX_POOLS:
+            return "there are too many pools"
         if list(record.nodes) != sorted(set(record.nodes)):
             return "its nodes are not in order, each once"
         for name, pool in self._pools.items():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from ledgers import HASH, UTC, Keys, Ledger, genesis, party
 
-from ledger.codec import digest
+from ledger.codec import Malformed, decode, digest, encode
 from ledger.consensus import Consensus
+from ledger.genesis import Genesis
 from ledger.ports import Accuse, Send
 from ledger.records import Accused, Enrolled, Loaded, Party, Revoked
 from ledger.signing import Roll, sign
@@ -74,18 +76,47 @@ def test_the_revoked_go_before_others_come() -> None:
 
 
 def test_somebody_always_votes() -> None:
-    ledger = Ledger(genesis("a", "b"))
-    ledger.record("a", Revoked("a", "the last"))
+    parties = (party("a"), party("b", member=False, dispatcher=True))
+    ledger = Ledger(Genesis(1, "main", UTC, parties))
+    ledger.record("b", Revoked("a", "the last"))
     ledger.decide()
     assert ledger.void == ["a is the last that votes"]
-    ledger.record("a", Enrolled(party("c")))
-    ledger.record("a", Revoked("a", "another is there"))
+    ledger.record("b", Enrolled(party("c")))
+    ledger.record("b", Revoked("a", "another is there"))
     ledger.decide()
     seen = []
     for _ in range(4):
         seen.append(ledger.chain.members)
         ledger.decide()
     assert seen == [("a",), ("a", "c"), ("c",), ("c",)]
+
+
+def test_somebody_can_always_enrol() -> None:
+    ledger = Ledger(genesis())
+    ledger.record("a", Revoked("a", "the last"))
+    ledger.decide()
+    assert ledger.void == ["a is the last dispatcher"]
+    ledger.record("a", Enrolled(party("e", dispatcher=True)))
+    ledger.record("a", Revoked("a", "e goes on"))
+    ledger.decide()
+    assert ledger.void == []
+
+
+@pytest.mark.parametrize(
+    ("parties", "why"),
+    [
+        ((party("a"), party("a")), "two parties of main have one name"),
+        ((party("a"), Party("b", party("a").public, "b")), "two parties of main have one key"),
+        ((party("a", member=False),), "1 to 256 parties of main vote"),
+        (tuple(party(f"p{number}") for number in range(257)), "1 to 256 parties of main vote"),
+    ],
+)
+def test_a_genesis_that_cannot_be_says_why(parties: tuple[Party, ...], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        Genesis(1, "main", UTC, parties)
+    whole = msgspec.to_builtins(genesis())
+    read = decode(encode([*whole[:4], msgspec.to_builtins(parties), *whole[5:]]), Genesis)
+    assert isinstance(read, Malformed)
 
 
 @pytest.mark.parametrize(

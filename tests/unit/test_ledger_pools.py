@@ -11,6 +11,7 @@ from ledgers import HASH, SECOND, UTC, Keys, Ledger, genesis, party
 from ledger.chain import DecidedChain
 from ledger.codec import digest, encode
 from ledger.consensus import Consensus
+from ledger.contracts import pools
 from ledger.contracts.pools import LONGEST
 from ledger.genesis import Genesis
 from ledger.light import Proof
@@ -134,6 +135,14 @@ def test_the_same_nodes_take_up_the_pool_they_have() -> None:
     main.record("a", msgspec.structs.replace(OPENED, pool="again"))
     main.decide()
     assert main.void == ["pool mill has these nodes: resume it"]
+
+
+def test_there_are_only_so_many_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    main, _ = opened()
+    monkeypatch.setattr(pools, "MAX_POOLS", 1)
+    main.record("a", PoolOpened("lathe", "t2", ("a", "f", "g", "h"), UTC + HOUR))
+    main.decide()
+    assert main.void == ["there are too many pools"]
 
 
 def test_an_open_pool_is_held_for_longer() -> None:
