@@ -172,7 +172,8 @@ class Progress:
         for number, text in enumerate(chain):
             out.print(Text(f"{'' if number else 'Ledger':<7}  {one_line(text)}"), soft_wrap=True)
         status = exit_status(record.verdict) if status is None else status
-        self._line(Text(f"Exit     {status}: {meaning(status, count(record.steps), stopped)}"))
+        said = meaning(status, count(record.steps), stopped, record.verdict)
+        self._line(Text(f"Exit     {status}: {said}"))
 
     def _failures(self, blamed: Sequence[Step]) -> None:
         for step in blamed[:LISTED]:

@@ -24,6 +24,7 @@ MEANINGS = {
     2: "bad input",
     3: "ERROR, the rig is at fault or nothing was proven",
 }
+NOT_FINAL = "ERROR, the evidence is there and not final"
 WHOLE = "(line)"  # steps that speak of no one station
 
 
@@ -39,13 +40,12 @@ def verdict_table(record: Record, width: int) -> Table:
     return _table(by_phases if needed <= width else _totals(record))
 
 
-def meaning(status: int, counts: Counts, stopped: str) -> str:
-    """What the exit ``status`` says; ``stopped`` is what a session was stopped by, if it was."""
+def meaning(status: int, counts: Counts, stopped: str, verdict: Verdict) -> str:
+    """What the exit ``status`` says of a session with this ``verdict``; ``stopped``: by what it was stopped."""
     if status == 130:
         return f"stopped by {stopped}"
-    if status == 3 and counts["FAIL"]:
-        return f"{MEANINGS[3]}; FAIL apart from that"
-    return MEANINGS[status]
+    said = NOT_FINAL if status == 3 and verdict != "ERROR" else MEANINGS[status]
+    return f"{said}; FAIL apart from that" if status == 3 and counts["FAIL"] else said
 
 
 def counts_line(counts: Counts) -> Text:

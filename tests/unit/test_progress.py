@@ -55,6 +55,27 @@ def plain(record: Record, status: int | None = None) -> str:
     return file.getvalue()
 
 
+def test_what_there_is_to_say_of_the_chain_comes_after_the_report() -> None:
+    file = io.StringIO()
+    with Progress(file, Ticks()) as progress:
+        progress.finish(examples.passed(), FOLDER, chain=("manifest final at height 7", "and how to check"))
+    last = file.getvalue().splitlines()[-4:]
+    assert last[0].startswith("Report   ")
+    assert last[1:3] == ["Ledger   manifest final at height 7", "         and how to check"]
+    assert last[3] == "Exit     0: all passed"
+
+
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        (examples.passed(), "ERROR, the evidence is there and not final"),
+        (examples.failed(), "ERROR, the evidence is there and not final; FAIL apart from that"),
+    ],
+)
+def test_evidence_that_is_not_final(record: Record, says: str) -> None:
+    assert plain(record, status=3).rstrip().endswith(f"Exit     3: {says}")
+
+
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], tuple[TextIO, Callable[[], str]]]]:
     """Open a pseudo-terminal so many columns wide: the file to write to, and what it got in the end."""
