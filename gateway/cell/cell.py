@@ -383,13 +383,15 @@ class Cell:
     def _drive(self) -> None:
         """In RIL the twin gets what the machine gets: what the controller puts out passes the gate first."""
         if self.mode == "ril" and self.machine is not None:
-            for tag, value in self.machine.follow(self.values, self.gate.state == "open").items():
+            for tag, value in self.machine.follow(self._now, self.values, self.gate.state == "open").items():
                 self.twin.drive(tag, value)
 
     def _compare(self, late: int) -> None:
         """Hold the machine against its twin, and tell where they have parted or met."""
         if self.machine is not None and self.agreement is not None:
-            self.agreement.look(self._now, not self.lost, self.twin.sense(), self.machine.values, late)
+            self.agreement.look(
+                self._now, not self.lost, self.machine.model(self.twin), self.machine.values, late
+            )
             self._tell_differs(self.agreement.told)
 
     def _accompany(self, seen: Inputs) -> None:
@@ -455,7 +457,7 @@ class Cell:
             wanted.update(self.pulses.held(self._now))
         else:
             self.pulses.saw(edge for edge in self.twin.edges() if edge.tag in machine.composed)
-            wanted.update(machine.shown(self._now, self.twin.sense() | self.pulses.held(self._now)))
+            wanted.update(machine.shown(self.twin.sense() | self.pulses.held(self._now)))
         wanted = self.gate.forced(wanted)
         if self.station.shim is not None:
             wanted.update(self.station.shim.signs(self._now, wanted))

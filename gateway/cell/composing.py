@@ -35,14 +35,19 @@ class Composing:
         )
         self._station, self._empty = station, empty
 
-    def shown(
-        self, now: int, driven: Mapping[str, Value], machine: Mapping[str, Value], twin: Mapping[str, Value]
-    ) -> dict[str, Value]:
-        """At ``now``, where ``driven`` is what the actuators get: ``machine`` with the tags composed."""
+    def drive(self, now: int, driven: Mapping[str, Value]) -> None:
+        """This is what the actuators get from ``now`` on."""
         self._empty.advance(now)
         for tag, value in driven.items():
             self._empty.drive(tag, value)
-        shown, empty = dict(machine), self._empty.sense()
+
+    def alone(self) -> dict[str, Value]:
+        """What the machine is to show without the workpieces in the twin."""
+        return self._empty.sense()
+
+    def shown(self, machine: Mapping[str, Value], twin: Mapping[str, Value]) -> dict[str, Value]:
+        """``machine`` with the tags composed."""
+        shown, empty = dict(machine), self.alone()
         for tag in self.tags & machine.keys():
             shown[tag] = compose(self._station.tags[tag], machine[tag], twin[tag], empty[tag])
         return shown

@@ -47,14 +47,20 @@ class Machine:
         else:
             self.values.update(changed)
 
-    def follow(self, outputs: Mapping[str, Value], passing: bool) -> Mapping[str, Value]:
+    def follow(self, now: int, outputs: Mapping[str, Value], passing: bool) -> Mapping[str, Value]:
         """What its actuators get: the controller's ``outputs`` while these are ``passing`` the gate, else
         false and 0. A number stays within its range, and one that is none leaves its actuator as it is."""
         for name, tag in self.actuators.items():
             value = outputs.get(name, tag.safe) if passing and self.there else tag.safe
             if is_finite(value):
                 self.driven[name] = within(tag, value)
+        if self._composing is not None:
+            self._composing.drive(now, self.driven)
         return self.driven
+
+    def model(self, twin: Twin) -> dict[str, Value]:
+        """What the ``twin`` of this machine has it show: in RIL without workpieces, which are not there."""
+        return twin.sense() if self._composing is None else self._composing.alone()
 
     def stale(self, now: int) -> bool:
         """Whether its actuators are to be written anew, whatever they are known to hold."""
@@ -63,10 +69,10 @@ class Machine:
         self._refreshed = now
         return True
 
-    def shown(self, now: int, twin: Mapping[str, Value]) -> dict[str, Value]:
+    def shown(self, twin: Mapping[str, Value]) -> dict[str, Value]:
         """What the controller is to read of it in RIL, composed with what the ``twin`` shows."""
         assert self._composing is not None, "in shadow the controller reads the machine itself"
-        return self._composing.shown(now, self.driven, self.values, twin)
+        return self._composing.shown(self.values, twin)
 
     @property
     def composed(self) -> frozenset[str]:

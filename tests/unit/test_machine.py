@@ -125,10 +125,10 @@ def test_a_number_stays_within_its_range_and_one_that_is_none_leaves_its_actuato
     assert cell.machine is not None
     assert cell.machine.actuators["axis-target"].type.name == "REAL"
     cell.machine.see((), {})
-    assert cell.machine.follow({"axis-target": 120.0}, True)["axis-target"] == 120.0
-    assert cell.machine.follow({"axis-target": math.nan}, True)["axis-target"] == 120.0
-    assert cell.machine.follow({"axis-target": 9_000.0}, True)["axis-target"] == 400.0
-    assert cell.machine.follow({"axis-target": math.nan}, False)["axis-target"] == 0
+    assert cell.machine.follow(0, {"axis-target": 120.0}, True)["axis-target"] == 120.0
+    assert cell.machine.follow(0, {"axis-target": math.nan}, True)["axis-target"] == 120.0
+    assert cell.machine.follow(0, {"axis-target": 9_000.0}, True)["axis-target"] == 400.0
+    assert cell.machine.follow(0, {"axis-target": math.nan}, False)["axis-target"] == 0
 
 
 @pytest.mark.parametrize("how", ["released", "ran out", "shut"])
