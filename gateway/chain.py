@@ -30,10 +30,10 @@ from gateway.net.chainbus import ChainBus
 from gateway.net.identity import Identity, boot_id
 from gateway.net.messages import ChainState, encode
 from ledger import pom
+from ledger.genesis import Genesis
 from ledger.node import Ended, Node
 from ledger.ports import TIMING, Timing
 from ledger.records import Record
-from ledger.state import Genesis
 from ledger.store import Store, StoreFailed
 from ledger.types import Commit
 

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from gateway.errors import BadInput, Problem
+from ledger.genesis import Genesis
 from ledger.records import Party
-from ledger.state import Genesis
 
 FORMAT = "genesis 1"
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(Genesis))

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 
 from ledger import merkle, pom
 from ledger.codec import Malformed, digest, encode
+from ledger.genesis import Genesis
 from ledger.mempool import Mempool
 from ledger.pom import Place
 from ledger.ports import MILLISECOND
 from ledger.records import Accused, read
 from ledger.signing import Keys, verifies
-from ledger.state import Genesis, State
+from ledger.state import State
 from ledger.types import MAX_BODY, Block, Commit, Evidence, Header, Tx, Vote, members_hash
 
 SKEW = (500 + 2_000) * MILLISECOND  # between our clock and a new block's time

@@ -9,8 +9,7 @@ from ledger.chain import leaves
 from ledger.codec import Malformed
 from ledger.genesis import Genesis
 from ledger.keys import Keyring
-from ledger.light import Proof as Proof
-from ledger.light import Step, Trust, follow, overlaps
+from ledger.light import Proof, Step, Trust, follow, overlaps
 from ledger.records import Record, read
 from ledger.state import State
 from ledger.types import Block, Commit, Members, Struct

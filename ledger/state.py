@@ -14,8 +14,7 @@ from ledger import pom
 from ledger.codec import Malformed, digest, encode
 from ledger.contracts.pools import Pools, Run
 from ledger.contracts.workload import Workload
-from ledger.genesis import MAX_PARTIES
-from ledger.genesis import Genesis as Genesis
+from ledger.genesis import MAX_PARTIES, Genesis
 from ledger.keys import Keyring
 from ledger.pom import Place
 from ledger.records import (

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Self, TypeAlias, TypeVar
 
 from ledger.codec import Malformed, decode, encode
+from ledger.genesis import Genesis
 from ledger.ports import Decided, Keep, Kept
-from ledger.state import Genesis
 from ledger.types import Block, Commit, Tx
 
 APPLICATION = 0x54574C47  # "TWLG": this file is ours

@@ -14,15 +14,19 @@ from typing import NamedTuple
 from gateway.chain import ChainKeeper
 from gateway.net.identity import Identity
 from ledger.codec import Malformed
-from ledger.proof import Proof, prove
+from ledger.genesis import Genesis
+from ledger.light import Proof
+from ledger.proof import prove
 from ledger.records import Enrolled, Party, Record, read
-from ledger.state import Genesis, State
+from ledger.state import State
 from ledger.store import StoreFailed
 from ledger.types import Block, Commit
 from ledger.votes import quorum
 
 FINAL = 30.0  # s, for a record to become final while a quorum is heard
-HOPE = 4.0  # s, for a quorum to be heard of
+HOPE = 8.0  # s, for a quorum to be heard of
+BEHIND = 5  # blocks between two looks: who gets so many was away, and is given time to catch up
+CATCH_UP = 300.0  # s
 SKEW = 10_000_000_000  # ns, between our clock and those of who makes blocks
 LOOK = 0.1  # s, between two looks at what has become of it
 
@@ -120,8 +124,12 @@ class RigChain:
                     self.decided.append(Decided(commit.qc.height, tx.node, record))
 
     def settle(self, submitted: Future[int], node: str = "", limit: float = FINAL) -> Settled:
-        """Wait until what was submitted is final; NotFinal after ``limit`` s, or where no quorum is heard."""
+        """Wait until what was submitted is final; NotFinal after ``limit`` s, or where no quorum is heard.
+
+        Time in which blocks come that the others have had for long does not count.
+        """
         node, began, seq = node or self.operator, time.monotonic(), 0
+        most, height = began + limit + CATCH_UP, self.state.height
         while True:
             if not seq and submitted.done():
                 if error := submitted.exception():
@@ -130,6 +138,9 @@ class RigChain:
             self.follow()
             if (node, seq) in self._places:
                 return self._settled(*self._places[node, seq])
+            if self.state.height >= height + BEHIND and time.monotonic() < most - limit:
+                began = time.monotonic()
+            height = self.state.height
             waited = time.monotonic() - began
             awake, members = self.awake(), self.state.members
             if waited > limit or (waited > HOPE and len(awake) < quorum(len(members))):

@@ -19,9 +19,10 @@ from gateway.store.atomic import write_atomically
 from ledger import merkle
 from ledger.chain import leaves
 from ledger.codec import Malformed, decode, encode
-from ledger.proof import Proof, Proven, prove, verify
+from ledger.genesis import Genesis
+from ledger.light import Proof
+from ledger.proof import Proven, prove, verify
 from ledger.records import SessionClosed, SessionOpened, read
-from ledger.state import Genesis
 from ledger.types import Block, Commit
 from rig.record import Record
 from rig.report.bundle import CHAIN, MANIFEST, SESSION

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gateway.chain import STORE
 from gateway.errors import BadInput, Problem
 from ledger.codec import Malformed, decode
-from ledger.state import Genesis
+from ledger.genesis import Genesis
 from ledger.store import Store, StoreFailed
 from ledger.types import Block, Commit
 from rig.chainfolder import examine

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.controller.compile import Program
-from ledger.state import Genesis
+from ledger.genesis import Genesis
 from rig.line import Line
 from rig.open import Options
 from rig.record import FileHash, Record, Step, StepLog

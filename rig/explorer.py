@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from ledger.codec import Malformed
+from ledger.genesis import Genesis
 from ledger.records import kind_of, read
-from ledger.state import Genesis, State
+from ledger.state import State
 from ledger.types import Block, Tx
 from rig.report.wording import clean, utc
 

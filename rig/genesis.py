@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
+from ledger.genesis import Genesis
 from ledger.records import Party
-from ledger.state import Genesis
 
 ENOUGH = 4  # members: one of them may lie or be away
 NAME = 15  # characters of a chain's name

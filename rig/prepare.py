@@ -22,7 +22,7 @@ from gateway.net.link import broker_address
 from gateway.store.atomic import write_atomically
 from gateway.yamlfile import identifier, read_text
 from ledger.contracts.workload import EPOCH
-from ledger.state import Genesis
+from ledger.genesis import Genesis
 from rig.genesis import begin, inspector, witnesses
 from rig.line import Line, LineStation
 

@@ -23,8 +23,8 @@ from ledger_floor import Floor, floor
 from ledger_process import Load, Noted, Spec
 
 from gateway.net.identity import Identity
+from ledger.genesis import Genesis
 from ledger.records import Party
-from ledger.state import Genesis
 from rig.broker import Broker
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,9 +19,9 @@ from gateway.net.bus import Bus
 from gateway.net.chainbus import ChainBus
 from gateway.net.identity import Identity
 from ledger.codec import digest
+from ledger.genesis import Genesis
 from ledger.node import Node
 from ledger.records import Loaded
-from ledger.state import Genesis
 from ledger.store import Store
 from ledger.types import Commit
 

@@ -24,8 +24,8 @@ from gateway.net.identity import Identity, Trust
 from gateway.net.messages import ChainState, State, decode
 from ledger.codec import Malformed, digest
 from ledger.codec import decode as read_message
+from ledger.genesis import Genesis
 from ledger.records import Record, SessionOpened, read
-from ledger.state import Genesis
 from ledger.store import Store
 from ledger.types import NIL, PRECOMMIT, Commit, Message, Proposal, Qc, Status, Vote, ballot
 from rig.line import load_line

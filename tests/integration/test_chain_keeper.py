@@ -16,9 +16,9 @@ from gateway.net.bus import Bus, Delivery
 from gateway.net.identity import Identity, Trust
 from gateway.net.messages import ChainState, decode
 from ledger.codec import digest
+from ledger.genesis import Genesis
 from ledger.ports import Timing
 from ledger.records import Loaded, Party, read
-from ledger.state import Genesis
 from ledger.types import Commit
 from rig.broker import Broker
 

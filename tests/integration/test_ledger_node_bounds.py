@@ -15,11 +15,11 @@ from gateway.net.identity import Identity
 from ledger import codec, relay
 from ledger import node as node_module
 from ledger.codec import digest
+from ledger.genesis import Genesis
 from ledger.mempool import WAITING
 from ledger.node import Ended, Node
 from ledger.ports import TIMING, Timing
 from ledger.records import Loaded, Party
-from ledger.state import Genesis
 from ledger.store import Store, StoreFailed
 from ledger.types import Batch, Message, Tx
 

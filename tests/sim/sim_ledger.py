@@ -19,11 +19,11 @@ import msgspec
 from ledger import codec
 from ledger.chain import DecidedChain
 from ledger.consensus import Consensus
+from ledger.genesis import Genesis
 from ledger.gossip import Gossip
 from ledger.ports import Accuse, Decided, Keep, Kept, Output, Send, Start, Timer, Timing
 from ledger.records import Accused, Loaded, Party, Record, transaction
 from ledger.signing import sign
-from ledger.state import Genesis
 from ledger.types import NIL, Block, Commit, Message, Proposal, Qc, Status, Tx, Vote, ballot
 from ledger.whereabouts import Whereabouts
 

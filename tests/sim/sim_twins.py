@@ -16,12 +16,12 @@ from sim_ledger import SECOND, TIMING, UTC, SimKeys
 from ledger import codec, pom
 from ledger.chain import DecidedChain
 from ledger.consensus import Consensus
+from ledger.genesis import Genesis
 from ledger.gossip import Gossip
 from ledger.pom import Place
 from ledger.ports import Accuse, Decided, Output, Send, Start, Timer
 from ledger.records import Party
 from ledger.signing import Keys
-from ledger.state import Genesis
 from ledger.types import PRECOMMIT, PREVOTE, Commit, Message, Proposal, Vote
 
 Cells = tuple[frozenset[str], ...]  # of instances that hear each other

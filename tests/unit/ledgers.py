@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ledger.chain import DecidedChain
 from ledger.codec import digest
+from ledger.genesis import Genesis
 from ledger.records import Party, Record, transaction
 from ledger.signing import sign
-from ledger.state import Genesis
 from ledger.types import PRECOMMIT, Block, Commit, Qc, Seal, Tx, Vote
 
 UTC = 1_700_000_000_000_000_000

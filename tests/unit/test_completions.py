@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from gateway.completions import REMEMBERED, Completions
 from ledger.codec import digest
+from ledger.genesis import Genesis
 from ledger.records import Completion, Party, Requirement, transaction
-from ledger.state import Genesis, State
+from ledger.state import State
 from ledger.types import PRECOMMIT, Block, Commit, Header, Qc, Tx
 
 PARTIES = (

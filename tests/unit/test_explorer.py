@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.chain import DecidedChain
 from ledger.codec import sign as sign_bytes
+from ledger.genesis import Genesis
 from ledger.keys import Keyring
 from ledger.records import (
     Completion,
@@ -21,7 +22,6 @@ from ledger.records import (
     transaction,
 )
 from ledger.signing import sign
-from ledger.state import Genesis
 from ledger.types import PRECOMMIT, Block, Commit, Qc
 from rig.explorer import as_json, name_of, one_block, one_record, overview, standing
 

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.errors import BadInput
 from gateway.genesisfile import genesis_bytes, load_genesis, read_genesis
+from ledger.genesis import Genesis
 from ledger.records import Party
-from ledger.state import Genesis
 
 MADE = Genesis(
     1,

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from ledger.chain import DecidedChain
 from ledger.codec import digest
+from ledger.genesis import Genesis
 from ledger.mempool import WAITING, Mempool
 from ledger.records import Accused, Enrolled, Loaded, Party, Record, Revoked, transaction
 from ledger.signing import sign
-from ledger.state import AHEAD, Genesis, State
+from ledger.state import AHEAD, State
 from ledger.types import (
     PRECOMMIT,
     PREVOTE,

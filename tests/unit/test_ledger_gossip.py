@@ -8,11 +8,11 @@ import pytest
 from ledger.chain import DecidedChain
 from ledger.codec import digest
 from ledger.consensus import Consensus
+from ledger.genesis import Genesis
 from ledger.gossip import EACH, ONLOOKERS, Gossip
 from ledger.ports import Send
 from ledger.records import Party
 from ledger.signing import sign
-from ledger.state import Genesis
 from ledger.types import PRECOMMIT, UNSIGNED, Commit, Qc, Seal, Status, Vote
 from ledger.whereabouts import Whereabouts
 

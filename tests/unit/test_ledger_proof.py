@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from ledger import codec
 from ledger.chain import DecidedChain
 from ledger.codec import Malformed
+from ledger.genesis import Genesis
 from ledger.keys import Keyring
-from ledger.light import Step, Trust, advance, overlaps
-from ledger.proof import Proof, Proven, prove, verify
+from ledger.light import Proof, Step, Trust, advance, overlaps
+from ledger.proof import Proven, prove, verify
 from ledger.records import Enrolled, Loaded, Party, Record, Revoked, transaction
 from ledger.signing import sign
-from ledger.state import Genesis, State
+from ledger.state import State
 from ledger.types import PRECOMMIT, Commit, Member, Members, Qc, Seal, Vote, members_hash
 
 UTC = 1_700_000_000_000_000_000
