@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +40,7 @@ class Shell(cmd2.Cmd):
         self.file, self.config = file, config
         self.folder = Path(config.state)
         self.lease: Holding | None = None
+        self._station: Station | None = None
         self.status = DONE
         self._ended: int | None = None
         super().__init__(
@@ -67,8 +67,15 @@ class Shell(cmd2.Cmd):
         except (OSError, ValueError):
             return WIDTH
 
+    def check_asked(self) -> None:
+        """Unanswered where there is nobody to be asked: a witness has no shell of its own."""
+        if not self.config.station:
+            do = "selftest, peers, net and bundle look at it from outside"
+            raise Unanswered("a witness has no station, and cannot be asked", do)
+
     def ask(self, request: Request, wanted: type[_Wanted]) -> _Wanted:
         """The agent's answer; Unanswered where it gives none, or refuses."""
+        self.check_asked()
         with Client(self.folder) as client:
             answer = client.ask(request, wanted)
         if isinstance(answer, Refused):
@@ -79,10 +86,12 @@ class Shell(cmd2.Cmd):
         """All tags as they are now."""
         return self.ask(AskTags(), Tags).tags
 
-    @cached_property
     def station(self) -> Station:
         """As the station file has it; BadInput."""
-        return load_station(Path(self.config.station))
+        # No property: cmd2 looks at every attribute of a shell that begins.
+        if self._station is None:
+            self._station = load_station(Path(self.config.station))
+        return self._station
 
     def say(self, lines: str | Iterable[str]) -> None:
         """To whoever reads; a pipe or a file too."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import socket
 import subprocess
 import sys
 import threading
@@ -11,11 +12,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from drivers_support import SNAP7_SERVER, process, snap7_server
 from serve_support import serving
-from shell_support import ROOT, Gateway, findings, until, wrong
+from shell_support import ROOT, WITHIN_S, Gateway, findings, until, wrong
 
+from gateway.local.place import reachable
 from gateway.net import topics
 from gateway.net.bus import Bus
 from gateway.net.identity import Identity
@@ -318,3 +321,36 @@ def test_a_quota_is_a_full_disk_too(tmp_path: Path) -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)),
     )  # fmt: skip
     assert findings(done.stdout)["disk"]["text"].startswith(f"{gateway.state} is full")
+
+
+def test_a_witness_is_looked_at_from_outside(tmp_path: Path, broker: Broker) -> None:
+    """It has no station, and nobody answers for it."""
+    gateway = Gateway(tmp_path / "gw", "modbus://127.0.0.1:9/1", MODBUS, broker.url)
+    file = gateway.folder / "gateway.json"
+    config = msgspec.json.decode(file.read_bytes())
+    file.write_bytes(msgspec.json.encode({**config, "station": ""}))
+    gateway.state.mkdir()
+    with neighbour(broker, "left", 0):
+        found = gateway.selftest()
+    assert wrong(found) == []
+    assert found["files"]["text"] == "all files of cell can be read"
+    assert found["gateway"]["standing"] == "open"
+    for command in ("status", "watch level", "trace level", "lease take"):
+        done = gateway.shell(command)
+        assert done.returncode == 3
+        assert "a witness has no station" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("sent", [b"\0\0\0\4oops", b"\xff\xff\xff\xff", b"GET / HTTP/1.1\r\n\r\n", b""])
+def test_what_is_no_request_ends_its_connection_and_no_more(tmp_path: Path, sent: bytes) -> None:
+    gateway = Gateway(tmp_path / "gw", "modbus://127.0.0.1:9/1", MODBUS)
+    with gateway.running():
+        with socket.socket(socket.AF_UNIX) as stream, reachable(gateway.state / "shell.sock") as path:
+            stream.settimeout(WITHIN_S)
+            stream.connect(path)
+            stream.sendall(sent)
+            stream.shutdown(socket.SHUT_WR)
+            while stream.recv(65_536):
+                pass
+        assert gateway.json("status")["station"] == "cell"
+    assert "Traceback" not in gateway.log.read_text()

@@ -63,7 +63,7 @@ def selftest(file: Path) -> Iterator[Finding]:
     yield disk(state)
     station = None
     try:
-        station = _station(config)
+        station = _station(config) if config.station else None
         Trust.load(Path(config.trust))
         if os.path.exists(config.key) and not os.access(config.key, os.R_OK):
             yield unseen(
@@ -71,12 +71,15 @@ def selftest(file: Path) -> Iterator[Finding]:
             )
         else:
             Identity.load(Path(config.key))
-            yield ok("files", f"configuration, station file, key and trust of {station.id} can be read")
+            yield ok("files", f"all files of {station.id if station else config.id} can be read")
     except BadInput as bad:
         for problem in bad.problems:
             yield wrong("files", str(problem), "correct the file; the gateway does not start with it")
     agent = Agent(state)
-    yield from _agent(agent)
+    if config.station:
+        yield from _agent(agent)
+    else:
+        yield unseen("gateway", "a witness has no station, and cannot be asked how it is")
     heard = listen(config.line, config.id or (station.id if station else ""), config.brokers)
     yield from _brokers(config, heard)
     yield clock(time.time_ns(), _newest(state), heard.voices, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")

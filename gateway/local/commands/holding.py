@@ -40,6 +40,7 @@ class Writing(Commands):
         """Who may write; take the lease for this shell, or give it back."""
         shell = shell_of(self)
         if action == "take" and shell.lease is None:
+            shell.check_asked()
             shell.lease = Holding(shell.folder, self._lost)
             shell.refresh_prompt()
             shell.say(hanging("", _TAKEN, shell.width))
@@ -64,7 +65,7 @@ class Writing(Commands):
             return
         try:
             ref = read_ref(tag)
-            read = _value(ref, value, shell.station)
+            read = _value(ref, value, shell.station())
         except ValueError as error:
             shell.fail(str(error), status=2)
             return

@@ -60,7 +60,7 @@ class Surroundings(Commands):
 
 
 def _listen(shell: Shell) -> Heard:
-    own = shell.config.id or shell.station.id
+    own = shell.config.id or shell.station().id
     return listen(shell.config.line, own, shell.config.brokers)
 
 

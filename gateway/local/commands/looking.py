@@ -73,6 +73,7 @@ class Looking(Commands):
         if not 0 < len(tags) <= MOST_WATCHED:
             shell.fail(f"name 1 to {MOST_WATCHED} tags", "trace takes more")
             return
+        shell.check_asked()
         live = shell.stdout.isatty()
         shown: dict[str, str] = {}
         screen = _Screen(shell.stdout)
@@ -108,6 +109,7 @@ class Looking(Commands):
         if not tags:
             shell.fail("name the tags", "'tags' shows them")
             return
+        shell.check_asked()
         missed, changes = 0, []
         if not json:
             shell.say("utc,tag,value")

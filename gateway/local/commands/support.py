@@ -20,7 +20,7 @@ _COLUMN = 18
 
 
 def _devices(commands: Commands) -> Choices:
-    return Choices.from_values(shell_of(commands).station.reached)
+    return Choices.from_values(shell_of(commands).station().reached)
 
 
 class Support(Commands):
@@ -62,14 +62,14 @@ class Support(Commands):
 
         shell = shell_of(self)
         devices = shell.config.addresses | {}
-        name = what or shell.station.controller.name
+        name = what or shell.station().controller.name
         if "://" in name:
             url = name
-        elif name in shell.station.reached:
-            moved = shell.station.placed(shell.station.id, devices).moved(shell.config.ports)
+        elif name in shell.station().reached:
+            moved = shell.station().placed(shell.station().id, devices).moved(shell.config.ports)
             url = moved.reached[name].address
         else:
-            shell.fail(f"{name} is no device", f"there are: {', '.join(shell.station.reached)}", 2)
+            shell.fail(f"{name} is no device", f"there are: {', '.join(shell.station().reached)}", 2)
             return
         expected = [expect] if expect else []
         if command(url, expected, "2 s", json, shell.say, security):
