@@ -138,21 +138,34 @@ def test_every_sequence_of_the_starter_line_and_its_flow() -> None:
     assert passed.count("finished") == 10
 
 
-def composed() -> Iterator[Line]:
-    """A line of one station for each of the four composed lines' station files."""
+def composed(moved_by_workpieces: bool) -> Iterator[Line]:
+    """A line of one station for each of the four composed lines' station files, of the one kind or other."""
     known = set()
     for name in ("mainboard", "smartphone", "chip", "glass"):
         lined = line(name)
         for id, each in lined.stations.items():
             kinds = {spec.kind for spec in each.station.twin.values()}
-            if each.station.sha256 not in known and not kinds & MOVED_BY_WORKPIECES:
+            if each.station.sha256 not in known and moved_by_workpieces == bool(kinds & MOVED_BY_WORKPIECES):
                 known.add(each.station.sha256)
                 yield msgspec.structs.replace(lined, stations={id: each})
 
 
-@pytest.mark.parametrize(
-    "lined", list(composed()), ids=lambda lined: f"{lined.id}-{next(iter(lined.stations))}"
-)
+def named(lined: Line) -> str:
+    return f"{lined.id}-{next(iter(lined.stations))}"
+
+
+@pytest.mark.parametrize("lined", list(composed(True)), ids=named)
+def test_a_machine_that_moves_otherwise_without_workpieces_still_does_what_its_twin_does(lined: Line) -> None:
+    _, real = recorders(lined)
+    session = Session(lined, real, {})
+    for handle in session.stations.values():
+        for scenario in handle.spec.sequences.values():
+            hold(handle, scenario)
+    assert real.traces
+    assert [each for _, trace in real.traces for each in trace.differs] == []
+
+
+@pytest.mark.parametrize("lined", list(composed(False)), ids=named)
 def test_the_cycle_of_every_composed_station(lined: Line) -> None:
     both = recorders(lined)
     for recorder in both:
