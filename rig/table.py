@@ -41,7 +41,7 @@ def verdict_table(record: Record, width: int) -> Table:
 
 
 def meaning(status: int, counts: Counts, stopped: str, verdict: Verdict) -> str:
-    """What the exit ``status`` says of a session with this ``verdict``; ``stopped`` is what ended it, if so."""
+    """What the exit ``status`` says of a session with this ``verdict``; ``stopped``: what ended it, if so."""
     if status == 130:
         return f"stopped by {stopped}"
     said = NOT_FINAL if status == 3 and verdict != "ERROR" else MEANINGS[status]
