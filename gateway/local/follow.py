@@ -13,13 +13,15 @@ class Follower:
     """Of ``tags``; ``woken`` is called when there is something to take."""
 
     def __init__(self, tags: Collection[str], woken: Callable[[], None], most: int = MAX_CHANGES) -> None:
-        self._tags, self._woken, self._most = frozenset(tags), woken, most
+        self._tags, self._woken, self._most = tuple(dict.fromkeys(tags)), woken, most
         self._kept: deque[Change] = deque()
         self._missed = 0
 
     def changed(self, utc: int, values: Mapping[str, Value]) -> None:
         """Tags became ``values`` at ``utc``; what does not fit any more is counted, not kept."""
-        for tag in self._tags & values.keys():
+        for tag in self._tags:
+            if tag not in values:
+                continue
             if len(self._kept) < self._most:
                 self._kept.append(Change(utc, tag, values[tag]))
             else:

@@ -192,6 +192,8 @@ def test_a_follower_keeps_changes_of_its_tags_in_order_and_counts_what_does_not_
     assert follower.take() == Changes((), 0)
     follower.changed(9, {"b": True})
     assert follower.take() == Changes((Change(9, "b", True),), 0)
+    follower.changed(10, {"b": False, "a": 1})  # in the order in which they were named
+    assert [change.tag for change in follower.take().changes] == ["a", "b"]
 
 
 def test_an_answer_as_json_has_its_fields_by_name() -> None:
