@@ -55,7 +55,7 @@ def test_a_twin_beside_a_faultless_machine_never_parts_from_it(name: str, late: 
     ("name", "fault", "tags", "suspect"),
     [
         ("infeed", "stopper.stuck", {"stop-closed", "stop-opened"}, "stopper"),
-        ("infeed", "belt.speed.drift(20)", {"belt-speed"}, "belt"),
+        ("infeed", "belt.speed.drift 20 mm/s", {"belt-speed"}, "belt"),
         ("infeed", "belt.speed.open-circuit", {"belt-speed"}, "belt"),
         ("infeed", "eye-leaving.sees.stuck-off", {"part-leaving"}, "eye-leaving"),
         ("glue", "lift.slow", {"lift-up", "lift-down"}, "lift"),
