@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.controller.lexer import KEYWORDS, Source
 from gateway.controller.parser import parse
-from gateway.controller.tree import File, Unit
+from gateway.controller.tree import Assign, Expr, File, Infix, Name, Prefix, Unit
 from gateway.errors import Problem
 from gateway.units import quantity
 
@@ -21,7 +21,10 @@ STATES = ("Done", "Home", "Fault", "Placed", "Holds", "Ok", "Reset")
 
 
 class Pattern(msgspec.Struct, frozen=True):
-    """A function block as its declarations show it: name to type, spelled as written."""
+    """A function block as its declarations show it: name to type, spelled as written.
+
+    ``done`` are the variables that must be TRUE or FALSE, as far as is plain to see, for its output Done.
+    """
 
     name: str
     file: str
@@ -29,6 +32,7 @@ class Pattern(msgspec.Struct, frozen=True):
     inputs: dict[str, str]
     outputs: dict[str, str]
     lines: dict[str, int]
+    done: dict[str, bool] = {}
 
 
 def camel(name: str) -> str:
@@ -67,7 +71,23 @@ def read_pattern(text: str, file: str, name: str, problems: list[Problem]) -> Pa
             problems.append(
                 Problem(file, lines[known], 0, f"{known} is a {declared}", f"write {known} : BOOL")
             )
-    return Pattern(name, file, text, inputs, outputs, lines)
+    return Pattern(name, file, text, inputs, outputs, lines, _asked(unit))
+
+
+def _asked(unit: Unit) -> dict[str, bool]:
+    """What ``Done := A AND NOT B AND ...`` asks for, where it is assigned so in one place."""
+    assigned = [s for s in unit.body if isinstance(s, Assign) and s.target == Name(s.target.at, ("Done",))]
+    found: dict[str, bool] = {}
+    pending: list[Expr] = [assigned[0].value] if len(assigned) == 1 else []
+    while pending:
+        match pending.pop():
+            case Infix(op="AND" | "&", left=left, right=right):
+                pending += [left, right]
+            case Name(path=(name,)):
+                found[name] = True
+            case Prefix(op="NOT", operand=Name(path=(name,))):
+                found[name] = False
+    return found
 
 
 def _block(tree: File, name: str) -> Unit | None:

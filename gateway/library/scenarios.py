@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gateway.library.composition import MOST_ID, Composition, Unit
 from gateway.library.entries import Edge, MonitorEntry
 from gateway.library.nodes import Plain
+from gateway.library.pattern import camel
 from gateway.units import duration
 
 ANSWER = 100_000_000  # ns: what a controller, a gateway and the way between them may add, besides scans
@@ -117,15 +118,29 @@ class Scenarios:
         found: list[Shown] = []
         longest = max(unit.duty(phase) for unit in units)
         if len(units) == 1:
-            found = list(self.edges(units[0], phase, longest + self.slack))
+            found = self.seen(units[0], phase, longest + self.slack)
         else:
             # Together: their first edges come at once, the others in no order that is known.
             for unit in units:
-                found += list(self.edges(unit, phase, after))[:1]
+                found += self.seen(unit, phase, after)[:1]
         if found:
             found[0] = found[0]._replace(within=after)
             return found, longest + self.slack
         return found, after + longest
+
+    def returning(self, unit: Unit) -> list[Shown]:
+        """What is seen of its going home already while it works: its Done asks for the last of that."""
+        pattern, shown = unit.group.pattern, list(self.edges(unit, "home", 0))
+        asked = pattern.done if pattern is not None else {}
+        ports = [camel(port) for port in unit.group.entry.shows.home]
+        last = [n for n, port in enumerate(ports) if asked.get(port) is shown[n].becomes]
+        return shown[: last[-1] + 1] if last else []
+
+    def seen(self, unit: Unit, phase: str, within: int) -> list[Shown]:
+        """What is seen of one phase in a step of the cycle."""
+        returning = [each._replace(within=within) for each in self.returning(unit)]
+        shown = list(self.edges(unit, phase, within))
+        return [*shown, *returning] if phase == "work" else shown[len(returning) :]
 
     def edges(self, unit: Unit, phase: str, within: int) -> Iterator[Shown]:
         for port, edge in getattr(unit.group.entry.shows, phase).items():
@@ -248,7 +263,12 @@ class Scenarios:
             if last is None:
                 return None
             return self.begin(ready=True), steps[: last + 1], [edges[0].tag]
+        returning = self.returning(unit) if phase == "home" else []
         for index, step in enumerate(self.composition.steps):
+            if returning and unit.name in step.work:
+                start, steps, _ = self.at_step(index, unit)
+                back = returning[0]._replace(within=unit.duty("work") + self.slack)
+                return start, [*steps, *list(self.edges(unit, "work", back.within))[1:], back], []
             if unit.name in (step.work if phase == "work" else step.home):
                 return self.at_step(index, unit)
         return None
