@@ -191,12 +191,21 @@ def _check_joint(
     if out.place in giver.outlets and into.place in taker.inlets:
         why = giver.outlets[out.place].misfit(taker.inlets[into.place])
         if why:
-            what = f"coupling: {out} cannot lead to {into}: {why}"
-            complain(line, what, "join groups of one mechanical interface")
+            ends = _with_group(out, stations, "outlet"), _with_group(into, stations, "inlet")
+            what = f"coupling: {ends[0]} cannot lead to {ends[1]}: {why}"
+            complain(line, what, "join groups of one interface")
     ready = giver.readies.get(out.place)
     if ready is not None and SignalEnd(out.station, ready) not in signals.values():
         what = f"coupling: nothing tells {out.station}.{ready} that {into} takes a workpiece"
         complain(line, what, f"write signals: {{{into.station}.tag: {out.station}.{ready}}}")
+
+
+def _with_group(end: WayEnd, stations: Mapping[str, Station], side: str) -> str:
+    """``end``, and which group of the library is there."""
+    station = stations[end.station]
+    carrier = (station.outlets if side == "outlet" else station.inlets).get(end.place, "")
+    owners = [name for name in station.groups if carrier == name or carrier.startswith(f"{name}-")]
+    return f"{end} ({station.groups[max(owners, key=len)]})" if owners else str(end)
 
 
 def _connect(

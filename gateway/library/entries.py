@@ -58,12 +58,17 @@ class Interface(msgspec.Struct, frozen=True, rename="kebab"):
     """How it joins another: by its mechanics, and by how the two agree on a hand-over."""
 
     mechanical: str = "any"
-    handshake: Literal["none", "ready-take"] = "none"
+    handshake: Literal["any", "none", "ready-take"] = "any"
 
     def misfit(self, other: Interface) -> str:
-        """Why ``other`` cannot stand behind this one, in its mechanics; empty if it can."""
-        one, two = self.mechanical, other.mechanical
-        return "" if "any" in (one, two) or one == two else f"{one} does not fit {two}"
+        """Why ``other`` cannot stand behind this one; empty if it can. What is ``any`` fits everything."""
+        for what, one, two in (
+            ("", self.mechanical, other.mechanical),
+            ("handshake ", self.handshake, other.handshake),
+        ):
+            if "any" not in (one, two) and one != two:
+                return f"{what}{one} does not fit {what}{two}"
+        return ""
 
 
 class ParamEntry(msgspec.Struct, frozen=True, rename="kebab"):

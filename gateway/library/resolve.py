@@ -162,9 +162,7 @@ class _Resolving:
         why = group.entry.interface.misfit(other.entry.interface)
         if why:
             what = f"{use.name} ({group.name}) cannot lead to {written.text} ({other.name}): {why}"
-            self.complain(
-                written.line, f"{what}, by its link {link}", "join groups of one mechanical interface"
-            )
+            self.complain(written.line, f"{what}, by its link {link}", "join groups of one interface")
 
     def _only(self, use: UseEntry, link: str, word: str, optional: bool) -> str:
         fit = [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from library_bench import open_session
+from starter_harness import hold, scenarios
 
 from gateway.controller.compile import compile_program
 from gateway.errors import BadInput
@@ -277,3 +278,80 @@ def test_without_groups_nothing_is_composed(tmp_path: Path) -> None:
     write(tmp_path, HEAD + "tags: {}\ntwin: {}\n")
     with pytest.raises(BadInput, match="the controller names no program"):
         prepare(Options(tmp_path / "line.yaml"))
+
+
+RETURNING = """\
+groups:
+  belt:  {use: belt}
+  air:   {use: air-unit}
+  stop:  {use: stop-gate}
+  clamp: {use: clamp}
+  unit:  {use: GROUP}
+  press: {use: cylinder}
+cycle:
+  - [clamp]
+  - [unit]
+  - [press]
+  - home: [unit, press]
+"""
+
+
+@pytest.mark.parametrize("group", ["press-servo", "screwdriver", "laminator", "soldering-iron", "camera"])
+def test_what_comes_back_by_itself_is_awaited_where_it_does(group: str, tmp_path: Path) -> None:
+    write(tmp_path, HEAD + RETURNING.replace("GROUP", group))
+    session = open_session(tmp_path)
+    station = session.stations["test"]
+    for scenario in scenarios(station):
+        assert hold(station, scenario).problems == "", scenario.title
+
+
+def test_only_what_done_asks_for_comes_back_by_itself(tmp_path: Path) -> None:
+    def order(group: str) -> list[str]:
+        station = load(tmp_path, HEAD + RETURNING.replace("GROUP", group))
+        steps = station.sequences["cycle"].steps
+        return [f"{step.ref} {step.value}" for step in steps if str(step.ref).startswith(("unit", "press"))]
+
+    ram = ["unit-press True", "unit-by-force True", "unit-press False", "unit-at-top True"]
+    assert order("press-servo") == [*ram, "press-extend True", "press-extended True", "press-extend False"]
+    assert order("camera")[-2:] == ["unit-trigger False", "press-extend False"]
+
+
+JOINED = """\
+groups:
+  first:  {use: zone-a, links: {to: second}}
+  second: {use: zone-b}
+  stop:   {use: stop-gate, links: {on: second}}
+inlets: {main: first-zone}
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        ("dock-150, handshake: ready-take", "dock-150, handshake: none",
+         "handshake ready-take does not fit handshake none"),
+        ("dock-150, handshake: none", "dock-150, handshake: ready-take",
+         "handshake none does not fit handshake ready-take"),
+        ("dock-150, handshake: ready-take", "pallet-400, handshake: ready-take",
+         "dock-150 does not fit pallet-400"),
+        ("dock-150, handshake: ready-take", "any, handshake: any", ""),
+    ],
+)  # fmt: skip
+def test_groups_join_where_mechanics_and_handshake_are_the_same(
+    first: str, second: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = tmp_path / "config" / "library"
+    library.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    own = "twinline: library 1\ngroups:\n"
+    for name, interface in (("zone-a", first), ("zone-b", second)):
+        own += f"  {name}: {{extends: roller-zone, interface: {{mechanical: {interface}}}}}\n"
+    (library / "own.yaml").write_text(own, "utf-8")
+    write(tmp_path, HEAD + JOINED)
+    said = ""
+    try:
+        load_station(tmp_path / "station.yaml")
+    except BadInput as bad:
+        said = "\n".join(str(each) for each in bad.problems if "cannot lead" in each.what)
+    expected = f"station.yaml:5: first (zone-a) cannot lead to second (zone-b): {why}, by its link to; "
+    assert expected in said if why else said == ""

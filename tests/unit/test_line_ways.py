@@ -263,11 +263,16 @@ def joined(out: Handshake, into: Handshake, signals: dict[SignalEnd, SignalEnd] 
     return said
 
 
-def test_ends_of_two_mechanical_interfaces_are_not_joined() -> None:
+def test_ends_of_two_interfaces_are_not_joined() -> None:
     dock, tray = Interface(mechanical="dock-150"), Interface(mechanical="tray-40")
     assert joined(Handshake(outlets={"main": dock}), Handshake(inlets={"main": tray})) == [
         "9: coupling: a cannot lead to b: dock-150 does not fit tray-40"
     ]
+    ready, none = Interface("dock-150", "ready-take"), Interface("dock-150", "none")
+    assert joined(Handshake(outlets={"main": ready}), Handshake(inlets={"main": none})) == [
+        "9: coupling: a cannot lead to b: handshake ready-take does not fit handshake none"
+    ]
+    assert joined(Handshake(outlets={"main": ready}), Handshake(inlets={"main": dock})) == []
     assert joined(Handshake(outlets={"main": dock}), Handshake(inlets={"main": dock})) == []
     assert joined(Handshake(outlets={"main": dock}), Handshake(inlets={"main": Interface()})) == []
     assert joined(Handshake(outlets={"main": dock}), Handshake()) == []
