@@ -66,7 +66,7 @@ def advance(trust: Trust, step: Step, keys_of: KeysOf) -> Trust | Malformed:
         return Malformed(f"height {height} has other members than are named")
     keys = keys_of(members)
     if keys is None:
-        return Malformed(f"height {height} has members with keys that are not theirs")
+        return Malformed(f"height {height} has members who are not known by these keys")
     roll = Roll(trust.chain, height, tuple(member.node for member in members), keys)
     if step.qc.bid != header.id or not roll.certified(step.qc, PRECOMMIT):
         return Malformed(f"height {height} has no certificate of its members")

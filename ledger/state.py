@@ -154,7 +154,7 @@ class State:
             case PoolResumed() if not self.genesis.origin:
                 return self.pools.resume(record, by, self.parties, self.time)
             case Anchored() if not self.genesis.origin:
-                return self.pools.anchor(record, by, self.publics, self._keys)
+                return self.pools.anchor(record, by, self.parties, self._keys)
         return f"{kind_of(record)} means nothing on {self.chain}"
 
     def _means(self, record: Record, by: Party) -> str:

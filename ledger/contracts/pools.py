@@ -103,9 +103,9 @@ class Pools:
             pool.task, pool.until = record.task, record.until
         return why
 
-    def anchor(self, record: Anchored, by: Party, publics: Mapping[str, bytes], keys: Keys) -> str:
-        """Check what is shown of a pool's chain; if it is paused or closed there, its nodes are free. Why it
-        shows nothing, or nothing."""
+    def anchor(self, record: Anchored, by: Party, parties: Mapping[str, Party], keys: Keys) -> str:
+        """Check what is shown of a pool's chain, where nobody may vote who is not enrolled here; if it is
+        paused or closed there, its nodes are free. Why it shows nothing, or nothing."""
         pool = self._pools.get(record.pool)
         if pool is None:
             return f"there is no pool {record.pool}"
@@ -113,7 +113,8 @@ class Pools:
             return f"{by.node} has no part in {record.pool}"
 
         def keys_of(members: Members) -> Keys | None:
-            return keys if all(publics.get(each.node) == each.public for each in members) else None
+            enrolled = {Member(each.node, each.public) for each in parties.values()}
+            return keys if enrolled.issuperset(members) else None
 
         trust = follow(pool.trust, record.proof, keys_of)
         if isinstance(trust, Malformed):

@@ -300,7 +300,22 @@ def test_a_pool_of_strangers_anchors_nothing() -> None:
     pool.decide(3)
     main.record("e", Anchored("mill", shown(pool, PoolPaused("mill"))))
     main.decide()
-    assert main.void == ["height 4 has members with keys that are not theirs"]
+    assert main.void == ["height 4 has members who are not known by these keys"]
+
+
+def test_who_is_revoked_on_the_main_chain_vouches_for_no_pool() -> None:
+    main, pool = opened()
+    main.record("a", Revoked("b", "stolen"))
+    main.decide()
+    main.record("c", Anchored("mill", shown(pool, LOADED, "c")))
+    main.decide()
+    assert main.void == ["height 1 has members who are not known by these keys"]
+    pool.record("a", Revoked("b", "stolen"))
+    pool.decide(2)
+    main.record("c", Anchored("mill", shown(pool, PoolPaused("mill"))))
+    main.decide()
+    assert main.void == []
+    assert busy(main) == ""
 
 
 # --- a pool's chain stops and goes on ---------------------------------------------------------------------
