@@ -7,7 +7,8 @@ session: a line does not need its chain.
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future
+from collections.abc import Iterable
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ FINAL = 30.0  # s, for a record to become final while a quorum is heard
 HOPE = 8.0  # s, for a quorum to be heard of
 BEHIND = 5  # blocks between two looks: who gets so many was away, and is given time to catch up
 CATCH_UP = 300.0  # s
+AT_ONCE = 256  # records
+DISK = 5.0  # s, for our disk to take them
 SKEW = 10_000_000_000  # ns, between our clock and those of who makes blocks
 LOOK = 0.1  # s, between two looks at what has become of it
 
@@ -104,6 +107,15 @@ class RigChain:
     def submit(self, record: Record, node: str = "") -> Future[int]:
         """Record something as ``node`` (else as the operator): its number, once it is on our disk."""
         return self._keepers[node or self.operator].record(record)
+
+    def submit_all(self, records: Iterable[Record], node: str = "") -> Future[int] | None:
+        """Record them in order, no more at once than find room; what comes of the last one, None of none."""
+        last: Future[int] | None = None
+        for number, record in enumerate(records, 1):
+            last = self.submit(record, node)
+            if number % AT_ONCE == 0:
+                wait((last,), DISK)
+        return last
 
     def enrol(self) -> None:
         """Let the newcomers belong to the chain, where they do not. NotFinal."""

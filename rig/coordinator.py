@@ -93,10 +93,11 @@ class Coordinator:
         self._due = []
         self._tasks = [workpiece.id for workpiece in workpieces]
         now = time.time_ns()
-        for workpiece in workpieces:
-            for each in self._operations:
-                task, part, due = workpiece.id, workpiece.type, now + within
-                self._chain.submit(Requirement(task, each.number, part, each.station, each.takes, due, now))
+        self._chain.submit_all(
+            Requirement(task.id, each.number, task.type, each.station, each.takes, now + within, now)
+            for task in workpieces
+            for each in self._operations
+        )
 
     def measured(self, readings: Mapping[str, Reading]) -> None:
         """What the rig saw of the flow: an operation is good where its station gave the workpiece on, and no
@@ -133,17 +134,9 @@ class Coordinator:
         kept = msgspec.json.encode(Inspections(tuple(self._due)))
         write_atomically(folder / INSPECTIONS, msgspec.json.format(kept, indent=2) + b"\n")
         waiting = self._await_completed()
-        submitted = [
-            self._chain.submit(
-                Inspection(
-                    each.task, each.operation, each.feature,
-                    commit(bytes.fromhex(each.salt), each.value.encode()), each.passed, each.data,
-                ),
-                self._chain.inspector,
-            )
-            for each in self._due
-        ]  # fmt: skip
-        self._chain.settle(submitted[-1], self._chain.inspector)
+        last = self._chain.submit_all(map(_inspection, self._due), self._chain.inspector)
+        assert last is not None
+        self._chain.settle(last, self._chain.inspector)
         if waiting:
             raise NotFinal(f"{waiting} of {len(self._due)} operations were not completed on the chain")
 
@@ -162,6 +155,12 @@ class Coordinator:
             if not wanted or time.monotonic() > deadline:
                 return len(wanted)
             time.sleep(LOOK)
+
+
+def _inspection(each: Inspected) -> Inspection:
+    """As the chain has it."""
+    value = commit(bytes.fromhex(each.salt), each.value.encode())
+    return Inspection(each.task, each.operation, each.feature, value, each.passed, each.data)
 
 
 def _stays(reading: Reading) -> Iterator[tuple[str, int]]:

@@ -94,6 +94,19 @@ def test_another_ones_record_of_that_number_is_not_ours(world: World) -> None:
     assert chain.settle(chain.submit(RECORD)).height == 3
 
 
+def test_many_are_recorded_in_their_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[int] = []
+    monkeypatch.setattr(module, "wait", lambda futures, limit: waited.append(futures[0].result()))
+    chain = followed(world)
+    last = chain.submit_all(Completion("w", number, 0) for number in range(600))
+    assert last is not None
+    assert last.result() == 600
+    assert waited == [256, 512]
+    chain.settle(last)
+    assert [each.record for each in chain.decided] == [Completion("w", number, 0) for number in range(600)]
+    assert chain.submit_all(()) is None
+
+
 def test_without_a_quorum_it_does_not_hope_for_long(world: World) -> None:
     chain = followed(world)
     world.peers, world.held = ("glue",), lambda now: 0
