@@ -19,14 +19,14 @@ from ledger import codec
 from ledger.chain import DecidedChain
 from ledger.codec import Malformed, encode
 from ledger.consensus import Consensus
+from ledger.genesis import Genesis
 from ledger.gossip import Gossip
 from ledger.keys import Keyring, Signer
 from ledger.mempool import WAITING
 from ledger.ports import Accuse, Decided, Keep, Output, Send, Start, Timer, TimerKind, Timing, timing_of
-from ledger.records import Accused, Record, transaction
+from ledger.records import Accused, Record, read, transaction
 from ledger.relay import Relay
 from ledger.signing import sign
-from ledger.state import Genesis
 from ledger.store import Change, Store, StoreFailed
 from ledger.types import Batch, Commit, Message, Status, Tx
 from ledger.whereabouts import Whereabouts
@@ -107,6 +107,8 @@ class Node:
         self._seq = max(store.last_own(), self._taken)
         self._on_disk, self._offered = self._seq, self._taken
         self._open: dict[int, Tx] = {}  # offered, and not decided
+        self._unoffered: dict[int, Tx] = {}  # decided, and on our disk under its number, but not offered yet
+        self._moved: dict[int, int] = {}  # of those whose number was taken: their new one
         self._outgoing: list[Tx] = []  # for all
         self._handed: list[Tx] = []  # of ours, for the one who spreads them
         self._has_outgoing = asyncio.Event()
@@ -173,6 +175,8 @@ class Node:
 
     async def final(self, seq: int) -> int:
         """A height by which our transaction ``seq`` is final, once it is. StoreFailed, Ended."""
+        while seq in self._moved:
+            seq = self._moved[seq]
         if self._told >= seq:
             return self._height
         self._check()
@@ -226,10 +230,11 @@ class Node:
 
     def _make(self, record: Record, accepted: asyncio.Future[None] | None) -> Tx:
         self._check()
-        tx = sign(self._keys, transaction(self.chain.id, self.me, self._seq + 1, record))
+        seq = max(self._seq, self._taken) + 1
+        tx = sign(self._keys, transaction(self.chain.id, self.me, seq, record))
         if why := self.chain.vouch(tx):
             raise ValueError(f"it cannot be recorded: {why}")
-        self._seq += 1
+        self._seq = seq
         self._queue([_Own(tx, accepted)])
         return tx
 
@@ -271,8 +276,10 @@ class Node:
                 log.warning("%s breaks the rules of %s", evidence.first.who, self.chain.id)
                 self._make(Accused(evidence), None)
             case _Own(tx, accepted):
-                self._on_disk = tx.seq
-                if tx.seq == self._offered + 1 <= self._taken + WAITING:
+                self._on_disk = max(self._on_disk, tx.seq)
+                if tx.seq <= self._told:
+                    self._renumber(tx)
+                elif tx.seq == self._offered + 1 <= self._taken + WAITING:
                     self._offer(tx)
                 if accepted is not None and not accepted.done():
                     accepted.set_result(None)
@@ -293,7 +300,7 @@ class Node:
         for tx in commit.block.body:
             if tx.node == self.me:
                 self._told = tx.seq
-                self._open.pop(tx.seq, None)
+                self._number(tx)
         for seq in [seq for seq in self._final if seq <= self._told]:
             for future in self._final.pop(seq):
                 if not future.done():
@@ -309,8 +316,32 @@ class Node:
             for tx in await asyncio.to_thread(self.store.waiting, self._offered, room):
                 self._offer(tx)
 
+    def _number(self, decided: Tx) -> None:
+        """Our numbers go on after ``decided``, which we may not know: our disk may be an old copy. What we
+        accepted under the same number gets another."""
+        ours = self._open.pop(decided.seq, None)
+        if self._offered < decided.seq <= self._on_disk:
+            self._unoffered[decided.seq] = decided
+        if decided.seq > self._seq:
+            self._seq = decided.seq
+            if self._offered == self._on_disk:
+                self._offered = self._on_disk = decided.seq
+        if ours is not None and ours != decided:
+            self._renumber(ours)
+
+    def _renumber(self, tx: Tx) -> None:
+        record = read(tx)
+        assert not isinstance(record, Malformed), record.reason  # we made it
+        self._moved[tx.seq] = self._make(record, None).seq
+        if waiting := self._final.pop(tx.seq, []):
+            self._final[self._moved[tx.seq]] = waiting
+
     def _offer(self, tx: Tx) -> None:
         self._offered = tx.seq
+        if tx.seq <= self._told:
+            if self._unoffered.pop(tx.seq, None) != tx:
+                self._renumber(tx)
+            return
         self._open[tx.seq] = tx
         self._send(self._outgoing if self._relay.spreader in (None, self.me) else self._handed, [tx])
         self._take(tx)

@@ -14,11 +14,11 @@ from gateway.net.bus import Bus
 from gateway.net.chainbus import ChainBus
 from gateway.net.identity import Identity
 from ledger.codec import digest
+from ledger.genesis import Genesis
 from ledger.node import Node
 from ledger.ports import Timing
 from ledger.proof import Proven, prove, verify
-from ledger.records import Loaded, Party
-from ledger.state import Genesis
+from ledger.records import Loaded, Party, read
 from ledger.store import Store, StoreFailed
 from ledger.types import Commit
 from rig.broker import Broker
@@ -147,6 +147,33 @@ def test_a_node_whose_disk_is_lost_signs_again_only_when_it_is_safe(tmp_path: Pa
                 while back.consensus.silent:
                     await asyncio.sleep(0.02)
             assert back.chain.height >= back.consensus.silent_until > 1
+
+    asyncio.run(play())
+
+
+def test_what_is_accepted_on_an_old_disk_gets_a_number_that_is_free(tmp_path: Path, url: str) -> None:
+    first, second = Loaded("infeed", digest(b"1"), digest(b"")), Loaded("infeed", digest(b"2"), digest(b""))
+
+    async def play() -> None:
+        async with chain(tmp_path, url) as made:
+            await made.all_sign()
+            await made.stop("d")
+            path = tmp_path / "d.chain"
+            old = path.read_bytes()
+            node = await made.start("d")
+            async with asyncio.timeout(60):
+                await node.final(await node.submit(PROGRAM))
+                at = await node.final(await node.submit(first))
+            await made.stop("d")
+            path.write_bytes(old)
+            back = await made.start("d")
+            seq = await back.submit(second)
+            assert back.chain.height <= at  # it does not know yet that this number is taken
+            async with asyncio.timeout(60):
+                height = await back.final(seq)
+            commits = [back.store.decided(each) for each in range(1, height + 1)]
+            txs = [tx for commit in commits if commit is not None for tx in commit.block.body]
+            assert [read(tx) for tx in txs if tx.node == "d"] == [PROGRAM, first, second]
 
     asyncio.run(play())
 
