@@ -10,20 +10,16 @@ import pytest
 from rig.backend import RigFault
 from rig.child import Child
 
-# Says what it reads, in pieces larger than a pipe, until its input ends.
+# Says what it reads, as a gateway logs, until its input ends.
 TALKER = """
-import json, sys
+import json, logging, sys
+logging.basicConfig(level=logging.INFO, format="%(message)s")
 print(json.dumps({"ready": True}), flush=True)
 for line in sys.stdin:
     word, times = line.split()
     for _ in range(int(times)):
-        try:
-            sys.stderr.write(word + "\\n")
-            sys.stderr.flush()
-        except BlockingIOError:
-            pass
-    print("said", flush=True)
-sys.stderr.write("bye\\n")
+        logging.info(word)
+logging.info("bye")
 """
 
 
@@ -63,6 +59,15 @@ def test_a_sealed_log_stays_as_it_is(talker: Child) -> None:
     end(talker)
     assert talker.process.returncode == 0
     assert talker.log.read_text() == "before\n"
+
+
+def test_a_rig_that_hangs_holds_nobody_up(talker: Child) -> None:
+    with talker._log._lock:  # nobody reads what it says
+        say(talker, "much", 20_000)  # more than fits into a pipe
+        talker.ask_to_end()
+        talker.process.wait(60)
+    end(talker)
+    assert "much" in talker.log.read_text()
 
 
 def test_one_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
