@@ -9,10 +9,12 @@ from gateway.agentfile import AgentConfig
 from gateway.chain import chain_of
 from gateway.errors import BadInput, Problem
 from gateway.net.identity import Identity
+from gateway.store.journal import Journal
 
 
 class Witness:
-    """Of the line and chain in ``config``; BadInput where it names no chain, or another node than its key."""
+    """Of the line and chain in ``config``; BadInput where it names no chain, or another node than its key, or
+    where one runs already with this state."""
 
     def __init__(self, config: AgentConfig) -> None:
         problems = []
@@ -30,6 +32,7 @@ class Witness:
         chain = chain_of(config, identity)
         assert chain is not None
         self.chain = chain
+        self.journal = Journal(Path(config.state) / "journal.sqlite")  # of a gateway: one runs here, no other
         self.ready, self.ending = asyncio.Event(), asyncio.Event()
 
     async def run(self) -> None:
@@ -38,3 +41,4 @@ class Witness:
         self.ready.set()
         await self.ending.wait()
         await asyncio.to_thread(self.chain.stop)
+        self.journal.close()
