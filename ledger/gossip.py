@@ -24,6 +24,7 @@ from ledger.types import (
 )
 
 ANSWERS = 4
+LARGE = 16 * 1024  # bytes; a message that is larger comes from the first of those who answer alone
 BLOCKS = 16  # decided blocks in one answer, and
 BYTES = 4 * 1024 * 1024  # about how many
 EACH = 2  # statuses of one sender that are looked at between two of ours,
@@ -65,7 +66,8 @@ class Gossip:
         self._since[status.who] = self._since.get(status.who, 0) + 1
         if status.who in node.members:
             node.locate(status)
-        if not self._is_ours(status):
+        rank = self._rank(status)
+        if rank >= ANSWERS:
             return []
         if status.height < node.height:
             found: list[Message] = [*self._decided(status.height)]
@@ -73,7 +75,7 @@ class Gossip:
             found = self._lacking(status)
         else:
             found = []
-        return [Send(message, status.who) for message in found]
+        return [Send(message, status.who) for message in found if rank == 0 or len(encode(message)) <= LARGE]
 
     def _is_due(self, status: Status) -> bool:
         """Whether it is new, of this chain and of somebody enrolled, who has not told enough already."""
@@ -84,13 +86,14 @@ class Gossip:
             return False
         return who in node.members or sum(other not in node.members for other in self._since) < ONLOOKERS
 
-    def _is_ours(self, status: Status) -> bool:
-        members = self.consensus.members
-        if self.consensus.me not in members:
-            return False
+    def _rank(self, status: Status) -> int:
+        """The how manieth we are of those who answer it; at least ANSWERS if we are none."""
+        me, members = self.consensus.me, self.consensus.members
+        if me not in members:
+            return ANSWERS
         draw = encode((status.who, status.count, status.height))
         rank = sorted((digest(draw, who.encode()), who) for who in members if who != status.who)
-        return any(who == self.consensus.me for _, who in rank[:ANSWERS])
+        return next((place for place, (_, who) in enumerate(rank) if who == me), ANSWERS)
 
     def _decided(self, height: int) -> list[Commit]:
         """Decided blocks from ``height`` on."""
