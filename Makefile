@@ -38,6 +38,7 @@ bench: $(READY) ## Measure beside a peer in the same run; fails where a gate is 
 	$(BIN)/python tests/bench/run.py
 
 bench-ledger: $(READY) ## Measure chains of 4 to 64 nodes (build/ledger): ten minutes, on a quiet machine
+	$(BIN)/python tests/bench/ledger_shares.py
 	$(BIN)/python tests/bench/ledger_speed.py
 
 e2e: $(READY) ## Run the end-to-end tests alone
