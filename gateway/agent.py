@@ -95,7 +95,9 @@ class Agent:
             self.journal.put("meta", "epoch", epoch)
         stored = {(table, key): data for table in TABLES for key, data in self.journal.items(table)}
         now = time.monotonic_ns()
-        self.cell = Cell(station, config.neighbours, now, stored, epoch.decode(), config.mode, beside)
+        self.cell = Cell(
+            station, config.neighbours, now, stored, epoch.decode(), config.mode, beside, config.seed
+        )
         self._bell = asyncio.Event()  # rings when a scan may find something to do
         self.devices = Wiring(station, config.mode, program, self._bell.set)
         self.bus = Bus(

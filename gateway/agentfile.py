@@ -22,8 +22,8 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     and ril the gateway's process plays the controller itself, with ``program``, the path of a Structured Text
     file. ``beside`` is that of a program that runs beside the real controller (docs/beside.md). ``group`` is
     the Unix group whose members may use the local shell, too (docs/shell.md).
-    ``chain`` is the path of the genesis of the line's chain (empty: none). Without a ``station`` it is a
-    witness, which only votes on that (docs/gateway.md).
+    ``seed`` is of what chance decides in the twin. ``chain`` is the path of the genesis of the line's chain
+    (empty: none). Without a ``station`` it is a witness, which only votes on that (docs/gateway.md).
     """
 
     line: str
@@ -41,6 +41,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     group: str = ""
     chain: str = ""
     beside: str = ""
+    seed: int = 0
 
 
 def load_config(path: Path) -> AgentConfig:

@@ -79,6 +79,9 @@ KeysOption = Annotated[
 ]
 RunsOption = Annotated[Path, typer.Option(help="Where evidence goes.")]
 OperatorOption = Annotated[str, typer.Option(help="Who commissions: an id.")]
+SeedOption = Annotated[
+    str | None, typer.Option(metavar="N", help="Of what chance decides in the twins (default: the line's).")
+]
 ProceduresOption = Annotated[
     list[Path] | None, typer.Option("--procedures", help="Folders of own procedures (default: procedures/).")
 ]
@@ -173,7 +176,7 @@ def line_who(
 
     given = argparse.Namespace(
         line=str(line), mode=None, program=[], ports="file", broker=broker, runs=Path("runs"),
-        operator=operator, procedures=[], keys=keys,
+        operator=operator, procedures=[], keys=keys, seed=None,
     )  # fmt: skip
     try:
         found = who(Options.of(given))
@@ -246,6 +249,7 @@ def session_run(
     procedures: ProceduresOption = None,
     keys: KeysOption = None,
     select: SelectOption = None,
+    seed: SeedOption = None,
 ) -> None:
     """Commission a line: connect, check I/O, prove sequences and interlocks, let workpieces flow."""
     from rig.open import Options
@@ -253,7 +257,7 @@ def session_run(
 
     given = argparse.Namespace(
         line=str(line), mode=mode, program=program or [], ports=ports, broker=broker, runs=runs,
-        operator=operator, procedures=[str(each) for each in procedures or ()], keys=keys,
+        operator=operator, procedures=[str(each) for each in procedures or ()], keys=keys, seed=seed,
     )  # fmt: skip
     raise typer.Exit(run_session(Options.of(given), select))
 

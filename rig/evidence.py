@@ -95,6 +95,7 @@ class Evidence:
             },
             files=self._files,
             planned=session.planned,
+            seed=self.line.seed,
             chain=self._chain[0],
             genesis=self._chain[1],
             titles={

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -24,12 +24,20 @@ from rig.coupling import CouplingLine, Couplings, WayEnd, check_order, couple, f
 from rig.flow import FlowLine, check_flow
 
 FORMAT = "line 1"
+MOST_DIGITS = 18  # of a seed
 WATCH = 10_000_000_000  # ns
 
 
 def _broker(text: str) -> str:
     broker_address(text)
     return text
+
+
+def read_seed(text: str) -> int:
+    """A seed as people write it; ValueError("what was wrong; what would be right")."""
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
+        raise ValueError(f"{text!r} is no seed; write a whole number of at most {MOST_DIGITS} digits")
+    return int(text)
 
 
 class StationLine(msgspec.Struct, frozen=True, rename="kebab"):
@@ -62,6 +70,7 @@ class LineFile(msgspec.Struct, frozen=True, rename="kebab"):
     stations: list[StationLine]
     product: Product | None = None
     title: str = ""
+    seed: Annotated[int, read_seed] = 0
     broker: Annotated[str, _broker] | None = None
     couplings: list[CouplingLine] = []
     bom: dict[Id, ItemLine] = {}
@@ -105,7 +114,8 @@ class LineStation(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A checked line. ``sha256`` is of the file's bytes; ``ways`` are its couplings, outlet to inlet."""
+    """A checked line. ``sha256`` is of the file's bytes; ``ways`` are its couplings, outlet to inlet;
+    ``seed`` is that of what chance decides in its twins."""
 
     id: str
     title: str
@@ -117,6 +127,13 @@ class Line(msgspec.Struct, frozen=True):
     flow: FlowLine | None
     ways: tuple[tuple[WayEnd, WayEnd], ...] = ()
     bills: Bills = Bills()
+    seed: int = 0
+
+    @property
+    def mode(self) -> Mode | Literal["mixed"]:
+        """That of all stations, where they have one."""
+        modes = {each.mode for each in self.stations.values()}
+        return modes.pop() if len(modes) == 1 else "mixed"
 
     @property
     def in_shadow(self) -> list[str]:
@@ -195,7 +212,7 @@ def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return Line(
         entry.id, entry.title or entry.id, str(path), sha256, entry.broker, product, lined, flow,
-        tuple(couplings.ways), bills,
+        tuple(couplings.ways), bills, entry.seed,
     )  # fmt: skip
 
 

@@ -208,6 +208,7 @@ class LocalLine:
             program=str(self._program(name, each)) if each.played else "",
             beside=self._beside(name, each) if each.accompanied else "",
             mode=each.mode,
+            seed=self.line.seed,
         )
 
     def _write(self, name: str, station: str, **more: Any) -> Path:

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
+import msgspec
+
 from gateway.agentfile import no_plant
 from gateway.config import find_config
 from gateway.controller.compile import Program, ProgramErrors, compile_program
@@ -18,7 +20,7 @@ from gateway.station import Mode
 from gateway.yamlfile import identifier, read_text
 from rig.backend import Backend
 from rig.broker import choose
-from rig.line import Line, load_line
+from rig.line import Line, load_line, read_seed
 
 if TYPE_CHECKING:
     from rig.chain import RigChain
@@ -39,6 +41,7 @@ class Options(NamedTuple):
     operator: str = "rig"
     procedures: tuple[str, ...] = ()
     keys: Path | None = None
+    seed: int | None = None
 
     @classmethod
     def of(cls, given: argparse.Namespace) -> Options:
@@ -56,6 +59,12 @@ class Options(NamedTuple):
                 hint = "use " + " or ".join(allowed)
                 problems.append(Problem(f"--{option}", 0, 0, f"{value!r} is not known", hint))
         problems += _check_broker(given.broker)
+        seed = None
+        try:
+            seed = None if given.seed is None else read_seed(given.seed)
+        except ValueError as error:
+            what, _, hint = str(error).partition("; ")
+            problems.append(Problem("--seed", 0, 0, what, hint))
         keys = None if given.keys is None else Path(given.keys)
         if keys is not None and not keys.is_dir():
             problems.append(
@@ -79,14 +88,8 @@ class Options(NamedTuple):
             line = find_config(given.line)
         return cls(
             line, given.mode, programs, given.ports, given.broker,
-            Path(given.runs), operator, tuple(given.procedures), keys,
+            Path(given.runs), operator, tuple(given.procedures), keys, seed,
         )  # fmt: skip
-
-
-def mode_of(line: Line) -> Mode:
-    """The session's mode: that of all stations where they have one, else ``hil``."""
-    modes = {each.mode for each in line.stations.values()}
-    return modes.pop() if len(modes) == 1 else "hil"
 
 
 def prepare(options: Options) -> Line:
@@ -94,8 +97,9 @@ def prepare(options: Options) -> Line:
     line = load_line(options.line, options.programs)
     if options.mode is not None:
         line = line.in_mode(options.mode)
+    if options.seed is not None:
+        line = msgspec.structs.replace(line, seed=options.seed)
     problems: list[Problem] = []
-    mode = mode_of(line)
     if options.operator in line.stations:
         problems.append(
             Problem(
@@ -110,8 +114,8 @@ def prepare(options: Options) -> Line:
         if each.mode == "ril" and station.plant is None:
             problems.append(no_plant(station, "--mode", 0))
     if options.keys is not None:
-        problems += _check_attached(line, options, mode)
-    elif mode != "virtual" and broker_of(line, options) == "":
+        problems += _check_attached(line, options)
+    elif line.mode != "virtual" and broker_of(line, options) == "":
         try:
             choose(options.broker)
         except BadInput as bad:
@@ -145,11 +149,14 @@ def _check_broker(text: str | None) -> list[Problem]:
     return []
 
 
-def _check_attached(line: Line, options: Options, mode: Mode) -> list[Problem]:
+def _check_attached(line: Line, options: Options) -> list[Problem]:
     """With keys, gateways run elsewhere: what does not go together with that."""
     problems = []
-    if mode == "virtual":
+    if line.mode == "virtual":
         problems.append(Problem("--keys", 0, 0, "virtual mode has no gateways", "leave it out"))
+    if options.seed is not None:
+        hint = "write seed: in the line file, and prepare them anew"
+        problems.append(Problem("--seed", 0, 0, "gateways elsewhere have one of their own", hint))
     if options.ports != "file":
         problems.append(
             Problem("--ports", 0, 0, "gateways elsewhere have ports of their own", "leave it out")
@@ -212,7 +219,7 @@ class Opened(NamedTuple):
 def open_backend(line: Line, options: Options, folder: Path) -> Iterator[Opened]:
     """The line's gateways for the time of a session; what was started here ends with it."""
     programs, _ = compile_all(line)
-    if mode_of(line) == "virtual":
+    if line.mode == "virtual":
         from rig.twins import recorded
         from rig.virtual import VirtualBackend
 

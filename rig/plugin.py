@@ -42,7 +42,7 @@ from rig.items import (
 )
 from rig.line import Line
 from rig.notary import Notary, describe
-from rig.open import Opened, Options, mode_of, open_backend, prepare
+from rig.open import Opened, Options, open_backend, prepare
 from rig.record import PHASES, Record, Step, exit_status
 from rig.report.bundle import REPORT
 from rig.session import ATTEMPTS, Disturbed, Failed, Session, StepContext
@@ -86,6 +86,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="use gateways that run already, with the keys made for them",
     )
+    group.addoption("--seed", default=None, metavar="N", help="of what chance decides in the twins")
     group.addoption("--runs", default="runs", metavar="DIR", help="where evidence goes")
     group.addoption("--operator", default=None, metavar="ID", help="who commissions (default: rig)")
     group.addoption(
@@ -204,7 +205,7 @@ class SessionPlugin:
             self._give_up(f"{failed}; name another folder with --runs", 2)
         if self.progress is not None:
             self.progress.begin(len(session.items), self.line.title)
-            self.progress.note(f"{self.line.file}, {mode_of(self.line)} mode")
+            self.progress.note(f"{self.line.file}, {self.line.mode} mode")
         self.interrupt.listen()
         opened = self.opened = self._open.enter_context(
             open_backend(self.line, self.options, self.evidence.folder)

@@ -109,6 +109,7 @@ def _config(
         program=PROGRAM if each.played else "",
         beside=BESIDE if each.accompanied else "",
         mode=each.mode,
+        seed=line.seed,
     )
 
 

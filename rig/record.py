@@ -152,7 +152,8 @@ class Record(msgspec.Struct, frozen=True):
     """A whole session, final or as far as it went (``complete`` false).
 
     ``planned`` steps were to come; ``titles`` are those of tags, by station, where they have one.
-    ``chain`` is the line's, in which its manifest is to be recorded, ``genesis`` the id of that; or empty.
+    ``seed`` is of what chance decided in the twins. ``chain`` is the line's, in which its manifest is to be
+    recorded, ``genesis`` the id of that; or empty.
     """
 
     id: str
@@ -178,6 +179,7 @@ class Record(msgspec.Struct, frozen=True):
     chain: str = ""
     genesis: str = ""
     discrepancies: tuple[Discrepancy, ...] = ()
+    seed: int = 0
 
 
 def overall(verdicts: Iterable[Verdict], interrupted: bool = False) -> Verdict:

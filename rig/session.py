@@ -227,8 +227,8 @@ class Session:
 
     @property
     def mode(self) -> str:
-        """``virtual`` or ``hil``."""
-        return self.backend.mode
+        """That of its stations, or ``mixed``; ``virtual`` where all are in this process."""
+        return "virtual" if self.backend.mode == "virtual" else self.line.mode
 
     def run(self, scripts: Mapping[str, Script], out: int = 0) -> dict[str, Reading]:
         """Run scripts on several stations at once; see ``Backend.run``. NotHere, where one of them does what

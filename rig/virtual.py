@@ -41,9 +41,9 @@ RENEW = ("", "renew")  # of all leases
 class VirtualStation:
     """A station's cell with its program, joined through the address mapping of each device's protocol."""
 
-    def __init__(self, lined: LineStation, program: Program, now: int) -> None:
+    def __init__(self, lined: LineStation, program: Program, now: int, seed: int) -> None:
         self.station = lined.station
-        self.cell = Cell(lined.station, lined.neighbours, now, epoch=lined.station.id)
+        self.cell = Cell(lined.station, lined.neighbours, now, epoch=lined.station.id, seed=seed)
         self.devices = VirtualDevices(lined.station, program)
         self.asked: list[Asked] = []
         self.coupled: list[tuple[str, Coupling]] = []
@@ -78,7 +78,7 @@ class VirtualBackend(Backend):
     def __init__(self, line: Line, programs: Mapping[str, Program], every_scan: bool = False) -> None:
         self.scans = 0  # of controllers, that were done
         self.stations = {
-            name: VirtualStation(lined, programs[name], 0) for name, lined in line.stations.items()
+            name: VirtualStation(lined, programs[name], 0, line.seed) for name, lined in line.stations.items()
         }
         self._every_scan = every_scan
         self._request = 0

@@ -51,8 +51,9 @@ class Cell:
         epoch: str = "",
         mode: Mode = "hil",
         beside: Beside | None = None,
+        seed: int = 0,
     ) -> None:
-        self.station, self.mode = station, mode
+        self.station, self.mode, self._seed = station, mode, seed
         self.companion = None if beside is None else Companion(beside)
         stored = stored or {}
         inputs = {tag.name: tag for tag in station.inputs}
@@ -108,7 +109,7 @@ class Cell:
         return self.station.observed if self.mode == "shadow" else self.station.tags
 
     def _model(self, now: int) -> Twin:
-        return Twin(self.station.twin, self.station.tags, now, seeded(0, self.station.id))
+        return Twin(self.station.twin, self.station.tags, now, seeded(self._seed, self.station.id))
 
     def _restore(self, stored: Stored) -> None:
         """After a kill: inputs go to their safe values; workpieces reappear at the re-entry point.

@@ -24,6 +24,7 @@ MODES = {
     "hil": "hardware in the loop: controllers over their protocols, machines by their twins",
     "ril": "reality in the loop: virtual controllers on real machines",
     "shadow": "real controllers on real machines, the twins beside them",
+    "mixed": "stations of several modes: each has its own",
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Control characters (tab and newline apart), surrogates and non-characters: XML forbids most of them,

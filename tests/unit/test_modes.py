@@ -17,7 +17,7 @@ from gateway.played import Played
 from gateway.station import Mode, Station, load_station
 from gateway.wiring import Wiring
 from rig.line import Line, load_line
-from rig.open import Options, mode_of
+from rig.open import Options
 from rig.open import prepare as ready
 from rig.prepare import CONFIG, PROGRAM, prepare
 from rig.session import ControllerGone
@@ -83,7 +83,7 @@ def test_a_mode_that_is_asked_for_stands_in_for_all(folder: Path) -> None:
     file = line_of(folder, "mode: hil, serve: true")
     for mode in MODES:
         line = ready(Options(file, mode, broker="embedded"))
-        assert mode_of(line) == line.stations["infeed"].mode == mode
+        assert line.mode == line.stations["infeed"].mode == mode
 
 
 def test_the_plants_address_is_replaced_as_any_other(folder: Path) -> None:
@@ -201,4 +201,4 @@ def test_a_plant_that_went_away_is_the_stations_fault(infeed: Station) -> None:
 
 def test_a_line_in_one_mode_is_in_that_mode(folder: Path) -> None:
     line: Line = load_line(line_of(folder, "mode: shadow"))
-    assert mode_of(line) == "shadow"
+    assert line.mode == "shadow"
