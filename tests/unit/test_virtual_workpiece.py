@@ -32,10 +32,10 @@ MOVED_BY_WORKPIECES = {"press", "robot"}
 
 
 class OnMachine(VirtualStation):
-    """Its cell is in RIL; the machine is what the twin is, but for workpieces."""
+    """What was ``made``, with its cell in RIL; the machine is what the twin is, but for workpieces."""
 
-    def __init__(self, lined: LineStation, program: Program) -> None:
-        super().__init__(lined, program, 0)
+    def __init__(self, made: VirtualStation, lined: LineStation) -> None:
+        self.__dict__.update(vars(made))
         self.cell = Cell(lined.station, lined.neighbours, 0, epoch=lined.station.id, mode="ril")
         assert self.cell.machine is not None
         self.plant = Twin(lined.station.twin, lined.station.tags, 0, seeded(0, lined.station.id))
@@ -78,7 +78,7 @@ class Recorder(VirtualBackend):
     def __init__(self, line: Line, programs: Mapping[str, Program], real: bool) -> None:
         super().__init__(line, programs, every_scan=True)
         if real:
-            self.stations = {name: OnMachine(each, programs[name]) for name, each in line.stations.items()}
+            self.stations = {n: OnMachine(made, line.stations[n]) for n, made in self.stations.items()}
         self.traces: list[tuple[str, Trace]] = []
         for each in self.stations.values():
             each.cell.gate.open()  # a plant that is real stands until then, and a twin alone does not
