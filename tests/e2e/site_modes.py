@@ -65,6 +65,18 @@ class ModesSite(LocalLine):
         """SIGKILL to its gateway."""
         self._take(f"gateway {station}").kill()
 
+    def end(self, station: str) -> int:
+        """Let its gateway end in order; its exit status."""
+        child = self._take(f"gateway {station}")
+        child.ask_to_end()
+        child.wait_end(time.monotonic() + READY)
+        return child.process.wait()
+
+    def kill_broker(self) -> None:
+        """SIGKILL to the broker."""
+        assert self._broker is not None
+        self._broker.kill()
+
     def revive(self, station: str) -> None:
         """Start its gateway again, on what it kept."""
         config = self._scratch / station / "agent.json"

@@ -42,14 +42,26 @@ def test_it_moves_under_a_lease_alone_and_stands_when_that_is_given_back(
     until("what the gateway says", lambda: "the safe state is driven" in site.log("infeed"))
 
 
-def test_a_rig_that_goes_without_a_word(site: ModesSite, plant: Watcher) -> None:
+@pytest.mark.parametrize("gone", ["rig", "broker"])
+def test_who_goes_without_a_word(site: ModesSite, plant: Watcher, gone: str) -> None:
     site.lead("infeed")
     plant.wait(BELT, True)
-    site.backend.bus.close()
+    if gone == "rig":
+        site.backend.bus.close()
+    else:
+        site.kill_broker()
     plant.wait(BELT, False)
     until("what the gateway says", lambda: "the safe state is driven" in site.log("infeed"))
     log = site.log("infeed")
     assert log.index("lease of rig ran out") < log.index("the safe state is driven")
+
+
+def test_a_gateway_that_is_told_to_end_makes_the_plant_safe_itself(site: ModesSite, plant: Watcher) -> None:
+    site.lead("infeed")
+    plant.wait(BELT, True)
+    assert site.end("infeed") == 0
+    assert not plant.on(BELT)
+    assert "lease: the gateway ends" in site.log("infeed")
 
 
 def test_a_gateway_that_is_killed(site: ModesSite, plant: Watcher) -> None:
