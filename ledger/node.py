@@ -33,7 +33,7 @@ from ledger.whereabouts import Whereabouts
 
 log = logging.getLogger(__name__)
 OUTBOX = 4_096  # outputs that wait for the disk; with more, messages are dropped, and repaired by gossip
-BATCH_S = 0.020  # between two batches of transactions of a node
+BATCH_S, BATCH_EACH_S = 0.020, 0.005  # between two batches of a node; for each member where all tell all
 BATCH = 512  # transactions in one
 GOSSIP_MS = 500  # at least; more in a large chain
 RESEND = 64  # of our transactions, after each status
@@ -362,7 +362,8 @@ class Node:
                     self._bus.publish(encode(batch), to)
             if self._outgoing or self._handed:
                 self._has_outgoing.set()
-            await asyncio.sleep(BATCH_S)
+            alone = self._relay.spreader is None
+            await asyncio.sleep(max(BATCH_S, BATCH_EACH_S * len(self.chain.members) * alone))
 
     async def _gossip(self) -> None:
         """Tell what we have, and again what of ours is not decided since we told it last."""
