@@ -12,6 +12,7 @@ from gateway.twin.components.places import Place
 from gateway.twin.components.pneumatics import AirSupply
 from gateway.twin.components.stroke import Stroke, at_rest
 from gateway.twin.motion import MILLISECOND
+from gateway.twin.workpiece import Pose
 
 SINKING = 10  # a platform whose brake slips takes so many times as long
 EITHER = 2.0  # as inlet or outlet: both ends
@@ -147,39 +148,49 @@ class Lift(Travelling):
         return "sinking" in self.faults and "stuck" not in self.faults and not self.forward and not self.back
 
 
-class TurnUnit(Travelling):
+def turning(verb: str, turned: str) -> tuple[Port, ...]:
+    """The ports of what is told to ``verb``, and then has ``turned`` what stands on it, until it returns."""
+    return (
+        Port(verb, "actuator"),
+        Port("return", "actuator", about=f"without it, it returns while {verb} is off", optional=True),
+        *Place.PORTS,
+        Port(turned, "sensor", about="end switch", optional=True),
+        Port("returned", "sensor", about="end switch", optional=True),
+    )
+
+
+class Turning(Travelling):
+    """Base of places that bring what stands on them into another pose, and return."""
+
+    BACK, AT_0 = "return", "returned"
+
+    def posed(self, pose: Pose) -> Pose:
+        """A workpiece's pose at the end that it has come to, where it was ``pose`` at the other."""
+        raise NotImplementedError
+
+    def arrived(self) -> None:
+        if self.item is not None:
+            self.item = self.item.with_pose(self.posed(self.item.pose))
+
+
+class TurnUnit(Turning):
     """Turns what stands on it by ``angle``, counterclockwise seen from above, and returns."""
 
     ABOUT = "turn unit"
     PARAMS = (*Travelling.PARAMS, Param("angle", "deg", -360, 360, 90, "from end to end"))
-    PORTS = (
-        Port("turn", "actuator"),
-        Port("return", "actuator", about="without it, it returns while turn is off", optional=True),
-        *Place.PORTS,
-        Port("turned", "sensor", about="end switch", optional=True),
-        Port("returned", "sensor", about="end switch", optional=True),
-    )
-    FORWARD, BACK, AT_0, AT_1 = "turn", "return", "returned", "turned"
+    PORTS = turning("turn", "turned")
+    FORWARD, AT_1 = "turn", "turned"
 
-    def arrived(self) -> None:
-        if self.item is not None:
-            angle = self.params["angle"] * (1 if self.end else -1)
-            self.item = self.item.with_pose(self.item.pose.turned(angle))
+    def posed(self, pose: Pose) -> Pose:
+        return pose.turned(self.params["angle"] * (1 if self.end else -1))
 
 
-class Flipper(Travelling):
+class Flipper(Turning):
     """Turns what stands on it over, about an axis across the way."""
 
     ABOUT = "flipper"
-    PORTS = (
-        Port("flip", "actuator"),
-        Port("return", "actuator", about="without it, it returns while flip is off", optional=True),
-        *Place.PORTS,
-        Port("flipped", "sensor", about="end switch", optional=True),
-        Port("returned", "sensor", about="end switch", optional=True),
-    )
-    FORWARD, BACK, AT_0, AT_1 = "flip", "return", "returned", "flipped"
+    PORTS = turning("flip", "flipped")
+    FORWARD, AT_1 = "flip", "flipped"
 
-    def arrived(self) -> None:
-        if self.item is not None:
-            self.item = self.item.with_pose(self.item.pose.turned_over())
+    def posed(self, pose: Pose) -> Pose:
+        return pose.turned_over()
