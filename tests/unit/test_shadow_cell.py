@@ -26,6 +26,7 @@ from gateway.net.messages import (
     Signals,
     Trace,
 )
+from gateway.twin.faults import check_fault
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import Workpiece
 
@@ -55,8 +56,9 @@ def test_a_twin_beside_a_faultless_machine_never_parts_from_it(name: str, late: 
     ("name", "fault", "tags", "suspect"),
     [
         ("infeed", "stopper.stuck", {"stop-closed", "stop-opened"}, "stopper"),
-        ("infeed", "belt.speed.drift 20 mm/s", {"belt-speed"}, "belt"),
-        ("infeed", "belt.speed.open-circuit", {"belt-speed"}, "belt"),
+        ("infeed", "belt.speed.broken-wire", {"belt-speed"}, "belt"),
+        ("glue", "axis.position.drift 20 mm", {"axis-position"}, "axis"),
+        ("screw", "driver.torque.stuck", {"torque"}, "driver"),
         ("infeed", "eye-leaving.sees.stuck-off", {"part-leaving"}, "eye-leaving"),
         ("glue", "lift.slow", {"lift-up", "lift-down"}, "lift"),
         ("screw", "press.slow", {"press-down", "press-up"}, "press"),
@@ -66,6 +68,7 @@ def test_a_fault_of_the_machine_is_told_with_its_signal_and_component(
     name: str, fault: str, tags: set[str], suspect: str
 ) -> None:
     bench = Shadow(name)
+    assert not check_fault(fault, bench.station.twin, bench.station.tags)
     cycle(bench, 9)
     begun = bench.now
     bench.machine.inject(fault)
