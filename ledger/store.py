@@ -35,9 +35,16 @@ class Store:
         self._lock = threading.Lock()
         try:
             self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-            self._prepare(encode(genesis))
         except sqlite3.Error as error:
             raise StoreFailed(f"{path}: {error}") from error
+        try:
+            self._prepare(encode(genesis))
+        except sqlite3.Error as error:
+            self._db.close()
+            raise StoreFailed(f"{path}: {error}") from error
+        except StoreFailed:
+            self._db.close()
+            raise
 
     def _prepare(self, genesis: bytes) -> None:
         self._db.execute("PRAGMA locking_mode=EXCLUSIVE")

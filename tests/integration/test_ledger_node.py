@@ -181,8 +181,10 @@ def test_what_is_accepted_on_an_old_disk_gets_a_number_that_is_free(tmp_path: Pa
 def test_a_store_refuses_what_is_not_its_own(tmp_path: Path) -> None:
     one = Genesis(1, "one", 0, (Party("a", bytes(32), "x"),))
     Store(tmp_path / "one", one).close()
-    with pytest.raises(StoreFailed, match="another chain"):
+    with pytest.raises(StoreFailed, match="another chain") as refused:
         Store(tmp_path / "one", Genesis(1, "two", 0, one.parties))
+    Store(tmp_path / "one", one).close()  # nothing holds it, as long as the refusal is remembered
+    assert refused.value
     (tmp_path / "text").write_text("not a database " * 1000)
     with pytest.raises(StoreFailed, match="not a database"):
         Store(tmp_path / "text", one)
