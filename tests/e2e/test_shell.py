@@ -94,16 +94,16 @@ def open_shell(site: Site) -> Iterator[Open]:
         yield made
 
 
-def do(site: Site, *commands: str, status: int = 0) -> str:
-    """``twinline shell -c …``; what it says."""
+def do(site: Site, *commands: str, status: int | None = 0) -> str:
+    """``-c`` each of ``commands``; what they say. ``status`` None: however they end."""
     given = [part for command in commands for part in ("-c", command)]
     done = subprocess.run(
-        [sys.executable, "-m", "rig", "shell", str(site.config), *given],
+        [sys.executable, "-m", "gateway.local", str(site.config), *given],
         cwd=ROOT, capture_output=True, text=True, timeout=WITHIN, stdin=subprocess.DEVNULL,
     )  # fmt: skip
-    assert done.returncode == status, (done.stdout, done.stderr)
+    assert status in (None, done.returncode), (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
-    return done.stdout + done.stderr
+    return done.stdout + (done.stderr if status is not None else "")
 
 
 def state_of(site: Site) -> Path:
@@ -111,15 +111,7 @@ def state_of(site: Site) -> Path:
 
 
 def connected(site: Site) -> None:
-    until("the controller", lambda: json.loads(do_any(site, "plc --json"))["devices"][0]["ready"])
-
-
-def do_any(site: Site, command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway.local", str(site.config), "-c", command],
-        cwd=ROOT, capture_output=True, text=True, timeout=WITHIN, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    return done.stdout
+    until("the controller", lambda: json.loads(do(site, "plc --json", status=None))["devices"][0]["ready"])
 
 
 # --- as a person types --------------------------------------------------------------------------------
@@ -338,7 +330,7 @@ def test_json_csv_and_scripts(site: Site, tmp_path: Path) -> None:
     assert [tag["name"] for tag in found["tags"]][:2] == ["command", "part-enters"]
     assert found["plc"]["devices"][0]["ready"]
     assert found["probe"]["answered"]
-    lines = do_any(site, "selftest").splitlines()
+    lines = do(site, "selftest", status=None).splitlines()
     assert len(lines) >= 7
     assert max(map(len, lines)) <= 80
     script = tmp_path / "commands.txt"
@@ -452,4 +444,4 @@ def test_too_many_shells_are_refused_and_nothing_else_suffers(site: Site) -> Non
             stack.enter_context(Client(state_of(site)))
         with pytest.raises(Unanswered, match="16 connections are open already"):
             Client(state_of(site))
-    until("a free place", lambda: "of line one" in do_any(site, "status"))
+    until("a free place", lambda: "of line one" in do(site, "status", status=None))
