@@ -196,6 +196,7 @@ def plant_serve(
     ] = "modbus://127.0.0.1:1502/1",
     watchdog: Annotated[str, typer.Option(help="Silence after which every actuator drops.")] = "500 ms",
     feed: Annotated[str, typer.Option(help="A new workpiece this often; 0 s: by hand alone.")] = "0 s",
+    length: Annotated[str, typer.Option(help="How long workpieces are.")] = "100 mm",
 ) -> None:
     """Run a station's machine behind a Modbus remote I/O module, until Ctrl-C.
 
@@ -205,9 +206,9 @@ def plant_serve(
 
     from gateway.plant import PlantOptions, serve
     from gateway.station import load_station
-    from gateway.units import duration
+    from gateway.units import duration, quantity
 
-    options = PlantOptions.of(at, duration(watchdog), duration(feed))
+    options = PlantOptions.of(at, duration(watchdog), duration(feed), quantity(length, "mm"))
     try:
         asyncio.run(serve(load_station(station), options, lambda text: print(text, flush=True)))
     except OSError as error:
