@@ -172,7 +172,7 @@ class Run:
         paused is resumed in a later block, so that a block that pauses is the last until then."""
         if record.pool != self.genesis.name or not by.dispatcher:
             return f"{by.node} may not do that to {self.genesis.name}"
-        if self.state == "closed" or (self.state == "on") == isinstance(record, PoolResumed):
+        if (self.state == "on") == isinstance(record, PoolResumed):
             return f"{record.pool} is {self.state}"
         if isinstance(record, PoolResumed):
             if self._since == height:

@@ -199,6 +199,9 @@ def test_a_liar_comes_last_until_it_is_revoked_and_enrolled_anew() -> None:
     ledger.record("a", Enrolled(party("c")))
     ledger.record("b", lie(ledger, "c", 1))
     ledger.decide()
+    assert ledger.void == ["c was not enrolled then"]  # in this block it was revoked before that
+    ledger.record("b", lie(ledger, "c", ledger.chain.state.height))
+    ledger.decide()
     assert ledger.void == ["c was not enrolled then"]
     ledger.decide(40)
     assert "c" not in ledger.chain.state.accused

@@ -148,8 +148,9 @@ def test_there_are_only_so_many_pools(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_open_pool_is_held_for_longer() -> None:
     main, _ = opened()
     main.record("a", PoolResumed("mill", "t1", UTC + 2 * HOUR))
-    main.decide(time=UTC + HOUR + 1)
+    main.decide()
     assert main.void == []
+    main.decide(time=UTC + HOUR + 1)
     assert busy(main) == "bcde"
 
 
