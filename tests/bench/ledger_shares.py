@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -22,6 +23,7 @@ from ledger.votes import faults
 
 BLOCKS = 100_000
 GROUND = 3_000  # blocks of a chain with a member that grinds
+SIGNIFICANT = 0.01
 TRIES = 256  # bodies that it makes of each of its blocks
 WALK = 80  # steps after which where it began is forgotten
 PANELS = 128  # of Simpson's rule
@@ -131,12 +133,13 @@ def grinder(limits: Mapping[str, int], me: str, wait: int) -> Choose:
     return choose
 
 
-def shares_table(blocks: int) -> list[str]:
-    """Drawn beside expected."""
+def shares_table(blocks: int) -> tuple[list[str], bool]:
+    """Drawn beside expected, and whether no mix departs from it significantly."""
     found = [
         "| members, f | share M | expected | drawn | chi-squared (degrees) | chance of a larger one |",
         "|---|---|---|---|---:|---:|",
     ]
+    fits = True
     for name, mix in MIXES.items():
         minutes, wait = workloads(mix), faults(len(mix))
         limits = pom.thresholds(minutes)
@@ -144,6 +147,7 @@ def shares_table(blocks: int) -> list[str]:
         made = drawn(limits, blocks, wait)
         counts, apart = Counter(made), Counter(made[:: 8 * wait + 8])
         value, freedom, tail = chi_squared(apart, shares)
+        fits = fits and tail >= SIGNIFICANT / len(MIXES)  # Bonferroni: as many tests as mixes
         told = [next(node for node in minutes if minutes[node] == one) for one in sorted(set(mix))]
         cells = (
             f"{name}, f = {wait}",
@@ -154,7 +158,7 @@ def shares_table(blocks: int) -> list[str]:
             f"{tail:.2f}",
         )
         found.append(f"| {' | '.join(cells)} |")
-    return found
+    return found, fits
 
 
 def grinding_table(blocks: int) -> list[str]:
@@ -174,13 +178,15 @@ def grinding_table(blocks: int) -> list[str]:
     return found
 
 
-def main() -> None:
-    """Print both tables."""
+def main() -> int:
+    """Print both tables; 1 where what was drawn departs from what is expected."""
     parser = argparse.ArgumentParser(description="Shares of blocks, and what grinding gains.")
     parser.add_argument("blocks", type=int, nargs="?", default=BLOCKS, help="of each chain")
     options = parser.parse_args()
-    print("\n".join([*shares_table(options.blocks), "", *grinding_table(min(options.blocks, GROUND))]))
+    shares, fits = shares_table(options.blocks)
+    print("\n".join([*shares, "", *grinding_table(min(options.blocks, GROUND))]))
+    return 0 if fits else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
