@@ -12,20 +12,21 @@ from gateway.cell.agreement import Agreement, shifted
 from gateway.cell.commands import Commands
 from gateway.cell.companion import Companion
 from gateway.cell.couplings import Couplings, Neighbours, Stored, load
+from gateway.cell.differences import Differences
 from gateway.cell.facts import Given, Made
 from gateway.cell.formulas import Formulas
 from gateway.cell.gate import Gate
 from gateway.cell.lease import Lease
 from gateway.cell.machine import Machine, is_finite
 from gateway.cell.passing import Passing
-from gateway.cell.pulses import Pulses
 from gateway.cell.quality import Qualities
 from gateway.cell.scan import Asked, Change, Inputs, Outputs, Telling
 from gateway.cell.script import Script
+from gateway.cell.showing import Showing
 from gateway.controller.beside import Beside
 from gateway.field.tags import Tag
 from gateway.field.types import Value
-from gateway.net.messages import MAX_DIFFERS, State
+from gateway.net.messages import State
 from gateway.station import Mode, Station
 from gateway.twin.chance import seeded
 from gateway.twin.discrepancy import Discrepancy
@@ -64,15 +65,10 @@ class Cell:
             self.machine = Machine(station, self._model(now) if mode == "ril" else None)
             self.agreement = Agreement(station, self.machine.composed)
         self.values: dict[str, Value] = {tag.name: tag.safe for tag in inputs.values()}
-        self._rest = dict(self.values)
         self.formulas = Formulas(self._read_as(), self.values)
         self._devices = station.reached if mode == "ril" else station.devices
         actuators = self.machine.actuators if self.machine is not None else {}
         self.gate = Gate({} if mode == "shadow" else {**inputs, **actuators}, self.formulas.written)
-        self.pulses = Pulses(
-            self.twin.levels,
-            {tag.name: station.hold if tag.hold is None else tag.hold for tag in inputs.values()},
-        )
         self.missed: dict[str, int] = {}
         sensors = self.machine.sensors if self.machine is not None else {}
         self.qualities = Qualities({**station.tags, **sensors}.values())
@@ -100,8 +96,11 @@ class Cell:
             station, mode, self.twin, self.gate, self.couplings, self.lease, self.values, self.qualities,
             self._telling, self._change,
         )  # fmt: skip
-        self.commands.lasting = self._differing
-        self._utc: int | None = None  # when the monotonic clock was 0
+        self.showing = Showing(station, self.twin, self.machine, self.couplings, self.gate)
+        self.differences = Differences(
+            self.twin, self.machine, self.agreement, self.companion, self._tell_differs
+        )
+        self.commands.lasting = self.differences.present
         self._restore(stored)
 
     def _read_as(self) -> Mapping[str, Tag]:
@@ -136,9 +135,7 @@ class Cell:
     def step(self, now: int, seen: Inputs) -> Outputs:
         """One scan at ``now`` ns (never before the last): take ``seen``, say what to do."""
         self._now = now
-        if self._utc is None:
-            self._utc = seen.utc - now
-        self._accompany(seen)
+        self.differences.accompany(now, seen, self.mode == "shadow", self.gate.state != "closed")
         gliding = self._gliding is not None and now < self._gliding and not self.twin.touched
         if gliding and self._may_glide(seen) and self._as_before(seen):
             return self._glide(seen)
@@ -156,7 +153,7 @@ class Cell:
             self.commands.take(asked, seen.utc)
         self.commands.admit(seen.persisted, seen.utc)
         self._drive()
-        self._compare(seen.late)
+        self.differences.compare(now, not self.lost, seen.late)
         self.couplings.move(now)
         wanted = self._wanted()
         if self.script is not None:
@@ -251,7 +248,7 @@ class Cell:
             None if event is None else event - EARLY,
             self.lease.expires if self.lease.holder is not None else None,
             self.couplings.due(self._now),
-            self.pulses.due(),
+            self.showing.due(),
             self.script.due() if self.script is not None else None,
             self.station.shim.next_sign(self._now) if self.station.shim is not None else None,
         ]
@@ -277,6 +274,10 @@ class Cell:
             return writes
         guarded = self.gate.inputs
         return {n: value for n, value in writes.items() if guarded[n].device not in self.lost}
+
+    def _wanted(self) -> dict[str, Value]:
+        """What the inputs are to show; in shadow nobody is to show anything."""
+        return {} if self.mode == "shadow" else self.showing.wanted(self._now)
 
     def _put_out(self, out: Outputs, wanted: Mapping[str, Value]) -> None:
         """What passes the gate: to the controller's inputs, and to the machine's actuators."""
@@ -319,18 +320,9 @@ class Cell:
             missed=self.missed,
             script=self.script.request if self.script is not None else 0,
             out=self.script.out if self.script is not None else 0,
-            differs=self._lasting(),
+            differs=self.differences.lasting(),
             beside=self.companion.stands if self.companion is not None else "",
         )
-
-    def _lasting(self) -> tuple[Discrepancy, ...]:
-        utc = self._utc
-        return () if utc is None else tuple(shifted(each, utc) for each in self._differing()[:MAX_DIFFERS])
-
-    def _differing(self) -> list[Discrepancy]:
-        """What lasts of where twin and machine, or virtual and real controller, do not agree."""
-        sides = (self.agreement, self.companion)
-        return [found for side in sides if side is not None for found in side.lasting()]
 
     @property
     def protected(self) -> bool:
@@ -361,12 +353,12 @@ class Cell:
         shadow = self.mode == "shadow"
         read = self.formulas.read({**seen.image, **seen.machine} if shadow else seen.image)
         if self.machine is not None:
-            shown = {tag: read[tag] for tag in self._rest.keys() & read.keys()} if shadow else seen.machine
+            shown = {tag: read[tag] for tag in self._ranks.keys() & read.keys()} if shadow else seen.machine
             self.machine.see(self.lost, shown)
         for tag, value in read.items():
             self._change(tag, value)
         if self.mode != "ril":
-            self._drive_twin({tag: value for tag, value in read.items() if tag not in self._rest})
+            self._drive_twin({tag: value for tag, value in read.items() if tag not in self._ranks})
 
     def _drive_twin(self, outputs: Mapping[str, Value]) -> None:
         """The twin gets what the controller puts out.
@@ -387,28 +379,8 @@ class Cell:
             for tag, value in self.machine.follow(self._now, self.values, self.gate.state == "open").items():
                 self.twin.drive(tag, value)
 
-    def _compare(self, late: int) -> None:
-        """Hold the machine against its twin, and tell where they have parted or met."""
-        if self.machine is not None and self.agreement is not None:
-            self.agreement.look(
-                self._now, not self.lost, self.machine.model(self.twin), self.machine.values, late
-            )
-            self._tell_differs(self.agreement.told)
-
-    def _accompany(self, seen: Inputs) -> None:
-        """Run the virtual controller beside the real one, on what that has read."""
-        if self.companion is None:
-            return
-        shadow = self.mode == "shadow"
-        if shadow:
-            self.companion.gave(seen.machine)
-        known = seen.link and not seen.lost and (shadow or self.gate.state != "closed")
-        self.companion.look(self._now, known, seen.image)
-        self._tell_differs(self.companion.told)
-
-    def _tell_differs(self, told: Collection[Discrepancy]) -> None:
-        assert self._utc is not None, "a step says what time it is"
-        self._telling.out.differs += [shifted(each, self._utc) for each in told]
+    def _tell_differs(self, told: Collection[Discrepancy], utc: int) -> None:
+        self._telling.out.differs += [shifted(each, utc) for each in told]
         if self.script is not None:
             self.script.differs.note(told)
 
@@ -445,25 +417,6 @@ class Cell:
             if self.script is not None:
                 self.script.sampled(self._now, tag, value)
 
-    def _wanted(self) -> dict[str, Value]:
-        """Every input's value: safe, signals of neighbours, the twin, forces, what the shim is told."""
-        machine = self.machine
-        if self.mode == "shadow":
-            return {}
-        wanted = self._rest.copy()
-        wanted.update(self.couplings.signals(self._now))
-        if machine is None:
-            wanted.update(self.twin.sense())
-            self.pulses.saw(self.twin.edges())
-            wanted.update(self.pulses.held(self._now))
-        else:
-            self.pulses.saw(edge for edge in self.twin.edges() if edge.tag in machine.composed)
-            wanted.update(machine.shown(self.twin.sense() | self.pulses.held(self._now)))
-        wanted = self.gate.forced(wanted)
-        if self.station.shim is not None:
-            wanted.update(self.station.shim.signs(self._now, wanted))
-        return wanted
-
     def _show(self, wanted: Mapping[str, Value]) -> None:
         """Inputs count as changed when they are written."""
         if self.gate.state == "open":
@@ -473,12 +426,8 @@ class Cell:
                     self._change(tag, value)
 
     def _count_missed(self) -> None:
-        """Pulses that nobody was to see are not missed."""
-        missed = self.pulses.shown(self._now)
-        if self.gate.state != "open" or not missed:
-            return
-        for counts in (self.missed, self.script.missed if self.script is not None else {}):
-            for tag, count in missed.items():
+        for tag, count in self.showing.missed(self._now).items():
+            for counts in (self.missed, self.script.missed if self.script is not None else {}):
                 counts[tag] = counts.get(tag, 0) + count
 
     # --- records -------------------------------------------------------------------------------------
