@@ -143,7 +143,7 @@ def status(
     opened = read(run, state)
     first = opened.blocks[0].header.height
     if first != 1:
-        what = f"{run} holds blocks {first} and later; M follows from all of them"
+        what = f"holds blocks {first} and later, and M follows from all of them"
         raise BadInput([Problem(str(run), 0, 0, what, "give --state FOLDER of a node")])
     for line in standing(opened.genesis, opened.blocks):
         typer.echo(line)

@@ -36,14 +36,20 @@ class Notary:
         manifest = _sha256(self._folder / MANIFEST)
         submitted = self._chain.submit(SessionClosed(record.id, record.verdict, manifest))
         settled = self._chain.settle(submitted, limit=ENDED if hurry else FINAL)
+        blocks = self._chain.blocks(self._first(record, settled.height), settled.height)
+        write_chain(self._folder, self._chain.genesis, self._chain.proof(settled), blocks)
+        return settled
+
+    def _first(self, record: Record, last: int) -> int:
+        """The height of the session's first block: where the chain is of the session alone, that is its first."""
+        """The height of the session's first block; that of the chain, where it was begun for the session."""
+            return 1
         opened = (
             each.height
             for each in self._chain.decided
             if isinstance(each.record, SessionOpened) and each.record.session == record.id
         )
-        blocks = self._chain.blocks(next(opened, settled.height), settled.height)
-        write_chain(self._folder, self._chain.genesis, self._chain.proof(settled), blocks)
-        return settled
+        return next(opened, last)
 
 
 def describe(folder: Path, ended: Settled | NotFinal | None, chain: RigChain | None) -> list[str]:

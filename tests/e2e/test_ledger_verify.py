@@ -145,7 +145,8 @@ def test_looking_into_it(run: Path, tmp_path: Path, start: Starter) -> None:
         assert max(map(len, asked.shown.splitlines())) <= 80
         return asked.shown
 
-    last = examine(run).blocks[-1].header
+    first, *_, last = (block.header for block in examine(run).blocks)
+    assert first.height == 1
     whole = shown("show", str(run))
     assert "witness-3" in whole
     assert f"{last.height:>6}  " in whole
