@@ -41,8 +41,8 @@ class Notary:
         return settled
 
     def _first(self, record: Record, last: int) -> int:
-        """The height of the session's first block: where the chain is of the session alone, that is its first."""
         """The height of the session's first block; that of the chain, where it was begun for the session."""
+        if self._chain.genesis.time >= record.started:
             return 1
         opened = (
             each.height

@@ -74,7 +74,7 @@ def prepare(
         yield f"{folder}: to the machine of {name}; there: python -m gateway.agent {folder.name}/{CONFIG}"
     for name in voting:
         _write(_config(line, name, brokers, chain), into / name)
-        yield f"{into / name}: a witness, to a machine of somebody else; there: as above"
+        yield f"{into / name}: to another machine, to vote; there: python -m gateway.agent {name}/{CONFIG}"
     if genesis is not None and operator not in {party.node for party in genesis.parties}:
         yield f"{into / GENESIS}: the chain knows no operator {operator}, whose sessions will not be final"
     yield f"{into}: stays here; then: twinline session run {line.file} --keys {into} --operator {operator}"
