@@ -13,7 +13,8 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple, Protocol, TypeAlias
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from ledger import codec
 from ledger.chain import DecidedChain
@@ -32,6 +33,7 @@ from ledger.types import Batch, Commit, Message, Status, Tx
 from ledger.whereabouts import Whereabouts
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 OUTBOX = 4_096  # outputs that wait for the disk; with more, messages are dropped, and repaired by gossip
 BATCH_S, BATCH_EACH_S = 0.020, 0.005  # between two batches of a node; for each member where all tell all
 BATCH = 512  # transactions in one
@@ -99,6 +101,7 @@ class Node:
         self.dropped = 0  # messages for which there was no room
         self.malformed = 0
         self._bus, self._decided = bus, decided
+        self._disk = ThreadPoolExecutor(1, f"chain-{me}")  # its own: others' work must not delay it
         self._outbox: list[_Out] = []
         self._waits = asyncio.Event()  # there is something in the outbox, or we stop
         self._timers: dict[TimerKind, asyncio.TimerHandle] = {}
@@ -254,7 +257,7 @@ class Node:
                     changes.append(output.tx)
             if changes:
                 try:
-                    await asyncio.to_thread(self.store.write, changes)
+                    await self._on_disk_thread(self.store.write, changes)
                 except StoreFailed as error:
                     for output in outputs:
                         if isinstance(output, _Own) and output.accepted is not None:
@@ -313,8 +316,11 @@ class Node:
         """Offer what was accepted while the pools had no room for it."""
         room = self._taken + WAITING - self._offered
         if self._offered < self._on_disk and room > 0:
-            for tx in await asyncio.to_thread(self.store.waiting, self._offered, room):
+            for tx in await self._on_disk_thread(self.store.waiting, self._offered, room):
                 self._offer(tx)
+
+    def _on_disk_thread(self, call: Callable[..., T], *arguments: object) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._disk, call, *arguments)
 
     def _number(self, decided: Tx) -> None:
         """Our numbers go on after ``decided``, which we may not know: our disk may be an old copy. What we
@@ -398,6 +404,7 @@ class Node:
             log.error("the node of %s on %s has ended: %s", self.me, self.chain.id, error, exc_info=error)
         self._error, self._stopping = error, True
         self._over.set()
+        self._disk.shutdown(wait=False)
         self._waits.set()
         for timer in self._timers.values():
             timer.cancel()
