@@ -24,7 +24,7 @@ check: $(READY) ## Lint, format, types, and the directions between the packages
 	$(BIN)/lint-imports --no-logo
 
 sim: $(READY) ## Run the seeded simulations: SEEDS=1000 TWINS=5000 for how many, SEED=17 for one again
-	$(BIN)/pytest tests/sim $(if $(SEED),--seed $(SEED))
+	$(BIN)/pytest tests/sim $(if $(SEED),--sim-seed $(SEED))
 
 sim-mutants: $(READY) ## Switch off each protection of the ledger in turn; fails where that is not seen
 	$(BIN)/pytest tests/sim/test_sim_ledger_mutants.py -rP

@@ -11,12 +11,12 @@ SEEDS = 300
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--seed", type=int, default=None, help="run the simulations with this seed alone")
+    parser.addoption("--sim-seed", type=int, default=None, help="run the simulations with this seed alone")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "seed" in metafunc.fixturenames:
-        one: int | None = metafunc.config.getoption("--seed", default=None)
+        one: int | None = metafunc.config.getoption("--sim-seed", default=None)
         count = int(os.environ.get("SEEDS") or getattr(metafunc.module, "SEEDS", SEEDS))
         metafunc.parametrize("seed", range(count) if one is None else [one])
 

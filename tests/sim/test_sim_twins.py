@@ -12,12 +12,12 @@ BATCH = 50
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     count = int(os.environ.get("TWINS") or 5_000)
-    one = metafunc.config.getoption("--seed", default=None)
+    one = metafunc.config.getoption("--sim-seed", default=None)
     metafunc.parametrize("first", range(0, count, BATCH) if one is None else [one])
 
 
 def test_no_scenario_forks(first: int, request: pytest.FixtureRequest) -> None:
-    alone = request.config.getoption("--seed", default=None) is not None
+    alone = request.config.getoption("--sim-seed", default=None) is not None
     for seed in range(first, first + (1 if alone else BATCH)):
         try:
             Twins(drawn(seed)).play()
