@@ -1,4 +1,4 @@
-"""Seeds of the simulations: ``SEEDS=1000`` for how many, ``--seed 17`` for one again."""
+"""Seeds of the simulations: ``SEEDS=1000`` for how many, ``--sim-seed 17`` for one again."""
 
 from __future__ import annotations
 
