@@ -68,6 +68,15 @@ def test_a_gateway_that_has_another_station_file(site: Site) -> None:
     assert "gateway belt has another version of" in failed.message
 
 
+def test_a_gateway_that_runs_in_another_mode(site: Site) -> None:
+    site.gateway()
+    run = site.start.session(site.folder, site.made.line, *options(site, "--mode", "shadow"))
+    assert run.wait() == 3, run.shown
+    step = by_id(run.record("ERROR", complete=True))["connect/gateway[belt]"]
+    assert step.verdict == "ERROR"
+    assert "gateway belt runs in mode hil, here it is shadow; prepare it again" in step.message
+
+
 def test_an_operator_whom_the_gateway_does_not_know(site: Site) -> None:
     site.gateway()
     other = site.folder / "elsewhere"
