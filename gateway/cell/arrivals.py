@@ -43,6 +43,22 @@ def doors(station: Station, twin: Twin) -> list[Door]:
     return found
 
 
+def before(station: Station, doors: Iterable[Door]) -> frozenset[str]:
+    """The inputs that see workpieces on their way to the ``doors``: the twin has none there."""
+    passed: set[str] = set()
+    for door in doors:
+        carrier = station.inlets[door.inlet]
+        while carrier != door.carrier:
+            passed.add(carrier)
+            carrier = station.twin[carrier].links["to"]
+    return frozenset(
+        spec.ports[port.name]
+        for spec in station.twin.values()
+        for port in spec.family.PORTS
+        if port.sees and port.name in spec.ports and not passed.isdisjoint({spec.name, *spec.links.values()})
+    )
+
+
 class Arrivals:
     """At ``doors``: a workpiece has come where the sensor has turned on, or is on when it is first read."""
 

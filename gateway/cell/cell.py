@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from gateway.cell.agreement import Agreement, shifted
+from gateway.cell.arrivals import before, doors
 from gateway.cell.commands import Commands
 from gateway.cell.companion import Companion
 from gateway.cell.couplings import Couplings, Neighbours, Stored, load
@@ -63,7 +64,8 @@ class Cell:
         self.agreement: Agreement | None = None
         if mode in ("ril", "shadow"):
             self.machine = Machine(station, self._model(now) if mode == "ril" else None)
-            self.agreement = Agreement(station, self.machine.composed)
+            apart = before(station, doors(station, self.twin)) if mode == "shadow" else self.machine.composed
+            self.agreement = Agreement(station, apart)
         self.values: dict[str, Value] = {tag.name: tag.safe for tag in inputs.values()}
         self.formulas = Formulas(self._read_as(), self.values)
         self._devices = station.reached if mode == "ril" else station.devices

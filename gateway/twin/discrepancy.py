@@ -106,13 +106,14 @@ def _parted(tag: str, at: int, side: str, value: bool) -> Discrepancy:
 class Number:
     """A number on both sides: one of them is to be within what the other showed lately."""
 
-    __slots__ = ("_lately", "_within", "differs", "found", "wait")
+    __slots__ = ("_lately", "_since", "_within", "differs", "found", "wait")
 
     def __init__(self, tolerance: Tolerance) -> None:
         self._within, self.wait = tolerance
         self.found: Discrepancy | None = None
         self.differs = False
         self._lately: deque[tuple[int, float, float]] = deque()  # (time, twin, machine)
+        self._since = 0  # when both were seen first: of what came before nothing is known
 
     def compare(
         self, tag: str, now: int, twin: Value, machine: Value, slack: int = 0
@@ -129,12 +130,14 @@ class Number:
     def _near(self, now: int, twin: Value, machine: Value, slack: int) -> bool:
         if not (_is_number(twin) and _is_number(machine)):
             return twin == machine
+        if not self._lately:
+            self._since = now
         self._lately.append((now, twin, machine))
         while self._lately[0][0] < now - self.wait - slack:
             self._lately.popleft()
         within = self._within
         twins, machines = [each[1] for each in self._lately], [each[2] for each in self._lately]
-        if min(twins) - within <= machine <= max(twins) + within:
+        if now - self._since < self.wait or min(twins) - within <= machine <= max(twins) + within:
             return True
         return min(machines) - within <= twin <= max(machines) + within
 

@@ -36,8 +36,8 @@ class Shadow:
     ) -> None:
         self.station = station(name)
         path = self.station.program_path()
-        assert path is not None
-        program = compile_program(path.read_text(), str(path))
+        text = self.station.composed if path is None else path.read_text()
+        program = compile_program(text, str(path or self.station.file))
         self.controller = VirtualDevices(self.station, program)
         self.machine = Twin(self.station.twin, self.station.tags)
         self.neighbours = neighbours or Neighbours(product=("phone", length))
@@ -120,8 +120,8 @@ class Shadow:
         if (done := self.machine.carrier(outlet).waiting()) is not None:
             self.taken.append(self.machine.remove(outlet, done.id).id)
             self._noticed = self.now + 200 * MS
-        if "next-ready" in self.station.tags:
-            self.extra["next-ready"] = self.now >= self._noticed
+        readies = {*self.station.handshake.readies.values(), "next-ready"} & self.station.tags.keys()
+        self.extra.update(dict.fromkeys(readies, self.now >= self._noticed))
 
     def _gateway(self) -> Outputs:
         self._seen.append((self.now + self.delay, {}, {**self.machine.sense(), **self.extra}))

@@ -52,6 +52,24 @@ def test_a_twin_beside_a_faultless_machine_never_parts_from_it(name: str, late: 
     assert bench.writes == {}
 
 
+COMPOSED = (
+    "chip/load",
+    "chip/contact",
+    "glass/pair",
+    "mainboard/reflow",
+    "smartphone/press",
+    "smartphone/weigh",
+)
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_nor_does_one_of_a_composed_station(name: str) -> None:
+    bench = Shadow(name)
+    cycle(bench, 24, 8)
+    assert len(bench.taken) >= 2
+    assert bench.told == []
+
+
 @pytest.mark.parametrize(
     ("name", "fault", "tags", "suspect"),
     [
