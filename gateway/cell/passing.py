@@ -37,7 +37,9 @@ class Passing(Couplings):
         happened: Happened,
     ) -> None:
         super().__init__(station, neighbours, twin, stored, epoch, journal, happened)
-        self._arrivals = Arrivals(doors(self.station, self.twin))
+        seen = doors(self.station, self.twin)
+        self._arrivals = Arrivals(seen)
+        self._unseen = sorted(self.station.inlets.keys() - {door.inlet for door in seen})
         self._going: dict[str, list[Workpiece]] = {outlet: [] for outlet in self.station.outlets}
         self._count: int = load(stored, "arrived", "count", 0)  # that nobody handed over
 
@@ -51,6 +53,12 @@ class Passing(Couplings):
                 self.returning.append(msgspec.msgpack.decode(data, type=Workpiece))
                 told.append(f"{key} is the next that the machine sees come")
         return told
+
+    @property
+    def problem(self) -> str:
+        """Also where what comes in is not seen."""
+        unseen = [f"no sensor sees what comes in at {inlet}: the twin gets none" for inlet in self._unseen]
+        return "; ".join(filter(None, (super().problem, *unseen)))
 
     def contents(self) -> tuple[Workpiece, ...]:
         """Also those that wait to be handed on."""

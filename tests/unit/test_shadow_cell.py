@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shadow_bench import MS, SECOND, Shadow, station
 
 from gateway.cell.arrivals import doors
+from gateway.cell.cell import Cell
 from gateway.cell.check import MAX_WATCH
 from gateway.cell.couplings import Neighbours
 from gateway.field.tags import TagRef
@@ -193,6 +195,14 @@ def test_the_sensor_nearest_the_inlet_is_its_door(name: str, tag: str, at: float
     of = station(name)
     [door] = doors(of, Twin(of.twin, of.tags))
     assert (door.inlet, door.tag, door.carrier, door.at) == (MAIN, tag, "belt", at)
+
+
+def test_an_inlet_without_a_sensor_is_told() -> None:
+    of = station("infeed")
+    blind = {name: spec for name, spec in of.twin.items() if spec.kind != "photo-eye"}
+    cell = Cell(msgspec.structs.replace(of, twin=blind), Neighbours(), mode="shadow")
+    assert "no sensor sees what comes in at main" in cell.state("boot", "ready").problem
+    assert Shadow("infeed").cell.state("boot", "ready").problem == ""
 
 
 def test_a_workpiece_nobody_handed_over_gets_an_id_of_the_station() -> None:
