@@ -389,7 +389,8 @@ def _agent(config: AgentConfig, loop: asyncio.AbstractEventLoop) -> Agent | Witn
     if config.beside:
         text = read_text(Path(config.beside))
         parts = station.parts if text == station.composed else ()
-        beside = Beside(station, compile_program(text, config.beside, writers=True, parts=parts))
+        own = compile_program(text, config.beside, writers=True, parts=parts)
+        beside = Beside(station, own, early=config.mode == "hil")
     return Agent(config, station, loop, program, beside)
 
 

@@ -6,9 +6,10 @@ what the other showed within it. The tolerance counts in scans, as long as the l
 really was: a busy machine makes it longer, and no parting.
 
 What a program remembers cannot be seen from outside. So nothing is said until the two are **in step**: for a
-second they agreed, or nothing moved. And after a parting the memories may differ; where nothing moves for a
-second while one lasts, a fresh run of the program on the present inputs is held against the real outputs, and
-takes the place of the one that runs if fewer outputs differ from it.
+while they agreed. Where nothing moves for so long, they are at **rest**: then a fresh run of the program on
+the present inputs is held against the real outputs, and takes the place of the one that runs if fewer outputs
+differ from it; so also after a parting, when the memories may differ. What has not come into step in half a
+minute is compared from its next rest on as it is.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from gateway.field.types import Value
 from gateway.station import Station
 from gateway.twin.discrepancy import Discrepancy, Number, Switch, Tolerance
 
-REST = 1_000_000_000  # ns; what does not move for so long rests
+REST = 500_000_000  # ns; what does not move for so long rests
+GRACE = 30_000_000_000  # ns, to come into step
 MINUTE = 60_000_000_000
 MOST_BEHIND = 50  # scans that are made up for after a gap
-FRESH, AT_ONCE = 100, 5  # scans of a fresh run in all, and of it in one scan of ours
+FRESH, AT_ONCE = 50, 5  # scans of a fresh run in all, and of it in one scan of ours
 SHARE = 0.01  # of the range, by which numbers may differ
 
 
@@ -72,14 +74,18 @@ class Beside:
     """``program`` (compiled with writers) beside the controller of ``station``.
 
     Once a scan: ``scan`` with the inputs that the real controller got since the last, then ``look`` with what
-    of its outputs changed. ``lost`` when it is not there.
+    of its outputs changed. ``lost`` when it is not there. ``early``: it runs before all inputs are known,
+    those at the program's initial values, as a controller to which nobody has written; else from then on.
     """
 
-    def __init__(self, station: Station, program: Program, tolerance_scans: int = 3) -> None:
+    def __init__(
+        self, station: Station, program: Program, tolerance_scans: int = 3, early: bool = True
+    ) -> None:
         self._station, self._program, self._scans = station, program, tolerance_scans
         self._devices = VirtualDevices(station, program)
         own = station.shim.inputs if station.shim is not None else frozenset[str]()
         self._unknown = {tag.name for tag in station.inputs} - own  # never read by the real one yet
+        self._runs = early
         self._inputs: dict[str, Value] = {}
         self._real: dict[str, Value] = {}
         self._virtual: dict[str, Value] = {}
@@ -96,7 +102,7 @@ class Beside:
         self._compare_anew()
         self._wrote: dict[TagRef, deque[_Wrote]] = {}
         self._first = ""
-        self._moved = self._differed = now
+        self._moved = self._differed = self._known = now
         self._tried = False
         self._fresh, self._left = None, 0
 
@@ -126,14 +132,18 @@ class Beside:
         Scans that were left out meanwhile are made up for, so that timers run as on the real one.
         """
         period = self._station.scan
+        self._inputs.update(inputs)
+        self._unknown -= inputs.keys()
+        if not self._runs:
+            if self._unknown:
+                return
+            self._runs, inputs = True, self._inputs
         if self._at is not None:
             self._lengths(now, now - self._at)
             behind = min((now - self._at - period // 2) // period, MOST_BEHIND)
             for missed in range(behind, 0, -1):
                 self._run(self._devices, now - missed * period)
         if inputs:
-            self._inputs.update(inputs)
-            self._unknown -= inputs.keys()
             self._devices.write(inputs)
             self._fresh, self._tried = None, False
         self._run(self._devices, now)
@@ -172,7 +182,7 @@ class Beside:
         self._virtual.update(moved)
         changed = {*real, *moved}
         if self._unknown:
-            self._moved = self._differed = now
+            self._moved = self._differed = self._known = now
             return []
         switched = [ref for ref in self._switches if ref.tag in changed]
         if switched:
@@ -274,12 +284,16 @@ class Beside:
         )
 
     def _get_in_step(self, now: int, parted: bool) -> None:
-        """In step are two that were for a second, or where nothing moves the better of what can be."""
+        """In step are two that agreed for a while; at rest it is tried to begin anew."""
         if parted or self._open:
             self._differed = now
         self.in_step = now - self._differed >= REST
-        if not self.in_step and now - self._moved >= REST:
+        if self.in_step or now - self._moved < REST:
+            return
+        if not self._tried:
             self._try_fresh(now)
+        else:
+            self.in_step = now - self._known >= GRACE
 
     def _rest(self, now: int) -> None:
         """Where nothing moves, what lasts may be of an old parting."""
@@ -309,7 +323,6 @@ class Beside:
             self._wrote.clear()
             if not self.in_step:
                 self._compare_anew()
-        self.in_step = True
 
 
 def _order(parting: Parting) -> tuple[int, str]:
