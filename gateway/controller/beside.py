@@ -133,7 +133,9 @@ class Beside:
         """
         period = self._station.scan
         self._inputs.update(inputs)
-        self._unknown -= inputs.keys()
+        if self._unknown:
+            self._unknown -= inputs.keys()
+            self._moved = self._differed = self._known = now
         if not self._runs:
             if self._unknown:
                 return
@@ -182,7 +184,6 @@ class Beside:
         self._virtual.update(moved)
         changed = {*real, *moved}
         if self._unknown:
-            self._moved = self._differed = self._known = now
             return []
         switched = [ref for ref in self._switches if ref.tag in changed]
         if switched:
@@ -287,7 +288,8 @@ class Beside:
         """In step are two that agreed for a while; at rest it is tried to begin anew."""
         if parted or self._open:
             self._differed = now
-        self.in_step = now - self._differed >= REST
+        # A difference is not known as one before the tolerance is over.
+        self.in_step = now - self._differed >= REST + self._scans * self._longest
         if self.in_step or now - self._moved < REST:
             return
         if not self._tried:

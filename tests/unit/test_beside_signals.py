@@ -155,7 +155,7 @@ def test_a_program_that_faults_names_the_line_of_the_fault() -> None:
     text = source("glue").replace("SeenCommand := Command;", wrong)
     hand = Hand()
     hand.beside = Beside(hand.station, compile_program(text, "glue.st", writers=True))
-    told = hand.scans(2 * REST // hand.period + 50)
+    told = hand.scans((GRACE + 2 * REST) // hand.period)
     assert {each.tag for each in told} >= {"take", "belt-run"}
     assert {(each.file, each.line) for each in told} == {("glue.st", text.splitlines().index(wrong) + 1)}
 
@@ -172,3 +172,14 @@ def test_in_shadow_it_begins_with_what_the_real_one_reads() -> None:
     hand.shown |= hand.real.read()
     assert hand.shown["take"] is True
     assert hand.in_step().beside.present == []
+
+
+def test_a_long_tolerance_does_not_hide_that_they_are_not_in_step() -> None:
+    hand = Hand()
+    hand.scans(5, over={"lift-raise": True})
+    hand.now += 40 * hand.period  # one late scan: the tolerance is longer than what counts as rest
+    assert hand.scans(3 * REST // hand.period, over={"lift-raise": True}) == []
+    assert not hand.beside.in_step
+    hand.scans(5 * REST // hand.period)
+    assert hand.beside.in_step
+    assert hand.told == []
