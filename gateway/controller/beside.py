@@ -29,6 +29,7 @@ from gateway.station import Station
 from gateway.twin.discrepancy import Discrepancy, Number, Switch, Tolerance
 
 REST = 500_000_000  # ns; what does not move for so long rests
+CYCLE = 5_000_000_000  # ns; two in the middle of different steps may look the same for less
 GRACE = 30_000_000_000  # ns, to come into step
 MINUTE = 60_000_000_000
 MOST_BEHIND = 50  # scans that are made up for after a gap
@@ -86,6 +87,7 @@ class Beside:
         own = station.shim.inputs if station.shim is not None else frozenset[str]()
         self._unknown = {tag.name for tag in station.inputs} - own  # never read by the real one yet
         self._runs = early
+        self._agreeing = REST if early else CYCLE  # for how long they agree who are in step
         self._inputs: dict[str, Value] = {}
         self._real: dict[str, Value] = {}
         self._virtual: dict[str, Value] = {}
@@ -289,7 +291,7 @@ class Beside:
         if parted or self._open:
             self._differed = now
         # A difference is not known as one before the tolerance is over.
-        self.in_step = now - self._differed >= REST + self._scans * self._longest
+        self.in_step = now - self._differed >= self._agreeing + self._scans * self._longest
         if self.in_step or now - self._moved < REST:
             return
         if not self._tried:

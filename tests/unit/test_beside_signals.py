@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from beside_bench import line_number
 from starter_harness import line, source
 
-from gateway.controller.beside import GRACE, REST, Beside, Parting
+from gateway.controller.beside import CYCLE, GRACE, REST, Beside, Parting
 from gateway.controller.compile import compile_program
 from gateway.controller.devices import VirtualDevices
 from gateway.field.types import Value
@@ -171,7 +171,11 @@ def test_in_shadow_it_begins_with_what_the_real_one_reads() -> None:
         hand.real.scan(hand.now)
     hand.shown |= hand.real.read()
     assert hand.shown["take"] is True
-    assert hand.in_step().beside.present == []
+    hand.scans((CYCLE - REST) // hand.period)
+    assert not hand.beside.in_step  # they may look the same by accident
+    hand.scans(2 * REST // hand.period)
+    assert hand.beside.in_step
+    assert hand.told == []
 
 
 def test_a_long_tolerance_does_not_hide_that_they_are_not_in_step() -> None:
