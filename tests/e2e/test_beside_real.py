@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from running import ROOT, Starter, by_id
+from running import ROOT, Starter, by_id, until
 from site_modes import line_file
 
 from gateway.field.tags import TagRef
-from gateway.net.messages import Action, Feed, Force, Free, Pause, Trace
+from gateway.net.messages import IN_STEP, Action, Feed, Force, Free, Pause, Trace
 from gateway.twin.discrepancy import Discrepancy
 from gateway.twin.workpiece import OUT
 from rig.backend import Script
@@ -52,14 +52,16 @@ class Site:
             {name: Script(tuple(actions), tail=tail) for name, actions in scripts.items()}
         )
 
+    def compared(self) -> bool:
+        """Whether all are in step with their real ones."""
+        return not any(map(self.backend.uncompared, self.line.stations))
+
     def automatic(self) -> None:
-        """All in automatic, with a rest in which they get in step."""
+        """All in automatic, and at rest until they are in step."""
         self.go(
-            {
-                name: [*in_automatic(each.station, isolated=False), Pause(3 * SECOND)]
-                for name, each in self.line.stations.items()
-            }
+            {name: in_automatic(each.station, isolated=False) for name, each in self.line.stations.items()}
         )
+        until("all are compared", self.compared)
 
 
 @contextmanager
@@ -201,3 +203,27 @@ def test_a_session_says_which_statement_it_was(changed: bool, tmp_path: Path, st
     page = (run.run / REPORT).read_text("utf-8")
     assert place in page
     assert "lamp-fault" in page[page.index('id="discrepancies"') :]
+
+
+def test_in_shadow_it_runs_on_what_the_real_controller_reads(tmp_path: Path) -> None:
+    file = line_file(
+        tmp_path, "  - {station: ../stations/glue.yaml, mode: shadow, serve: true, feed: 8 s, beside: true}\n"
+    )
+    other = tmp_path / "other.st"
+    other.write_text(source("glue").replace("Take := State = EMPTY", "Take := State <> EMPTY"), "utf-8")
+    programs = {"glue": other}
+    options = Options(file, programs=programs, ports="auto", broker="embedded")
+    (tmp_path / "run").mkdir()
+    local = LocalLine(load_line(file, programs), options, tmp_path / "run")
+    try:
+        local.start()
+        until("in step", lambda: (seen := local.backend.seen()["glue"].state) and seen.beside == IN_STEP)
+        local.backend.run({"glue": Script((Pause(5 * SECOND),))})
+        outputs = {tag.name for tag in local.line.stations["glue"].station.outputs}
+        found = {each.tag: each for each in local.backend.differences("glue") if each.tag in outputs}
+        (place,) = [n for n, each in enumerate(source("glue").splitlines(), 1) if each.startswith("Take :=")]
+        assert found["take"].suspect.startswith(f"glue.st:{place} in scan ")
+        assert found["take"].twin != found["take"].machine
+    finally:
+        local.backend.close()
+        local.stop()
