@@ -329,7 +329,9 @@ def _check(genesis: Genesis, identity: Identity) -> None:
     for party in genesis.parties:
         if party.node == identity.node and party.public != identity.public_bytes:
             what = f"{identity.node} has another key in the chain {genesis.chain}"
-            raise BadInput([Problem("genesis.json", 0, 0, what, "make both anew with twinline gateway prepare")])
+            raise BadInput(
+                [Problem("genesis.json", 0, 0, what, "make both anew with twinline gateway prepare")]
+            )
 
 
 def chain_of(config: AgentConfig, identity: Identity) -> ChainKeeper | None:
