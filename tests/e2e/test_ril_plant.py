@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,11 +89,11 @@ def test_a_plant_that_is_lost_and_comes_back(site: ModesSite, plant: Watcher) ->
     until("what the gateway says", lambda: "the plant is not connected" in site.log("infeed"))
     found = site.backend.identify("infeed")[0].devices
     assert (found["plc"].ready, found["plant"].ready, found["plant"].role) == (True, False, "plant")
+    until("the loss in its heartbeat", lambda: not site.linked("infeed"))
     site.revive_plant("infeed")
-    again = Watcher(site, "infeed")
-    site.lead("infeed")
-    again.wait(BELT, True)
-    again.close()
+    with contextlib.closing(Watcher(site, "infeed")) as again:
+        site.lead("infeed")
+        again.wait(BELT, True)
 
 
 def test_a_fault_cannot_be_injected_and_a_scan_is_never_left_out(site: ModesSite) -> None:

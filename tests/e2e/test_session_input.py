@@ -144,7 +144,7 @@ def refused(run: Run, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--mode", "none"), "--mode: 'none' is not known; use hil or virtual"),
+        (("--mode", "none"), "--mode: 'none' is not known; use virtual or hil or ril or shadow"),
         (("--program", "belt"), "--program: 'belt' is no pair; write STATION=FILE"),
         (("--program", "glue=x.st"), "--program: 'glue' is no station of line/lines/one.yaml; use belt"),
         (("--operator", "Anna B."), "--operator: 'Anna B.' is not an id; use a small letter"),

@@ -77,9 +77,9 @@ class Chain:
                 await asyncio.sleep(0.02)
 
     async def all_at(self, height: int) -> None:
-        """Wait until every running node has decided ``height``."""
+        """Wait until every running node has decided ``height``, and has it on its disk."""
         async with asyncio.timeout(60):
-            while any(node.chain.height <= height for node in self.nodes.values()):
+            while any(node.store.decided(height) is None for node in self.nodes.values()):
                 await asyncio.sleep(0.02)  # several chains on one loop: there is no single event
 
 
