@@ -149,6 +149,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
 def test_a_changed_statement_is_found(fault: Fault, tmp_path: Path) -> None:
     station, old, new, tag, statement, cause = fault
@@ -171,7 +172,9 @@ def test_a_changed_statement_is_found(fault: Fault, tmp_path: Path) -> None:
             assert tag in [each.tag for each in live.differs]
 
 
-@pytest.mark.parametrize("changed", [False, True], ids=["unchanged", "changed"])
+@pytest.mark.parametrize(
+    "changed", [pytest.param(False, marks=pytest.mark.long, id="unchanged"), pytest.param(True, id="changed")]
+)
 def test_a_session_says_which_statement_it_was(changed: bool, tmp_path: Path, start: Starter) -> None:
     line = line_file(tmp_path, "  - {station: ../stations/glue.yaml, mode: hil, serve: true, beside: true}\n")
     other = tmp_path / "other.st"
@@ -205,6 +208,7 @@ def test_a_session_says_which_statement_it_was(changed: bool, tmp_path: Path, st
     assert "lamp-fault" in page[page.index('id="discrepancies"') :]
 
 
+@pytest.mark.long
 def test_in_shadow_it_runs_on_what_the_real_controller_reads(tmp_path: Path) -> None:
     file = line_file(
         tmp_path, "  - {station: ../stations/glue.yaml, mode: shadow, serve: true, feed: 8 s, beside: true}\n"

@@ -32,8 +32,20 @@ GONE = {
     BROKER: (3, "ERROR", "the broker is gone: mqtt://127.0.0.1:"),
     "mosquitto -c": (3, "ERROR", "the broker is gone: mqtt://127.0.0.1:"),
 }
+
+
+def _long(broker: object) -> list[pytest.MarkDecorator]:
+    """Each process is killed beside one broker in make test."""
+    return [] if broker == "mosquitto" else [pytest.mark.long]
+
+
 CASES = [
-    pytest.param(part, *broker.values, marks=broker.marks, id=f"{part.split()[0]}-{broker.values[0]}")
+    pytest.param(
+        part,
+        *broker.values,
+        marks=[*broker.marks, *_long(broker.values[0])],
+        id=f"{part.split()[0]}-{broker.values[0]}",
+    )
     for part in GONE
     for broker in (pytest.param(each) if isinstance(each, str) else each for each in BROKERS)
     if broker.values[0] == "mosquitto" or "mosquitto" not in part

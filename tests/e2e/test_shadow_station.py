@@ -47,7 +47,10 @@ class ShadowSite(ModesSite):
         return [each for each in self.backend.differences(station) if each.end is None]
 
 
-@pytest.fixture(params=["infeed", "glue", "screw"])
+LONG = pytest.mark.long
+
+
+@pytest.fixture(params=[pytest.param("infeed", marks=LONG), "glue", pytest.param("screw", marks=LONG)])
 def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, ShadowSite]]:
     name = request.param
     file = line_file(tmp_path, f"  - {{station: ../stations/{name}.yaml, {FED}}}\n")
