@@ -30,7 +30,8 @@ class Surroundings(Commands):
         """Who is heard on the line: gateways, operators, and by how much their clocks are ahead."""
         shell = shell_of(self)
         heard = _listen(shell)
-        expected = set(shell.config.neighbours.upstream) | set(shell.config.neighbours.downstream)
+        neighbours = shell.config.neighbours
+        expected = {*neighbours.upstream, *neighbours.downstream.values()}
         rows = [_peer(voice) for _, voice in sorted(heard.voices.items())]
         silent = sorted(expected - heard.voices.keys())
         rows += [(node, "not heard", "", "a neighbour of this station") for node in silent]
