@@ -86,6 +86,7 @@ def differing(traces: Mapping[str, Trace]) -> list[Discrepancy]:
     return [each for trace in traces.values() for each in trace.differs]
 
 
+@pytest.mark.long
 def test_the_same_program_never_parts(tmp_path: Path) -> None:
     with site(tmp_path, {}) as here:
         found: list[Discrepancy] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from running import ROOT, Starter, by_id
 
 STATIONS = ROOT / "config" / "stations"
@@ -29,6 +30,7 @@ flow: {{workpieces: 4, source: infeed, sink: screw, within: 60 s}}
     return line
 
 
+@pytest.mark.long
 def test_virtual_stations_beside_one_with_a_controller(tmp_path: Path, start: Starter) -> None:
     run = start.session(tmp_path, mixed(tmp_path), "--broker", "embedded", "-k", "sequence or workpieces")
     assert run.wait(120) == 0, run.shown

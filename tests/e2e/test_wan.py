@@ -85,6 +85,7 @@ def test_a_session_far_away_has_the_same_verdicts(site: WanSite) -> None:
     assert "Coupling" in (run.run / "report.html").read_text()
 
 
+@pytest.mark.long
 def test_an_outage_and_another_address_lose_nothing(site: WanSite) -> None:
     site.link.weather = WAN
     site.backend.start()
