@@ -21,6 +21,7 @@ def site(tmp_path: Path) -> Iterator[ModesSite]:
         yield made
 
 
+@pytest.mark.long
 def test_every_workpiece_comes_out_once_and_the_plant_stands_while_nobody_drives_it(site: ModesSite) -> None:
     modes = {name: each.mode for name, each in site.line.stations.items()}
     assert modes == {"infeed": "virtual", "glue": "ril", "seal": "hil", "screw": "shadow"}
