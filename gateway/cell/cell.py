@@ -141,7 +141,7 @@ class Cell:
         gliding = self._gliding is not None and now < self._gliding and not self.twin.touched
         if gliding and self._may_glide(seen) and self._as_before(seen):
             return self._glide(seen)
-        before = self.commands.stage
+        stage = self.commands.stage
         happened = self.twin.advance(now)
         if self.script is not None:
             self.script.scans += seen.idle
@@ -170,7 +170,7 @@ class Cell:
         out = self._telling.collect()
         self._put_out(out, wanted)
         out.couple = self.couplings.tell(now, self.values if self.link else None)
-        still = not happened and self.commands.stage == before
+        still = not happened and self.commands.stage == stage
         self._quiet = still and seen.quiet and out.quiet
         self._gliding = self._glides_until(now) if still and out.calm and self._may_glide(seen) else None
         return out
@@ -294,11 +294,11 @@ class Cell:
 
     def took(self, writes: Mapping[str, Value]) -> None:
         """The device has taken ``writes``."""
-        before = self.gate.state
+        state = self.gate.state
         self.gate.took(writes)
         if self.companion is not None:
             self.companion.gave(writes)
-        if before == "safing" and self.gate.state == "closed":
+        if state == "safing" and self.gate.state == "closed":
             self._driven_safe = True
             if self.lease.holder is None:  # else a new lease waits for the disk, and keeps the entry
                 self._telling.journal("gate", "open", None)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from gateway.controller.compile import Program, compile_program
-from gateway.net.messages import Action
+from gateway.net.messages import Action, Trace
 from gateway.scenario import Scenario
+from rig.backend import Begun
 from rig.line import Line, load_line
 from rig.procedures.checkout import test_input as check_input
 from rig.procedures.checkout import test_output as check_output
@@ -27,6 +28,26 @@ class Result(NamedTuple):
 
     problems: str
     step: StepContext
+
+
+class Traced(VirtualBackend):
+    """Holds every lease, and keeps every trace."""
+
+    def __init__(self, line: Line, programs: Mapping[str, Program], every_scan: bool) -> None:
+        super().__init__(line, programs, every_scan)
+        self.line = line
+        self.traces: list[tuple[str, Trace]] = []
+        self.prepare()
+        for name in line.stations:
+            self.hold(name)
+
+    def prepare(self) -> None:
+        """Before the leases are held."""
+
+    def finish(self, begun: Begun, out: int = 0) -> dict[str, Trace]:
+        traces = super().finish(begun, out)
+        self.traces += traces.items()
+        return traces
 
 
 def source(station: str) -> str:

@@ -6,21 +6,20 @@ import random
 from functools import cache
 
 import pytest
-from starter_harness import CONFIG, checkout, hold, procedure, scenarios
+from starter_harness import CONFIG, Traced, checkout, hold, procedure, scenarios
 
 from gateway.controller.compile import Program
 from gateway.field.tags import TagRef
-from gateway.net.messages import Action, Await, Clear, Feed, Force, Free, Inject, Isolate, Pause, Trace
+from gateway.net.messages import Action, Await, Clear, Feed, Force, Free, Inject, Isolate, Pause
 from gateway.station import Station
 from gateway.twin.faults import check_fault
 from gateway.twin.wires import SENSOR_FAULTS
-from rig.backend import Begun, Script
+from rig.backend import Script
 from rig.line import Line, load_line
 from rig.open import compile_all
 from rig.procedures.common import in_automatic
 from rig.procedures.flow import test_workpieces as check_flow
 from rig.session import Session
-from rig.virtual import VirtualBackend
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -28,19 +27,11 @@ LINES = ("starter", "mixed")
 SEEDS = range(12)
 
 
-class Recorder(VirtualBackend):
-    """Keeps every trace."""
+class Recorder(Traced):
+    """With the programs of ``line``."""
 
     def __init__(self, line: Line, every_scan: bool) -> None:
         super().__init__(line, programs(line.id), every_scan)
-        self.traces: list[tuple[str, Trace]] = []
-        for name in line.stations:
-            self.hold(name)
-
-    def finish(self, begun: Begun, out: int = 0) -> dict[str, Trace]:
-        traces = super().finish(begun, out)
-        self.traces += traces.items()
-        return traces
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from ledgers import UTC, Keys
 
 from ledger.chain import DecidedChain
 from ledger.codec import digest
@@ -16,26 +17,11 @@ from ledger.signing import sign
 from ledger.types import PRECOMMIT, UNSIGNED, Commit, Qc, Seal, Status, Vote
 from ledger.whereabouts import Whereabouts
 
-UTC = 1_700_000_000_000_000_000
 MEMBERS = ("a", "b", "c", "d")
 WATCHERS = tuple(f"w{number}" for number in range(ONLOOKERS + 4))
 GENESIS = Genesis(
     1, "main", UTC, tuple(Party(n, digest(n.encode()), n, member=n in MEMBERS) for n in (*MEMBERS, *WATCHERS))
 )
-
-
-class Keys:
-    """Signatures by name; counts what it is asked."""
-
-    def __init__(self, who: str = "") -> None:
-        self.who, self.asked = who, 0
-
-    def sign(self, context: str, data: bytes) -> bytes:
-        return digest(self.who.encode(), context.encode(), data) * 2
-
-    def verify(self, node: str, context: str, data: bytes, signature: bytes) -> bool:
-        self.asked += 1
-        return signature == Keys(node).sign(context, data)
 
 
 class Nodes:

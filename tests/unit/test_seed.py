@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 import pytest
+from library_bench import LINE
 
 from gateway.agentfile import load_config
 from gateway.errors import BadInput
@@ -32,13 +33,6 @@ groups:
   camera: {use: camera, params: {at: 220 mm, time: uniform 100 ms 900 ms}, links: {on: belt}}
 cycle:
   - [camera]
-"""
-LINE = """\
-twinline: line 1
-id: trial
-product: {type: part, length: 150 mm}
-stations:
-  - {station: station.yaml, mode: virtual}
 """
 
 

@@ -11,7 +11,7 @@ from functools import cache
 
 import msgspec
 import pytest
-from starter_harness import CONFIG, checkout, hold, procedure
+from starter_harness import CONFIG, Traced, checkout, hold, procedure
 
 from gateway.cell.cell import Cell, Inputs, Outputs
 from gateway.controller.compile import Program
@@ -20,12 +20,11 @@ from gateway.net.messages import Trace
 from gateway.station import Device
 from gateway.twin.chance import seeded
 from gateway.twin.twin import Twin
-from rig.backend import Begun
 from rig.line import Line, LineStation, load_line
 from rig.open import compile_all
 from rig.procedures.flow import test_workpieces as check_flow
 from rig.session import Session
-from rig.virtual import VirtualBackend, VirtualStation
+from rig.virtual import VirtualStation
 
 PLANT = Device("modbus://127.0.0.1:1502/1", "plant", name="plant")
 MOVED_BY_WORKPIECES = {"press", "robot"}
@@ -72,23 +71,19 @@ class OnMachine(VirtualStation):
         return out
 
 
-class Recorder(VirtualBackend):
-    """Keeps every trace; ``real``: all machines are real."""
+class Recorder(Traced):
+    """``real``: all machines are real."""
 
     def __init__(self, line: Line, programs: Mapping[str, Program], real: bool) -> None:
+        self._real = real
         super().__init__(line, programs, every_scan=True)
-        if real:
-            self.stations = {n: OnMachine(made, line.stations[n]) for n, made in self.stations.items()}
-        self.traces: list[tuple[str, Trace]] = []
-        for each in self.stations.values():
-            each.cell.gate.open()  # a plant that is real stands until then, and a twin alone does not
-        for name in line.stations:
-            self.hold(name)
 
-    def finish(self, begun: Begun, out: int = 0) -> dict[str, Trace]:
-        traces = super().finish(begun, out)
-        self.traces += traces.items()
-        return traces
+    def prepare(self) -> None:
+        """A plant that is real stands until the gate opens, and a twin alone does not."""
+        for name, made in self.stations.items():
+            if self._real:
+                self.stations[name] = OnMachine(made, self.line.stations[name])
+            self.stations[name].cell.gate.open()
 
 
 @cache
