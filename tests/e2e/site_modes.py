@@ -25,6 +25,7 @@ from rig.open import Options
 
 MANUAL, ACKNOWLEDGE = (TagRef("command", bit) for bit in (0, 1))
 # Through manual mode to automatic from its beginning, without a fault, and all that stands there stays.
+PATIENCE = 15.0  # s, for a line to go on by itself
 BRING_UP: tuple[Action, ...] = (
     Isolate(False),
     Force(MANUAL, True),
@@ -56,6 +57,7 @@ class ModesSite(LocalLine):
     def __init__(self, file: Path, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         super().__init__(load_line(file), Options(file, ports="auto", broker="embedded"), folder)
+        self._tended = time.monotonic()  # when all were brought up
 
     def log(self, station: str) -> str:
         """What its gateway has said, in all of its lives."""
@@ -103,17 +105,23 @@ class ModesSite(LocalLine):
             until(f"lease on {name}", lambda name=name: self._holds(name))
         until("all links", lambda: all(map(self.linked, stations)))
         self.backend.run({name: Script(BRING_UP) for name in stations})
+        self._tended = time.monotonic()
 
     def linked(self, station: str) -> bool:
         """Whether its gateway says that it has all its devices."""
         found = self.backend.seen().get(station)
         return found is not None and found.state is not None and found.state.link == "ready"
 
-    def heal(self, *stations: str) -> None:
-        """Bring those up again whose program has stopped with a fault."""
+    def tend(self, *stations: str) -> None:
+        """As an operator does: bring those up again whose program has stopped with a fault, and all of them
+        when that has not helped for a while. After a restart the position of a workpiece is unknown, and two
+        may stand so close that a program waits for one which it cannot see.
+        """
         looks = {name: Script((Pause(10_000_000),), ("lamp-fault",)) for name in stations}
         traces = self.backend.run(looks)
         ill = [name for name, trace in traces.items() if trace.initial.get("lamp-fault")]
+        if time.monotonic() - self._tended > PATIENCE:
+            ill, self._tended = list(stations), time.monotonic()
         if ill:
             self.backend.run({name: Script(BRING_UP) for name in ill})
 
