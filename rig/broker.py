@@ -23,6 +23,7 @@ from typing import Literal, Self
 
 from gateway.errors import BadInput, Problem
 from gateway.parent import end_with_stdin
+from rig.ports import free_ports, taken
 
 Kind = Literal["mosquitto", "embedded"]
 HOST = "127.0.0.1"
@@ -47,7 +48,7 @@ class Broker:
 
     def __init__(self, directory: Path, port: int | None = None, kind: str | None = None) -> None:
         self.kind: Kind = choose(kind)
-        self.port = port if port is not None else _free_port()
+        self.port = port if port is not None else free_ports(1)[0]
         self.log = directory / "broker.log"
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
@@ -76,7 +77,7 @@ class Broker:
     def start(self, timeout_s: float = 15.0) -> None:
         """Start it and wait until it accepts a client; BrokerFailed if it does not within ``timeout_s``."""
         assert not self.alive
-        if not _is_free(self.port):
+        if taken(HOST, self.port):
             raise BrokerFailed(f"port {self.port} is in use by another program")
         self._directory.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -142,7 +143,7 @@ class Broker:
         process.wait(_END_S)
         process.stdin.close()
         deadline = time.monotonic() + _END_S
-        while not _is_free(self.port) and time.monotonic() < deadline:
+        while taken(HOST, self.port) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
 
     def __enter__(self) -> Self:
@@ -172,20 +173,6 @@ def choose(kind: str | None) -> Kind:
 
 def _mosquitto() -> str | None:
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-
-
-def _free_port() -> int:
-    with socket.create_server((HOST, 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def _is_free(port: int) -> bool:
-    try:
-        socket.create_server((HOST, port)).close()
-    except OSError:
-        return False
-    return True
 
 
 def _accepts(port: int) -> bool:

@@ -5,9 +5,6 @@ Every child watches its standard input, which only this process holds open: howe
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +23,7 @@ from rig.child import END, Child
 from rig.genesis import begin, inspector, witnesses
 from rig.line import Line, LineStation
 from rig.open import Options, broker_of
+from rig.ports import free_ports, taken
 from rig.remote import BusBackend
 from rig.scratch import Scratch
 
@@ -128,7 +126,7 @@ class LocalLine:
             for device in _served(each, self._station(name, each)).values():
                 what = f"{name}'s {'controller' if device.role == 'controller' else f'device {device.name}'}"
                 other = listening.setdefault(device.endpoint, what)
-                why = f"{other} is served there" if other != what else _taken(*device.endpoint)
+                why = f"{other} is served there" if other != what else taken(*device.endpoint)
                 if why:
                     wrong.append(f"{what} cannot be served at {device.address}: {why}")
         if wrong:
@@ -253,21 +251,3 @@ def _wired(station: Station) -> list[str]:
         if tag.name not in shown and tag.type.kind == "bool":
             options += ["--next", tag.name]
     return options
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports on loopback that nobody uses now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]
-
-
-def _taken(host: str, port: int) -> str:
-    """Why nothing can be served there; empty if it can."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        in_use = error.errno == errno.EADDRINUSE
-        return f"port {port} is in use" if in_use else error.strerror or str(error)
-    return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -23,7 +22,7 @@ import psutil
 import pytest
 from pymodbus.client import ModbusTcpClient
 
-from rig.local import free_ports
+from rig.ports import free_ports
 from rig.record import Record, Step
 from rig.report.bundle import JUNIT, REPORT, SESSION, STEPS, verify
 
@@ -147,6 +146,15 @@ class Run:
             return self.process.wait(within)
         except subprocess.TimeoutExpired:
             pytest.fail(f"did not end within {within:g} s:\n{self.shown}")
+
+    def wait_ready(self) -> None:
+        """Until it says that it is there."""
+
+        def is_there() -> bool:
+            assert self.process.poll() is None, self.shown
+            return re.search(r'^\{"ready": true.*\}$', self.shown, re.MULTILINE) is not None
+
+        until("ready", is_there)
 
     def wait_step(self, step: str) -> None:
         """Until that step is in the evidence."""
@@ -278,22 +286,11 @@ def memory(port: int) -> Iterator[Memory]:
         client.close()
 
 
-def serve(folder: Path, made: Belt) -> Run:
-    """The small line's controller, as another's: it does not end with a session."""
-    address = f"modbus://127.0.0.1:{made.port}/1"
-    program = str(made.folder / "programs/belt.st")
-    run = Run(folder, sys.executable, "-m", CONTROLLER, program, "--address", address)
-    ready = until("a controller", lambda: re.search(r"^\{.*\}$", run.shown, re.MULTILINE))
-    assert json.loads(ready[0])["ready"] is True
-    return run
-
-
 def witnesses(folder: Path, keys: Path, start: Starter) -> Run:
     """Those of the line whose gateways were prepared in ``keys``, once they are there, in one process."""
     configs = sorted(str(path) for path in keys.glob("witness-*/gateway.json"))
     run = start(folder, sys.executable, "-m", GATEWAY, *configs)
-    until("the witnesses", lambda: '"ready"' in run.shown or run.process.poll() is not None)
-    assert run.process.poll() is None, run.shown
+    run.wait_ready()
     return run
 
 
@@ -312,9 +309,12 @@ class Starter:
         return self(folder, *TWINLINE, "session", "run", str(line), *options)
 
     def controller(self, folder: Path, made: Belt) -> Run:
-        """See ``serve``."""
-        self.runs.append(serve(folder, made))
-        return self.runs[-1]
+        """The small line's controller, as another's: it does not end with a session."""
+        address = f"modbus://127.0.0.1:{made.port}/1"
+        program = str(made.folder / "programs/belt.st")
+        run = self(folder, sys.executable, "-m", CONTROLLER, program, "--address", address)
+        run.wait_ready()
+        return run
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from running import GATEWAY, Belt, Run, Starter, until
+from running import GATEWAY, Belt, Run, Starter
 
 from gateway.net.identity import Identity, Trust
 from rig.broker import Broker
@@ -37,8 +37,7 @@ class Site:
     def gateway(self) -> Run:
         """As above, once it hears commands."""
         run = self.start_gateway()
-        until("a gateway", lambda: '"ready"' in run.shown or run.process.poll() is not None)
-        assert run.process.poll() is None, run.shown
+        run.wait_ready()
         return run
 
     @contextmanager

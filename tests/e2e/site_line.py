@@ -20,7 +20,7 @@ from gateway.store.journal import Journal
 from gateway.twin.workpiece import Workpiece
 from rig.backend import RigFault, Script
 from rig.line import load_line
-from rig.local import free_ports
+from rig.ports import free_ports
 from rig.prepare import CONFIG, TRUST, key_of, prepare
 from rig.remote import BusBackend
 
@@ -94,7 +94,7 @@ class LineSite:
             for name, each in self.line.stations.items()
         ]
         for run in controllers:
-            until("a controller", lambda run=run: '"ready"' in run.shown)
+            run.wait_ready()
 
     def gateway(self, name: str) -> Run:
         """Start the gateway ``name`` on its state."""
@@ -104,9 +104,7 @@ class LineSite:
 
     def ready(self, name: str) -> None:
         """Until it hears commands."""
-        run = self.runs[name][-1]
-        until(f"gateway {name}", lambda: '"ready"' in run.shown or run.process.poll() is not None)
-        assert run.process.poll() is None, run.shown
+        self.runs[name][-1].wait_ready()
 
     def kill(self, *names: str) -> None:
         """SIGKILL, all before any is waited for."""

@@ -31,7 +31,7 @@ from rig.broker import Broker
 from rig.chainfolder import examine
 from rig.chainstatus import Heard, ask
 from rig.line import load_line
-from rig.local import free_ports
+from rig.ports import free_ports
 from rig.prepare import CONFIG, prepare
 
 BILLS = (

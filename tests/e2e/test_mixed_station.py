@@ -20,7 +20,7 @@ from running import CONTROLLER, GATEWAY, ROOT, Run, Starter, by_id, is_free, pro
 from snap7.client import Client
 from snap7.type import Area
 
-from rig.local import free_ports
+from rig.ports import free_ports
 
 HOLD = '''
 from gateway.field.tags import TagRef

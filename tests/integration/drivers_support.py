@@ -171,13 +171,12 @@ def libmodbus_server(folder: Path) -> str:
 
 
 SNAP7_SERVER = """
-import logging, socket, sys
+import logging, sys
 from snap7.server import Server
 from snap7.type import SrvArea
+from rig.ports import free_ports
 logging.disable(logging.CRITICAL)
-with socket.socket() as probe:
-    probe.bind(("127.0.0.1", 0))
-    port = probe.getsockname()[1]
+(port,) = free_ports(1)
 server = Server(log=False)
 data = bytearray(range(200)) + bytearray(100)
 server.register_area(SrvArea.DB, 1, data)

@@ -23,6 +23,7 @@ from gateway.field.addresses import Protocol
 from gateway.field.served import ServedLink
 from gateway.field.tags import Dialect, Tag, TagEntry, compile_tags
 from gateway.field.types import Value
+from rig.ports import free_ports
 
 # Inputs and outputs of the module, by the names and places of this program.
 PROGRAM = """
@@ -61,12 +62,6 @@ def tags(protocol: Protocol, *names: str) -> dict[str, Tag]:
     )
     assert problems == []
     return found
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
 
 
 async def until(holds: Callable[[], object]) -> None:
@@ -157,7 +152,7 @@ def protocol(request: pytest.FixtureRequest) -> Protocol:
 
 def test_a_master_polls_the_gateway_until_it_ends_with_safe_values(protocol: Protocol) -> None:
     async def work() -> None:
-        port = free_port()
+        port = free_ports(1)[0]
         seen: list[tuple[bool, float]] = []
 
         async def poll(master: Master) -> None:
@@ -183,7 +178,7 @@ def test_a_master_polls_the_gateway_until_it_ends_with_safe_values(protocol: Pro
             await link.close()
             await until(polling.done)
             assert seen[-1] == (False, 0.0), "the last that the master saw was safe"
-        assert free_port()
+        assert free_ports(1)[0]
         socket.create_server(("127.0.0.1", port)).close()
 
     run(work())
@@ -191,7 +186,7 @@ def test_a_master_polls_the_gateway_until_it_ends_with_safe_values(protocol: Pro
 
 def test_a_master_that_falls_silent_finds_safe_values() -> None:
     async def work() -> None:
-        port = free_port()
+        port = free_ports(1)[0]
         async with served("modbus", port, timeout_ns=BRISK_NS) as link, Master.of("modbus", port) as master:
             await master.read()
             await link.write({"sensor": True})
@@ -209,7 +204,7 @@ def test_a_master_that_goes_is_noticed_at_once() -> None:
     """The time-out is an hour."""
 
     async def work() -> None:
-        port = free_port()
+        port = free_ports(1)[0]
         async with served("modbus", port) as link:
             async with Master.of("modbus", port) as master:
                 await master.read()
@@ -221,7 +216,7 @@ def test_a_master_that_goes_is_noticed_at_once() -> None:
 
 def test_what_a_master_leaves_out_is_named() -> None:
     async def work() -> None:
-        port = free_port()
+        port = free_ports(1)[0]
         async with served("modbus", port, timeout_ns=BRISK_NS) as link, Master.of("modbus", port) as master:
             while not link.refused:
                 await master.read()
@@ -260,7 +255,7 @@ def test_serving_opc_ua_leaves_nothing_that_a_collection_would_walk() -> None:
 
     async def work() -> None:
         before = len(gc.get_objects())
-        async with served("opcua", free_port()):
+        async with served("opcua", free_ports(1)[0]):
             assert len(gc.get_objects()) < before + 50_000
         gc.unfreeze()
 
@@ -279,7 +274,7 @@ def test_a_virtual_controller_polls_the_gateway_and_takes_it_for_off_when_it_is_
     protocol: Protocol,
 ) -> None:
     async def work() -> None:
-        port = free_port()
+        port = free_ports(1)[0]
         poll = f"{SCHEME[protocol]}://127.0.0.1:{port}?at=8"
         with tempfile.TemporaryDirectory() as folder:
             options = ("--poll", poll, "--coupler", "modbus://127.0.0.1:0/1?at=0", "--scan", "5 ms")

@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).parents[1] / "unit"))
 from shim_bench import ADDRESSES, PROGRAM, ShimBench, located, put_in, station
 
 from gateway.station import Station
-from rig.local import free_ports
+from rig.ports import free_ports
 from rig.tags.shim import generate
 from rig.tags.shimplan import plan
 
