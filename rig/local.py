@@ -14,6 +14,7 @@ import msgspec
 from gateway.agentfile import AgentConfig
 from gateway.genesisfile import genesis_bytes
 from gateway.net.identity import Identity, Trust
+from gateway.net.roles import ALL
 from gateway.station import Device, Station
 from gateway.units import format_duration
 from rig.backend import RigFault
@@ -51,7 +52,8 @@ class LocalLine:
         self._witnesses = witnesses(self._real, operator.node, line.stations)
         self._identities = {name: Identity.create(name) for name in (*line.stations, *self._witnesses)}
         self._trust = Trust()
-        for identity in (operator, *self._identities.values()):
+        self._trust.add(operator.node, operator.public_bytes, ALL)
+        for identity in self._identities.values():
             self._trust.add(identity.node, identity.public_bytes)
         self.backend = BusBackend(
             line.id, list(line.stations), self._brokers, operator, self._trust, line.in_shadow

@@ -19,6 +19,7 @@ from gateway.genesisfile import genesis_bytes, load_genesis
 from gateway.local.access import OPERATOR
 from gateway.net.identity import Identity, Trust
 from gateway.net.link import broker_address
+from gateway.net.roles import ALL
 from gateway.store.atomic import write_atomically
 from gateway.yamlfile import identifier, read_text
 from ledger.contracts.workload import EPOCH
@@ -50,7 +51,8 @@ def prepare(
     trust = Trust.load(into / TRUST) if (into / TRUST).exists() else Trust()
     for name, identity in identities.items():
         try:
-            trust.add(name, identity.public_bytes)
+            roles = trust.roles(name) or (ALL if name == operator else ())
+            trust.add(name, identity.public_bytes, roles, trust.owner(name))
         except ValueError as error:
             what, _, hint = str(error).partition("; ")
             raise BadInput([Problem(str(into / TRUST), 0, 0, what, hint)]) from None

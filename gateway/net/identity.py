@@ -1,15 +1,17 @@
-"""Who a node is: its id with an Ed25519 key, the keys of the nodes it knows, and its boot id."""
+"""Who a node is: its id with an Ed25519 key, the nodes it knows and what they may, and its boot id."""
 
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import secrets
 import stat
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -24,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 from gateway import yamlfile
 from gateway.errors import BadInput, Problem
 from gateway.net.envelope import BOOT_BYTES
+from gateway.net.roles import ROLES, Role, holds, role
 from gateway.store.atomic import write_atomically
 from ledger import codec
 
@@ -93,49 +96,127 @@ def _public_key(text: str) -> bytes:
     return key
 
 
+class _Node(msgspec.Struct):
+    """A node that has roles or an owner."""
+
+    key: Annotated[bytes, _public_key]
+    roles: tuple[Annotated[str, role], ...] = ()
+    owner: str = ""
+
+
 class _File(msgspec.Struct):
-    nodes: dict[yamlfile.Id, Annotated[bytes, _public_key]]
+    nodes: dict[yamlfile.Id, Annotated[bytes, _public_key] | _Node]
+    revoked: tuple[Annotated[bytes, _public_key], ...] = ()
+
+
+class _Known(NamedTuple):
+    key: bytes
+    roles: frozenset[str] = frozenset()
+    owner: str = ""
 
 
 class Trust:
-    """The nodes known here, each with its public key (32 bytes)."""
+    """The nodes known here, each with its public key (32 bytes), the roles it has, and whose it is.
+
+    It may be asked on any thread; whoever watches it is called on the one that changes it.
+    """
 
     def __init__(self) -> None:
-        self._keys: dict[str, bytes] = {}
+        self._known: dict[str, _Known] = {}
+        self._revoked: frozenset[bytes] = frozenset()
+        self._watching: list[Callable[[str], None]] = []
 
-    def add(self, node: str, public: bytes) -> None:
-        """Know ``node``; ValueError if it is no id, ``public`` is no key, or it is known by another key."""
+    def add(self, node: str, public: bytes, roles: Collection[str] = (), owner: str = "") -> None:
+        """Know ``node`` with just these ``roles``; ValueError if it is no id, ``public`` is no key or a
+        revoked one, a role is none, or it is known by another key."""
         yamlfile.identifier(node)
         _public_key(public.hex())
-        if self._keys.get(node, public) != public:
+        new = _Known(public, frozenset(map(role, roles)), owner)
+        old = self._known.get(node)
+        if old is not None and old.key != public:
             raise ValueError(f"{node} is known by another key; take that one out of the trust file first")
-        self._keys[node] = public
+        if public in self._revoked:
+            raise ValueError(f"the key of {node} is revoked; make a new one for it")
+        if old != new:
+            self._known[node] = new
+            self._tell(node)
+
+    def revoke(self, node: str) -> None:
+        """Know ``node`` no more, and never take its key again, whoever's it is said to be."""
+        known = self._known.pop(node, None)
+        if known is not None:
+            self._revoked |= {known.key}
+            self._tell(node)
+
+    def watch(self, callback: Callable[[str], None]) -> None:
+        """``callback`` is told each node that is known, known no more, or known with other roles."""
+        self._watching.append(callback)
 
     def public_bytes(self, node: str) -> bytes | None:
         """The key of ``node`` (32 bytes), None if it is not known."""
-        return self._keys.get(node)
+        known = self._known.get(node)
+        return None if known is None else known.key
+
+    def roles(self, node: str) -> frozenset[str]:
+        """The roles that ``node`` was given; none where it is not known."""
+        known = self._known.get(node)
+        return frozenset() if known is None else known.roles
+
+    def may(self, node: str, wanted: Role) -> bool:
+        """Whether ``node`` has the role ``wanted``, or one that holds it."""
+        return holds(self.roles(node), wanted)
+
+    def owner(self, node: str) -> str:
+        """Whose ``node`` is; empty where nobody said."""
+        known = self._known.get(node)
+        return "" if known is None else known.owner
 
     @property
     def nodes(self) -> tuple[str, ...]:
         """The known nodes, sorted."""
-        return tuple(sorted(self._keys))
+        return tuple(sorted(self._known))
 
     def verify(self, node: str, context: str, data: bytes, signature: bytes) -> bool:
         """Whether ``node`` is known and signed ``data`` for this ``context``."""
-        public = self._keys.get(node)
-        return public is not None and codec.verify(public, context, data, signature)
+        known = self._known.get(node)
+        return known is not None and codec.verify(known.key, context, data, signature)
 
     def save(self, path: Path) -> None:
-        """Write ``nodes:`` with each id and its key in hexadecimal; OSError if it cannot."""
-        lines = [f"  {node}: {self._keys[node].hex()}" for node in self.nodes]
-        write_atomically(path, ("\n".join(["nodes:" if lines else "nodes: {}", *lines]) + "\n").encode())
+        """Write ``nodes:`` with each id and its key in hexadecimal, and what it may; OSError if it cannot."""
+        lines = [f"  {node}: {_written(self._known[node])}" for node in self.nodes]
+        lines.insert(0, "nodes:" if lines else "nodes: {}")
+        if self._revoked:
+            lines += ["revoked:", *(f"  - {key.hex()}" for key in sorted(self._revoked))]
+        write_atomically(path, ("\n".join(lines) + "\n").encode())
 
     @classmethod
     def load(cls, path: Path) -> Trust:
         """What ``save`` or a person wrote; BadInput with every problem in it."""
-        trust = cls()
-        trust._keys = yamlfile.load(path, _File)[0].nodes
+        trust, file = cls(), yamlfile.load(path, _File)[0]
+        problems: list[Problem] = []
+        trust._revoked = frozenset(file.revoked)
+        for node, given in file.nodes.items():
+            known = _Node(given) if isinstance(given, bytes) else given
+            try:
+                trust.add(node, known.key, known.roles, known.owner)
+            except ValueError as error:
+                problems.append(_problem(path, *str(error).split("; ", 1)))
+        if problems:
+            raise BadInput(problems)
         return trust
+
+    def _tell(self, node: str) -> None:
+        for callback in self._watching:
+            callback(node)
+
+
+def _written(known: _Known) -> str:
+    """A node as it stands in the file."""
+    if not known.roles and not known.owner:
+        return known.key.hex()
+    roles = ", ".join(each for each in ROLES if each in known.roles)
+    owner = f", owner: {json.dumps(known.owner)}" if known.owner else ""
+    return f"{{key: {known.key.hex()}, roles: [{roles}]{owner}}}"
 
 
 def boot_id() -> bytes:

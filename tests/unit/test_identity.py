@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from gateway.errors import BadInput
 from gateway.net.identity import Identity, Trust, boot_id, next_sequence
+from gateway.net.roles import ROLES
 from gateway.store.atomic import write_atomically
 
 
@@ -105,6 +106,72 @@ class TestTrust:
             Trust.load(path)
         assert [problem.line for problem in caught.value.problems] == [2, 3]
         assert "64 hexadecimal digits" in str(caught.value)
+
+    def test_roles_and_owner_survive_their_file(self, path: Path) -> None:
+        trust, key = Trust(), Identity.create("anna").public_bytes
+        trust.add("anna", key, ("signer", "operator"), 'Größe & Söhne: "integrator"')
+        trust.add("belt", Identity.create("belt").public_bytes)
+        trust.save(path)
+        assert "roles: [operator, signer], owner: " in path.read_text()
+        loaded = Trust.load(path)
+        assert loaded.roles("anna") == {"operator", "signer"}
+        assert (loaded.owner("anna"), loaded.public_bytes("anna")) == (trust.owner("anna"), key)
+        assert loaded.owner("anna").startswith("Größe")
+        assert loaded.roles("belt") == frozenset()
+
+    @pytest.mark.parametrize(
+        ("given", "may"),
+        [
+            ((), ()),
+            (("viewer",), ("viewer",)),
+            (("operator",), ("viewer", "operator")),
+            (("commissioner",), ("viewer", "operator", "commissioner")),
+            (("signer",), ("signer",)),
+            (("viewer", "signer"), ("viewer", "signer")),
+        ],
+    )
+    def test_a_role_holds_the_lesser_ones(self, given: tuple[str, ...], may: tuple[str, ...]) -> None:
+        trust = Trust()
+        trust.add("anna", Identity.create("anna").public_bytes, given)
+        assert tuple(role for role in ROLES if trust.may("anna", role)) == may
+        assert not any(trust.may("berta", role) for role in ROLES)
+
+    def test_a_revoked_key_is_never_taken_again(self, path: Path) -> None:
+        trust, identity = Trust(), Identity.create("anna")
+        trust.add("anna", identity.public_bytes, ("operator",))
+        trust.revoke("anna")
+        trust.revoke("nobody")
+        trust.save(path)
+        for each in (trust, Trust.load(path)):
+            assert not each.verify("anna", "test", b"data", identity.sign("test", b"data"))
+            assert not each.may("anna", "viewer")
+            for node in ("anna", "berta"):
+                with pytest.raises(ValueError, match="is revoked"):
+                    each.add(node, identity.public_bytes)
+            each.add("anna", Identity.create("anna").public_bytes)
+        path.write_text(
+            f"nodes: {{anna: {identity.public_bytes.hex()}}}\n" + path.read_text().split("\n", 1)[1]
+        )
+        with pytest.raises(BadInput, match="the key of anna is revoked; make a new one"):
+            Trust.load(path)
+
+    def test_who_watches_is_told_what_changes(self) -> None:
+        trust, key, told = Trust(), Identity.create("anna").public_bytes, list[tuple[str, bool]]()
+        trust.watch(lambda node: told.append((node, trust.may(node, "viewer"))))
+        trust.add("anna", key)
+        trust.add("anna", key, ("viewer",))
+        trust.add("anna", key, ("viewer",))
+        trust.add("anna", key, ())
+        trust.revoke("anna")
+        assert told == [("anna", False), ("anna", True), ("anna", False), ("anna", False)]
+
+    def test_a_role_that_is_none_is_told_by_line(self, path: Path) -> None:
+        with pytest.raises(ValueError, match="'boss' is no role"):
+            Trust().add("anna", bytes(32), ("boss",))
+        path.write_text("nodes:\n  anna:\n    key: " + "00" * 32 + "\n    roles: [viewer, boss]\n")
+        with pytest.raises(BadInput, match=r"allowed are viewer, operator, commissioner, signer") as caught:
+            Trust.load(path)
+        assert [problem.line for problem in caught.value.problems] == [4]
 
 
 def test_a_boot_id_is_one_per_process() -> None:
