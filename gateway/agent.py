@@ -18,40 +18,25 @@ import secrets
 import signal
 import sys
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import msgspec
-
 from gateway.agentfile import AgentConfig, check, load_config
 from gateway.announce import about, identified
-from gateway.cell.cell import Asked, Cell, Inputs, Outputs
+from gateway.cell.cell import Cell, Inputs, Outputs
 from gateway.cell.quality import Quality
 from gateway.chain import chain_of
 from gateway.controller.beside import Beside
 from gateway.controller.compile import Program, compile_program
 from gateway.errors import BadInput
 from gateway.field.types import Value
-from gateway.local.access import OPERATOR, group_id
+from gateway.hearing import Hearing
+from gateway.local.access import group_id
 from gateway.local.desk import Desk
 from gateway.net import topics
-from gateway.net.bus import Bus, Delivery, Will
+from gateway.net.bus import Bus, Will
 from gateway.net.identity import Identity, Trust, boot_id
-from gateway.net.messages import (
-    Ask,
-    Command,
-    Coupling,
-    Differs,
-    Identify,
-    Image,
-    Refused,
-    Reply,
-    ReplyBody,
-    State,
-    decode,
-    encode,
-)
+from gateway.net.messages import Command, Differs, Identified, Image, ReplyBody, State, encode
 from gateway.parent import end_with_stdin
 from gateway.played import rest
 from gateway.recorder import Recorder
@@ -67,7 +52,6 @@ VERSION = importlib.metadata.version("twinline")
 HEARTBEAT = 0.5
 IMAGE_PERIOD = 0.1
 KEY_EVERY = 20
-MAX_ASKED = 256
 MAX_OUTBOX = 1024
 SAFE_WITHIN = 1.0
 TABLES = ("lease", "gate", "force", "workpiece", "send", "received", "arrived")
@@ -108,12 +92,10 @@ class Agent:
             loop=loop,
             will=Will(topics.state(self.line, self.node), "state", self._offline, sign=True),
         )
+        self.hearing = Hearing(self.line, self.node, self.bus, self._who, self._bell.set)
         self.chain = chain_of(config, identity)
         self.recorder = None if self.chain is None else Recorder(self.chain, identity, self.journal)
         self.ready, self.ending = asyncio.Event(), asyncio.Event()
-        self._asked: deque[Asked] = deque()
-        self._received: dict[tuple[str, int], int] = {}
-        self._coupled: deque[tuple[str, Coupling]] = deque()
         self._outbox: asyncio.Queue[Outputs | None] = asyncio.Queue(MAX_OUTBOX)
         self._persisted = 0
         self._refused: dict[str, str] = {}
@@ -130,8 +112,7 @@ class Agent:
 
     async def run(self) -> None:
         """Until ``ending`` is set; then the safe state, and everything closed."""
-        self.bus.subscribe(topics.command(self.line, self.node, topics.ANY), self._on_command)
-        self.bus.subscribe(topics.couple(self.line, topics.ANY, self.node), self._on_coupling)
+        self.hearing.start()
         self.bus.publish(
             topics.about(self.line, self.node),
             "about",
@@ -219,7 +200,7 @@ class Agent:
 
     async def _rest(self, due: int) -> int:
         """Wait until a scan may find something to do; how many from ``due`` on are left out for it."""
-        if self.devices.asked or self._asked or self._coupled:
+        if self.devices.asked or self.hearing.anything:
             return 0
         following = self.cell.due()
         if following is not None and following <= due:
@@ -228,10 +209,7 @@ class Agent:
         return max(0, -((due - time.monotonic_ns()) // self.station.scan))
 
     def _seen(self, read: Read, late: int, idle: int = 0) -> Inputs:
-        asked = tuple(self._asked)
-        self._asked.clear()
-        coupled = tuple(self._coupled)
-        self._coupled.clear()
+        asked, coupled = self.hearing.take()
         refused = self._refused | self.devices.refused
         lost = self.devices.lost
         return Inputs(
@@ -289,14 +267,11 @@ class Agent:
                 )
 
     def _reply(self, operator: str, request: int, body: ReplyBody) -> None:
-        if self.shell.replied(operator, request, body):
-            return
-        received = self._received.pop((operator, request), time.time_ns())
-        if request == 0:
-            return
-        reply = Reply(request, body, received, time.time_ns())
-        topic = topics.reply(self.line, self.node, operator)
-        self.bus.publish(topic, "reply", encode(reply), qos=1, sign=True)
+        if not self.shell.replied(operator, request, body):
+            self.hearing.reply(operator, request, body)
+
+    def _who(self) -> Identified:
+        return identified(self.station, self.cell.mode, self.devices.links, self.boot, VERSION)
 
     async def _beat(self) -> None:
         """The retained state, also when nothing happens."""
@@ -331,48 +306,16 @@ class Agent:
                 self.bus.publish(topics.image(self.line, self.node), "image", encode(image))
             self._changed, self._quality, self._times = {}, {}, {}
 
-    # --- hearing -----------------------------------------------------------------------------------------
-
-    def _on_command(self, delivery: Delivery) -> None:
-        """From the bus, on the loop. Who is asked who it is answers at once; the rest waits for the scan."""
-        received = time.time_ns()
-        operator = delivery.envelope.sender
-        if operator.startswith(OPERATOR):
-            log.warning("%s asks over the bus, under a name that is a local shell's", operator)
-            return
-        try:
-            ask = decode(delivery.envelope.body, Ask)
-        except msgspec.MsgspecError as error:
-            log.warning("%s sent a command that does not decode: %s", operator, error)
-            return
-        self._received[operator, ask.request] = received
-        if delivery.verified is not True:
-            self._reply(operator, ask.request, Refused("the command is not signed by a key known here"))
-        elif isinstance(ask.command, Identify):
-            who = identified(self.station, self.cell.mode, self.devices.links, self.boot, VERSION)
-            self._reply(operator, ask.request, who)
-        elif not self.ask(operator, ask.request, ask.command):
-            self._reply(operator, ask.request, Refused("too many commands wait"))
+    # --- for the shell --------------------------------------------------------------------------------------
 
     def ask(self, operator: str, request: int, command: Command) -> bool:
         """Hand ``command`` to the cell at its next scan; False where too many wait already."""
-        if len(self._asked) >= MAX_ASKED:
-            return False
-        self._asked.append(Asked(operator, request, command))
-        self._bell.set()
-        return True
+        return self.hearing.ask(operator, request, command)
 
     @property
     def chained(self) -> dict[str, str] | None:
         """What its ledger says of itself; None: it keeps none."""
         return None if self.chain is None else self.chain.facts()
-
-    def _on_coupling(self, delivery: Delivery) -> None:
-        if delivery.verified is not True or len(self._coupled) >= MAX_ASKED:
-            return
-        with contextlib.suppress(msgspec.MsgspecError):
-            self._coupled.append((delivery.envelope.sender, decode(delivery.envelope.body, Coupling)))
-            self._bell.set()
 
 
 def _agent(config: AgentConfig, loop: asyncio.AbstractEventLoop) -> Agent | Witness:
