@@ -13,7 +13,6 @@ from collections.abc import Callable
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
 
-ALL = "all"
 KIND = "chain"
 MAX_HEARD = 1_024
 
@@ -27,12 +26,12 @@ class ChainBus:
     def __init__(self, bus: Bus, chain: str, me: str, received: Callable[[bytes], None]) -> None:
         self._bus, self._chain, self._me, self._received = bus, chain, me, received
         self.heard: OrderedDict[str, int] = OrderedDict()
-        for kind in (ALL, _to(me)):
+        for kind in (topics.ALL, topics.to(me)):
             bus.subscribe(topics.pool(chain, kind, topics.ANY), self._deliver, qos=0)
 
     def publish(self, data: bytes, to: str | None) -> None:
         """To all other nodes, or to one; never blocks, and loses it while no broker is up."""
-        topic = topics.pool(self._chain, ALL if to is None else _to(to), self._me)
+        topic = topics.pool(self._chain, topics.ALL if to is None else topics.to(to), self._me)
         self._bus.publish(topic, KIND, data)
 
     def _deliver(self, delivery: Delivery) -> None:
@@ -43,8 +42,3 @@ class ChainBus:
             if len(self.heard) > MAX_HEARD:
                 self.heard.popitem(last=False)
             self._received(delivery.envelope.body)
-
-
-def _to(node: str) -> str:
-    """The kind of topic on which ``node`` hears answers. An id has 32 characters at most, and so has this."""
-    return f"to-{node}"[:32]

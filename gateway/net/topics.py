@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 ANY = "+"
+ALL = "all"  # the kind of what a pool's nodes all hear
 _ID = r"[a-z][a-z0-9-]{0,31}"
 _STATION = rf"tl/1/line/{_ID}/st"
 _SENDERS = tuple(
@@ -65,6 +66,11 @@ def couple(line: str, sender: str, receiver: str) -> str:
 def pool(chain: str, kind: str, node: str) -> str:
     """What ``node`` says about a pool's chain."""
     return _join("tl/1/pool", chain, kind, node)
+
+
+def to(node: str) -> str:
+    """The kind of what in a pool only ``node`` hears. An id has 32 characters at most, and so has this."""
+    return f"to-{node}"[:32]
 
 
 def topic_sender(topic: str) -> str | None:
