@@ -23,6 +23,7 @@ from gateway.library.nodes import child, only
 from gateway.net.messages import MAIN
 from gateway.scenario import Checker, Duration, Scenario, ScenarioEntry, carries
 from gateway.shim import Shim, ShimEntry, compile_shim
+from gateway.twin.discrepancy import owners
 from gateway.twin.library import ComponentEntry, ComponentSpec, compile_components
 from gateway.units import format_duration
 from gateway.yamlfile import Id, MappingNode, Text, compose, convert, read_text
@@ -301,6 +302,8 @@ def load_station(path: Path) -> Station:
     shim = None
     if entry.shim is not None and len(controllers) == 1:
         shim = compile_shim(entry.shim, tags, controllers[0], entry.scan, complain)
+    if not problems:
+        _check_tolerances(entry.tags, twin, complain)
     if problems:
         raise BadInput(problems)
     used = expanded.digest if expanded is not None else ""
@@ -317,6 +320,17 @@ def load_station(path: Path) -> Station:
         plant,
         expanded.parts if expanded is not None else (),
     )  # fmt: skip
+
+
+def _check_tolerances(
+    entries: Mapping[str, TagEntry], twin: Mapping[str, ComponentSpec], complain: Complain
+) -> None:
+    """An input with a tolerance is one that the twin shows too."""
+    shown = owners(twin)
+    for entry in entries.values():
+        if entry.tolerance is not None and entry.direction == "input" and entry.name not in shown:
+            what = f"{entry.name}: tolerance: the twin does not show it, so it is compared with nothing"
+            complain(entry.tolerance.line, what, "leave tolerance out")
 
 
 class _Frame(msgspec.Struct, frozen=True, rename="kebab"):

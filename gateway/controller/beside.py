@@ -24,9 +24,10 @@ from gateway.controller.compile import Program
 from gateway.controller.devices import VirtualDevices
 from gateway.field.compound import ArrayType
 from gateway.field.tags import Tag, TagRef, read_ref
+from gateway.field.tolerance import Tolerance
 from gateway.field.types import Value
 from gateway.station import Station
-from gateway.twin.discrepancy import Discrepancy, Number, Switch, Tolerance
+from gateway.twin.discrepancy import Discrepancy, Number, Switch
 
 REST = 500_000_000  # ns; what does not move for so long rests
 CYCLE = 5_000_000_000  # ns; two in the middle of different steps may look the same for less
@@ -34,7 +35,7 @@ GRACE = 30_000_000_000  # ns, to come into step
 MINUTE = 60_000_000_000
 MOST_BEHIND = 50  # scans that are made up for after a gap
 FRESH, AT_ONCE = 50, 5  # scans of a fresh run in all, and of it in one scan of ours
-SHARE = 0.01  # of the range, by which numbers may differ
+WITHIN = 3  # scans, that one may be later than the other
 
 
 class Parting(msgspec.Struct, frozen=True):
@@ -75,14 +76,13 @@ class Beside:
     """``program`` (compiled with writers) beside the controller of ``station``.
 
     Once a scan: ``scan`` with the inputs that the real controller got since the last, then ``look`` with what
-    of its outputs changed. ``lost`` when it is not there. ``early``: it runs before all inputs are known,
-    those at the program's initial values, as a controller to which nobody has written; else from then on.
+    of its outputs changed. ``lost`` when it is not there. ``within``: by so many scans one may be later than
+    the other. ``early``: it runs before all inputs are known, those at the program's initial values, as a
+    controller to which nobody has written; else from then on.
     """
 
-    def __init__(
-        self, station: Station, program: Program, tolerance_scans: int = 3, early: bool = True
-    ) -> None:
-        self._station, self._program, self._scans = station, program, tolerance_scans
+    def __init__(self, station: Station, program: Program, within: int = WITHIN, early: bool = True) -> None:
+        self._station, self._program, self._scans = station, program, within
         self._devices = VirtualDevices(station, program)
         own = station.shim.inputs if station.shim is not None else frozenset[str]()
         self._unknown = {tag.name for tag in station.inputs} - own  # never read by the real one yet
@@ -123,8 +123,7 @@ class Beside:
         wait = self._scans * self._longest
         if tag.plain.kind == "bool" or ref.bit >= 0:
             return Switch(wait, wait)
-        share = 0.0 if tag.is_whole and tag.unit == "1" else SHARE  # a state or a count is what it is
-        return Number(Tolerance(share * (tag.range.high - tag.range.low), wait))
+        return Number(Tolerance(tag.tolerance.value, wait))
 
     # --- the virtual controller ------------------------------------------------------------------------
 

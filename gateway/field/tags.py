@@ -19,6 +19,7 @@ from gateway.field.observed import Real, read_real
 from gateway.field.placement import check_overlaps, check_width
 from gateway.field.refs import Ref, TagRef, read_ref
 from gateway.field.scaling import Bad, engineering_range, read_conversion, told
+from gateway.field.tolerance import Tolerance, ToleranceEntry, read_tolerance
 from gateway.field.types import OPCUA_TYPES, TYPES, DataType, Order, Scalar, Value, read_order
 from gateway.units import UNITS, duration
 
@@ -53,6 +54,7 @@ class TagEntry(msgspec.Struct, frozen=True, rename="kebab"):
     inverse: Annotated[Formula, read_formula] | None = None
     verify: bool | None = None
     real: str | None = None
+    tolerance: ToleranceEntry | None = None
     line: int = 0
     name: str = ""
 
@@ -69,7 +71,7 @@ class Tag(msgspec.Struct, frozen=True):
     from the value: the cell does that (gateway.cell.formulas), and for ``to_device`` and ``from_device``
     the raw number is the value. ``step`` is the largest change of the value over one raw unit.
     ``verify`` (inputs): what was written is read again, and must be there. ``real`` (inputs) is where it is
-    read in shadow mode, if not at its address.
+    read in shadow mode, if not at its address. ``tolerance`` is how far it may differ from its model.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Tag(msgspec.Struct, frozen=True):
     step: float = 0.0
     verify: bool = False
     real: Real | None = None
+    tolerance: Tolerance = Tolerance()
 
     def to_device(self, value: Value) -> Value:
         """Engineering value to what the device holds, held within the data type."""
@@ -250,11 +253,14 @@ def _compile(
     elif entry.direction == "input":
         _check_written(entry, address, bad)
     read_at = controller or device
+    plain = kind.element if isinstance(kind, ArrayType) else kind
+    converted = conversion is not None or entry.formula is not None
     tag = Tag(
         entry.name, device, entry.direction, kind, address, entry.address, within, conversion, entry.unit,
         _rest(kind), entry.observer, entry.jog, entry.title, entry.line, entry.hold,
         entry.formula, entry.inverse, verify=bool(entry.verify),
         real=read_real(entry, read_at, protocols.get(read_at), dialects.get(read_at, Dialect()), bad),
+        tolerance=read_tolerance(entry, plain, within, converted, complain),
     )  # fmt: skip
     return msgspec.structs.replace(tag, safe=_safe(entry, tag, bad))
 

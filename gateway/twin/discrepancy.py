@@ -14,25 +14,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import msgspec
 
+from gateway.field.tolerance import Tolerance
 from gateway.field.types import Value
 
 if TYPE_CHECKING:
     from gateway.field.tags import Tag
     from gateway.twin.library import ComponentSpec
-
-TIME = 200_000_000  # ns, where nothing else is said: a valve and a few scans are that late
-SHARE = 0.05  # of the range, where nothing else is said
-
-
-class Tolerance(NamedTuple):
-    """``value`` in the tag's unit (nothing for a BOOL), ``time`` in ns."""
-
-    value: float
-    time: int
 
 
 class Discrepancy(msgspec.Struct, frozen=True):
@@ -143,24 +134,17 @@ class Number:
 
 
 class Comparison:
-    """Compares the sensors of one station. ``tolerances`` are by tag; others have the usual ones. A pulse on
-    one side alone counts from ``shortest`` ns on: one that is shorter may have come between two looks."""
+    """Compares the sensors of one station. A pulse on one side alone counts from ``shortest`` ns on: one that
+    is shorter may have come between two looks."""
 
     def __init__(
         self,
         specs: Mapping[str, ComponentSpec],
         tags: Mapping[str, Tag],
-        tolerances: Mapping[str, Tolerance] | None = None,
         shortest: int = 0,
     ) -> None:
-        self._owner = {
-            tag: spec.name
-            for spec in specs.values()
-            for port in spec.family.PORTS
-            if port.direction == "sensor" and (tag := spec.ports.get(port.name)) is not None
-        }
+        self._owner = owners(specs)
         self._tags, self._shortest = tags, shortest
-        self._tolerance = {tag: usual(tags[tag]) for tag in self._owner} | dict(tolerances or {})
         self._signals = {tag: self._signal(tag) for tag in self._owner}
         self._upstream = {name: _reachable(name, specs) for name in specs}
 
@@ -186,7 +170,7 @@ class Comparison:
         self._signals = {tag: self._signal(tag) for tag in self._signals}
 
     def _signal(self, tag: str) -> Switch | Number:
-        tolerance = self._tolerance[tag]
+        tolerance = self._tags[tag].tolerance
         if self._tags[tag].type.kind == "bool":
             return Switch(tolerance.time, self._shortest)
         return Number(tolerance)
@@ -205,11 +189,14 @@ class Comparison:
         return mine
 
 
-def usual(tag: Tag) -> Tolerance:
-    """The tolerance of a signal of which nothing is said."""
-    if tag.type.kind == "bool":
-        return Tolerance(0.0, TIME)
-    return Tolerance(SHARE * (tag.range.high - tag.range.low), TIME)
+def owners(specs: Mapping[str, ComponentSpec]) -> dict[str, str]:
+    """By tag of a sensor, the component that it belongs to."""
+    return {
+        tag: spec.name
+        for spec in specs.values()
+        for port in spec.family.PORTS
+        if port.direction == "sensor" and (tag := spec.ports.get(port.name)) is not None
+    }
 
 
 def _is_number(value: Value) -> TypeGuard[float]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.field.tolerance import Tolerance
 from gateway.field.types import Value
 from gateway.station import Station, load_station
 from gateway.terminals import terminals
-from gateway.twin.discrepancy import Comparison, Discrepancy, Tolerance
+from gateway.twin.discrepancy import Comparison, Discrepancy
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import Workpiece
 
@@ -104,7 +106,11 @@ def look(
 def fresh(**tolerances: Tolerance) -> Comparison:
     of = station("infeed")
     given = {"part_at_stop": Tolerance(0.0, 100 * MS), **tolerances}
-    return Comparison(of.twin, terminals(of), {name.replace("_", "-"): each for name, each in given.items()})
+    tags = terminals(of)
+    for name, each in given.items():
+        tag = name.replace("_", "-")
+        tags[tag] = msgspec.structs.replace(tags[tag], tolerance=each)
+    return Comparison(of.twin, tags)
 
 
 def test_it_begins_when_they_part_and_ends_when_they_meet() -> None:
