@@ -303,9 +303,15 @@ class Cell:
             if self.lease.holder is None:  # else a new lease waits for the disk, and keeps the entry
                 self._telling.journal("gate", "open", None)
 
-    def shut(self) -> None:
-        """The gateway ends: as if the lease had, and nobody gets another."""
-        self.commands.shut()
+    def shut(self, why: str = "the gateway ends") -> None:
+        """As if the lease had ended, and nobody gets another."""
+        self._gliding = None  # there is more to do than to let numbers move
+        self.commands.shut(why)
+
+    def dismiss(self, operator: str, why: str) -> None:
+        """``operator`` may hold no lease any more: it ends, if it is theirs."""
+        self._gliding = None
+        self.commands.dismiss(operator, why)
 
     def state(self, boot: str, link: str, problem: str = "") -> State:
         """The heartbeat."""

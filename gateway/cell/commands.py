@@ -30,6 +30,7 @@ from gateway.net.messages import (
     Renew,
     Run,
 )
+from gateway.net.roles import holds
 from gateway.station import Mode, Station
 from gateway.twin.discrepancy import Discrepancy
 from gateway.twin.twin import Twin
@@ -65,7 +66,7 @@ class Commands:
         self._kept: set[TagRef] = set()  # forces whose old value is journalled
         self._leased: Taken | None = None  # the lease as it was told
         self._freed: dict[TagRef, tuple[str, Value]] = {}  # forces that ended in this scan, and whose
-        self._ended = False
+        self._ended = ""  # why nobody gets the lease any more
         self._now = 0
 
     @property
@@ -90,11 +91,16 @@ class Commands:
         self._finish_script()
         self._forget_forces()
 
-    def shut(self) -> None:
-        """The gateway ends: as if the lease had, and nobody gets another."""
-        self._ended = True
+    def shut(self, why: str) -> None:
+        """As if the lease had ended, and nobody gets another."""
+        self._ended = why
         if self.lease.holder is not None:
-            self._end_lease("the gateway ends")
+            self._end_lease(why)
+
+    def dismiss(self, operator: str, why: str) -> None:
+        """``operator`` may hold no lease any more."""
+        if self.lease.holder == operator:
+            self._end_lease(why)
 
     def take(self, asked: Asked, utc: int) -> None:
         """An operator asks."""
@@ -103,18 +109,8 @@ class Commands:
             case Acquire() if self.mode == "shadow":
                 why = "in shadow mode nothing is written, so there is no lease; watch without one"
                 self._telling.reply(asked.operator, asked.request, Refused(why))
-            case Acquire(ttl=ttl):
-                held = self.lease.holder is not None
-                granted = "the gateway ends" if self._ended else self.lease.acquire(self._now, operator, ttl)
-                if isinstance(granted, str):
-                    self._telling.reply(asked.operator, asked.request, Refused(granted))
-                    return
-                if held:
-                    self._let_go("a new lease was granted", "lease")
-                self._telling.journal("lease", "token", msgspec.msgpack.encode(granted))
-                self._telling.journal("lease", "holder", msgspec.msgpack.encode(operator))
-                self._telling.journal("gate", "open", msgspec.msgpack.encode(granted))
-                self._wait(asked)
+            case Acquire():
+                self._acquire(asked, command, utc)
             case Renew(token=token):
                 why = self.lease.renew(self._now, operator, token)
                 self._telling.reply(asked.operator, asked.request, Refused(why) if why else Done())
@@ -140,10 +136,30 @@ class Commands:
                     self._abort(utc)
                 self._telling.reply(asked.operator, asked.request, Refused(why) if why else Done())
 
+    def _acquire(self, asked: Asked, command: Acquire, utc: int) -> None:
+        operator, holder = asked.operator, self.lease.holder
+        granted: int | str
+        if self._ended:
+            granted = self._ended
+        elif command.breaks and holder not in (None, operator) and not holds(asked.roles, "commissioner"):
+            granted = f"only a commissioner breaks a lease; {self.lease.held(self._now)}"
+        else:
+            granted = self.lease.acquire(self._now, operator, command.ttl, utc, command.breaks)
+        if isinstance(granted, str):
+            self._telling.reply(operator, asked.request, Refused(granted))
+            return
+        if holder is not None:
+            broken = f"{operator} broke the lease of {holder}"
+            self._let_go("a new lease was granted" if holder == operator else broken, "lease")
+        self._telling.journal("lease", "token", msgspec.msgpack.encode(granted))
+        self._telling.journal("lease", "holder", msgspec.msgpack.encode(operator))
+        self._telling.journal("gate", "open", msgspec.msgpack.encode(granted))
+        self._wait(asked)
+
     def _refuses_token(self, operator: str, token: int) -> str:
         """Why ``operator`` may not command by ``token``; in shadow, where no lease is, 0 is everybody's."""
         if self.mode == "shadow" and token == 0:
-            return "the gateway ends" if self._ended else ""
+            return self._ended
         return self.lease.refuses(operator, token)
 
     def _refuses_others(self, operator: str) -> str:

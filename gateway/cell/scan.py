@@ -21,11 +21,12 @@ class Change(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A command with who asked and the number of the request."""
+    """A command with who asked, the number of the request, and the roles that whoever asked has."""
 
     operator: str
     request: int
     command: Command
+    roles: frozenset[str] = frozenset()
 
 
 class Inputs(NamedTuple):

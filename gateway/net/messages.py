@@ -132,9 +132,11 @@ class Identify(Body, frozen=True):
 
 
 class Acquire(Body, frozen=True):
-    """Ask for the station's lease for ``ttl`` ns; answered with ``Leased``."""
+    """Ask for the station's lease for ``ttl`` ns; answered with ``Leased``. With ``breaks`` a commissioner
+    takes it from whoever holds it."""
 
     ttl: int
+    breaks: bool = False
 
 
 class Renew(Body, frozen=True):

@@ -118,10 +118,10 @@ class Bench:
 
     # --- asking ------------------------------------------------------------------------------------------
 
-    def ask(self, command: Command, operator: str = "anna") -> int:
+    def ask(self, command: Command, operator: str = "anna", roles: Iterable[str] = ()) -> int:
         """Ask at the next scan; the number under which ``replies`` has the answer."""
         self._request += 1
-        self._asked.append(Asked(operator, self._request, command))
+        self._asked.append(Asked(operator, self._request, command, frozenset(roles)))
         return self._request
 
     def answer(self, command: Command, operator: str = "anna") -> ReplyBody:

@@ -196,7 +196,9 @@ def test_two_who_ask_in_one_scan() -> None:
     first, second = bench.ask(Acquire(SECOND), "anna"), bench.ask(Acquire(SECOND), "bert")
     bench.steps(2)
     assert isinstance(bench.replies[first], Leased)
-    assert bench.replies[second] == Refused("anna holds the lease, for 1.0 s more unless renewed")
+    assert bench.replies[second] == Refused(
+        "anna holds the lease, since 00:00:00 UTC, 0 s ago, for 1.0 s more unless renewed"
+    )
 
 
 def test_the_same_operator_twice_in_one_scan_gets_two_answers_and_one_lease() -> None:
@@ -236,6 +238,57 @@ def test_a_run_while_the_safe_state_is_driven_is_refused() -> None:
     bench.answer(Release(token))
     assert bench.cell.gate.state == "safing"
     assert bench.refusal(Run(token, (Force(NEXT, True),))) == "nobody holds the lease; acquire it first"
+
+
+def test_a_commissioner_alone_breaks_a_lease_and_the_safe_state_comes_between() -> None:
+    bench = Bench()
+    token = bench.lease()
+    bench.run(token, Force(NEXT, True), keep=True)
+    why = bench.refusal(Acquire(SECOND, breaks=True), "bert")
+    assert why.startswith("only a commissioner breaks a lease; anna holds the lease, since ")
+    assert bench.device["next"] is True
+    bench.disk_works = False
+    request = bench.ask(Acquire(SECOND, breaks=True), "bert", roles=("commissioner",))
+    bench.steps(2)
+    assert bench.device == SAFE
+    assert request not in bench.replies
+    bench.disk_works = True
+    bench.steps(2)
+    assert bench.replies[request] == Leased(token + 1, SECOND)
+    assert "lease: bert broke the lease of anna" in bench.events
+    assert bench.refusal(Renew(token)) == "bert broke this lease"
+    assert bench.refusal(Run(token, (Force(NEXT, True),))) == "bert broke this lease"
+
+
+def test_to_break_where_nobody_holds_it_is_to_take_it() -> None:
+    bench = Bench()
+    assert bench.answer(Acquire(SECOND, breaks=True)) == Leased(1, SECOND)
+    assert bench.answer(Acquire(SECOND, breaks=True)) == Leased(2, SECOND)  # one's own
+
+
+def test_a_gateway_that_ends_drives_the_safe_state_at_once_also_while_nothing_but_numbers_moves() -> None:
+    bench = Bench()
+    token = bench.lease()
+    bench.run(token, Force(NEXT, True), keep=True)
+    bench.steps(10)
+    bench.cell.shut()
+    bench.step()
+    assert bench.device == SAFE
+    assert bench.refusal(Acquire(SECOND)) == "the gateway ends"
+
+
+def test_who_is_dismissed_holds_nothing_and_others_go_on() -> None:
+    bench = Bench()
+    token = bench.lease()
+    bench.run(token, Force(NEXT, True), keep=True)
+    bench.cell.dismiss("bert", "bert is revoked")
+    bench.step()
+    assert bench.device["next"] is True
+    bench.cell.dismiss("anna", "anna is revoked")
+    bench.steps(2)
+    assert bench.device == SAFE
+    assert "lease: anna is revoked" in bench.events
+    assert bench.lease("bert") == token + 1
 
 
 # --- forces --------------------------------------------------------------------------------------------

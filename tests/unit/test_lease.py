@@ -15,8 +15,36 @@ def test_one_operator_at_a_time() -> None:
     lease = Lease()
     assert lease.acquire(0, "anna", SECOND) == 1
     why = lease.acquire(400_000_000, "bert", SECOND)
-    assert why == "anna holds the lease, for 0.6 s more unless renewed"
+    assert why == "anna holds the lease, since 00:00:00 UTC, 0 s ago, for 0.6 s more unless renewed"
     assert lease.refuses("bert", 1) == "anna holds the lease"
+    assert lease.refuses("anna", 1) == ""
+
+
+def test_who_is_refused_hears_since_when_also_after_the_wall_clock_was_set() -> None:
+    lease = Lease()
+    lease.acquire(5 * SECOND, "anna", SECOND, utc=(86_400 * 20_000 + 33_247) * SECOND)
+    for second in range(6, 18):
+        assert lease.renew(second * SECOND - 1, "anna", 1) == ""
+    why = lease.acquire(17 * SECOND + SECOND // 2, "bert", SECOND, utc=0)
+    assert why == "anna holds the lease, since 09:14:07 UTC, 12 s ago, for 0.5 s more unless renewed"
+
+
+def test_a_broken_lease_is_its_holders_no_more_and_they_hear_by_whom() -> None:
+    lease = Lease()
+    lease.acquire(0, "anna", SECOND)
+    assert lease.acquire(1, "bert", SECOND, breaks=True) == 2
+    assert lease.refuses("anna", 1) == "bert broke this lease"
+    assert lease.refuses("bert", 2) == ""
+    lease.release()
+    assert lease.refuses("anna", 1) == "bert broke this lease"
+    assert lease.acquire(2, "anna", SECOND) == 3
+    assert lease.refuses("anna", 3) == ""
+
+
+def test_a_lease_that_cannot_be_granted_breaks_none() -> None:
+    lease = Lease()
+    lease.acquire(0, "anna", SECOND)
+    assert "a lease lives" in str(lease.acquire(1, "bert", TTL_HIGH + 1, breaks=True))
     assert lease.refuses("anna", 1) == ""
 
 
