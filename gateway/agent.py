@@ -333,7 +333,7 @@ def _agent(config: AgentConfig, loop: asyncio.AbstractEventLoop) -> Agent | Witn
         text = read_text(Path(config.beside))
         parts = station.parts if text == station.composed else ()
         own = compile_program(text, config.beside, writers=True, parts=parts)
-        beside = Beside(station, own, early=config.mode == "hil")
+        beside = Beside(station, own, config.within, early=config.mode == "hil")
     return Agent(config, station, loop, program, beside)
 
 

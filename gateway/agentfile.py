@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.cell.couplings import Neighbours
+from gateway.controller.beside import LEAST, MOST, WITHIN
 from gateway.errors import BadInput, Problem
 from gateway.station import Mode, Station
 
@@ -20,8 +21,9 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``neighbours`` come of the line's couplings; ``ports`` and ``addresses`` stand in place of those of the
     station file, by device. ``mode`` says which of controller and plant is real (docs/modes.md); in virtual
     and ril the gateway's process plays the controller itself, with ``program``, the path of a Structured Text
-    file. ``beside`` is that of a program that runs beside the real controller (docs/beside.md). ``group`` is
-    the Unix group whose members may use the local shell, too (docs/shell.md).
+    file. ``beside`` is that of a program that runs beside the real controller, ``within`` by how many scans
+    one of these two may be later than the other (docs/beside.md). ``group`` is the Unix group whose members
+    may use the local shell, too (docs/shell.md).
     ``seed`` is of what chance decides in the twin. ``chain`` is the path of the genesis of the line's chain
     (empty: none). Without a ``station`` it is a witness, which only votes on that (docs/gateway.md).
     """
@@ -42,6 +44,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chain: str = ""
     beside: str = ""
     seed: int = 0
+    within: int = WITHIN
 
 
 def load_config(path: Path) -> AgentConfig:
@@ -79,6 +82,9 @@ def check(config: AgentConfig, station: Station) -> None:
     if config.beside and played:
         what = f"{station.id}: in mode {config.mode} there is no real controller to run beside"
         problems.append(Problem(config.station, 0, 0, what, "leave beside out, or choose hil or shadow"))
+    if not LEAST <= config.within <= MOST:
+        what = f"{station.id}: within {config.within} scans"
+        problems.append(Problem(config.station, 0, 0, what, f"give {LEAST} to {MOST} in its configuration"))
     if config.mode == "ril" and station.plant is None:
         problems.append(no_plant(station, config.station, 0))
     if problems:

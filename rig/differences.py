@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from gateway.field.tags import Tag
 from gateway.net.messages import State
 from gateway.twin.discrepancy import Discrepancy
+from gateway.units import format_duration
 
 SILENCE = 2_500_000_000  # ns; a gateway that says nothing for so long is gone
 MAX_KEPT = 10_000  # of a station; more would say no more
@@ -54,3 +56,13 @@ class Differences:
 
     def _gap(self, station: str, why: str) -> None:
         self.gaps.setdefault(station, why)
+
+
+def tolerated(tag: Tag, scans: int) -> str:
+    """How far it might differ, in words: an input from the twin's, an output from the virtual controller's,
+    which may be so many ``scans`` later."""
+    time = format_duration(tag.tolerance.time) if tag.direction == "input" else f"{scans} scans"
+    if not tag.tolerance.value:
+        return time
+    unit = "" if tag.unit == "1" else f" {tag.unit}"
+    return f"\N{PLUS-MINUS SIGN}{tag.tolerance.value:g}{unit}, {time}"

@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.agentfile import no_plant
 from gateway.cell.couplings import Neighbours
+from gateway.controller.beside import LEAST, MOST, WITHIN
 from gateway.errors import BadInput, Problem
 from gateway.field.tags import Complain
 from gateway.net.link import broker_address
@@ -40,6 +41,13 @@ def read_seed(text: str) -> int:
     return int(text)
 
 
+class BesideLine(msgspec.Struct, frozen=True, rename="kebab"):
+    """A virtual controller beside the real one; by ``within`` scans one may be later than the other."""
+
+    within: int = WITHIN
+    line: int = 0
+
+
 class StationLine(msgspec.Struct, frozen=True, rename="kebab"):
     """A station of the line; ``as``: under another id than its file's, to use the file more than once.
 
@@ -48,7 +56,7 @@ class StationLine(msgspec.Struct, frozen=True, rename="kebab"):
     address: a virtual controller, the plant; without it they are expected there. ``feed``: a workpiece comes
     to a plant that is served this often, ns (0: never). ``watch``: how long a station in shadow is watched at
     least, ns. ``beside``: its gateway runs the station's program beside the real controller, and tells where
-    the two part (docs/beside.md).
+    the two part (docs/beside.md); ``{within: 5}`` says how many scans later one of them may be.
     """
 
     station: str
@@ -58,8 +66,13 @@ class StationLine(msgspec.Struct, frozen=True, rename="kebab"):
     serve: bool = False
     feed: Duration = 0
     watch: Duration = WATCH
-    beside: bool = False
+    beside: bool | BesideLine = False
     line: int = 0
+
+    @property
+    def within(self) -> int:
+        """The tolerance of ``beside``, scans."""
+        return self.beside.within if isinstance(self.beside, BesideLine) else WITHIN
 
 
 class LineFile(msgspec.Struct, frozen=True, rename="kebab"):
@@ -81,7 +94,8 @@ class LineFile(msgspec.Struct, frozen=True, rename="kebab"):
 
 class LineStation(msgspec.Struct, frozen=True):
     """A checked station with its place in the line. ``program`` is what a virtual controller runs here;
-    without it the one composed of the station's groups, if there is one."""
+    without it the one composed of the station's groups, if there is one. ``within``: by so many scans a
+    controller that runs ``beside`` it may be later."""
 
     station: Station
     mode: Mode
@@ -91,6 +105,7 @@ class LineStation(msgspec.Struct, frozen=True):
     feed: int = 0
     watch: int = WATCH
     beside: bool = False
+    within: int = WITHIN
 
     @property
     def has_program(self) -> bool:
@@ -193,8 +208,9 @@ def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
         if each.beside:
             _check_beside(each, station, complain)
         lined[name] = LineStation(
-            station, each.mode, each.serve, neighbours[name], program, each.feed, each.watch, each.beside
-        )
+            station, each.mode, each.serve, neighbours[name], program, each.feed, each.watch,
+            bool(each.beside), each.within,
+        )  # fmt: skip
     flow = entry.flow
     if flow is not None and not problems:
         flow = check_flow(flow, known, couplings.ways, complain)
@@ -287,6 +303,8 @@ def _addresses(each: StationLine, station: Station, complain: Complain) -> dict[
 
 def _check_beside(each: StationLine, station: Station, complain: Complain) -> None:
     own = station.program_path()
+    if isinstance(each.beside, BesideLine) and not LEAST <= each.within <= MOST:
+        complain(each.beside.line, f"beside: within {each.within} scans", f"give {LEAST} to {MOST}")
     if each.mode in ("virtual", "ril"):
         what = f"beside: in mode {each.mode} the controller of {station.id} is virtual itself"
         complain(each.line, what, "leave it out, or choose hil or shadow")

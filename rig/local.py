@@ -207,6 +207,7 @@ class LocalLine:
             addresses={device.name: device.address for device in each.station.reached.values()},
             program=str(self._program(name, each)) if each.played else "",
             beside=self._beside(name, each) if each.accompanied else "",
+            within=each.within,
             mode=each.mode,
             seed=self.line.seed,
         )

@@ -110,6 +110,7 @@ def _config(
         addresses={device.name: device.address for device in each.station.reached.values()},
         program=PROGRAM if each.played else "",
         beside=BESIDE if each.accompanied else "",
+        within=each.within,
         mode=each.mode,
         seed=line.seed,
     )

@@ -136,7 +136,7 @@ class Discrepancy(msgspec.Struct, frozen=True):
     other from ``begin`` (UTC ns) on, for ``lasted`` ns (None: to the session's end).
 
     ``suspect`` is the component that is most likely why; for an output, where a virtual controller ran beside
-    the real one, the statement that wrote it.
+    the real one, the statement that wrote it. ``tolerance`` is how far the two might differ, in words.
     """
 
     station: str
@@ -146,6 +146,7 @@ class Discrepancy(msgspec.Struct, frozen=True):
     virtual: str
     real: str
     suspect: str
+    tolerance: str = ""
 
 
 class Record(msgspec.Struct, frozen=True):

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gateway.controller.compile import Program
+from gateway.field.tags import read_ref
 from gateway.net.messages import Action, Await, AwaitAll, Identified, Inject, Trace, Waiting
 from gateway.scenario import show
 from gateway.station import Mode, Station
 from rig.ahead import Ahead, Early
 from rig.backend import Backend, BrokerGone, GatewayGone, LeaseLost, RigFault, Script
+from rig.differences import tolerated
 from rig.line import Line, LineStation
 from rig.record import (
     Coverage,
@@ -296,12 +298,14 @@ class Session:
 
     def discrepancies(self) -> Iterator[Discrepancy]:
         """Where what is real did not do as its model, of all stations in the line's order."""
-        for name in self.stations:
+        for name, handle in self.stations.items():
             for each in self.backend.differences(name):
                 lasted = None if each.end is None else each.end - each.begin
+                allowed = tolerated(handle.spec.tags[read_ref(each.tag).tag], handle.lined.within)
                 yield Discrepancy(
-                    name, each.tag, each.begin, lasted, show(each.twin), show(each.machine), each.suspect
-                )
+                    name, each.tag, each.begin, lasted, show(each.twin), show(each.machine), each.suspect,
+                    allowed,
+                )  # fmt: skip
 
     def coverage(self) -> list[Coverage]:
         """Per station, what the checkout passed of its plant I/O."""

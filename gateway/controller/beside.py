@@ -35,7 +35,8 @@ GRACE = 30_000_000_000  # ns, to come into step
 MINUTE = 60_000_000_000
 MOST_BEHIND = 50  # scans that are made up for after a gap
 FRESH, AT_ONCE = 50, 5  # scans of a fresh run in all, and of it in one scan of ours
-WITHIN = 3  # scans, that one may be later than the other
+WITHIN = 3  # scans, by which one may be later than the other
+LEAST, MOST = 2, 100  # of them: to be read and to be run takes each of the two one
 
 
 class Parting(msgspec.Struct, frozen=True):

@@ -68,3 +68,39 @@ def test_a_gateway_that_plays_the_controller_runs_nothing_beside(mode: Mode, tmp
     check(msgspec.structs.replace(config, mode="shadow", program=""), station)
     with pytest.raises(BadInput, match=f"in mode {mode} there is no real controller to run beside"):
         check(msgspec.structs.replace(config, mode=mode), station)
+
+
+def test_the_line_says_how_many_scans_later_one_may_be(tmp_path: Path) -> None:
+    line = lined(tmp_path, "hil")
+    assert line.stations["glue"].within == 3
+    file = tmp_path / "line.yaml"
+    file.write_text(file.read_text("utf-8").replace("beside: true", "beside: {within: 7}"), "utf-8")
+    line = load_line(file)
+    assert line.stations["glue"].accompanied
+    list(prepare(line, tmp_path / "out", ("mqtt://127.0.0.1:1883",), "desk", chain=False))
+    assert load_config(tmp_path / "out" / "glue" / "gateway.json").within == 7
+
+
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        ("{within: 1}", r"line\.yaml:5: beside: within 1 scans; give 2 to 100"),
+        ("{within: 101}", r"line\.yaml:5: beside: within 101 scans; give 2 to 100"),
+        ("{within: 30 ms}", r"line\.yaml:5:\d+: .*'30 ms' is not a whole number"),
+        ("{scans: 3}", r"line\.yaml:5:\d+: .*key 'scans' is not known"),
+        ("sometimes", r"line\.yaml:5:\d+: .*'sometimes' is not a truth value"),
+    ],
+)
+def test_a_wrong_tolerance_is_told_where_it_stands(said: str, what: str, tmp_path: Path) -> None:
+    lined(tmp_path, "hil")
+    file = tmp_path / "line.yaml"
+    file.write_text(file.read_text("utf-8").replace("beside: true", f"beside: {said}"), "utf-8")
+    with pytest.raises(BadInput, match=what):
+        load_line(file)
+
+
+def test_a_gateway_is_told_no_tolerance_that_cannot_be(tmp_path: Path) -> None:
+    station = lined(tmp_path, "hil").stations["glue"].station
+    config = AgentConfig("trial", "glue.yaml", (), "key", "trust", "state", beside="glue.st", within=1)
+    with pytest.raises(BadInput, match="within 1 scans; give 2 to 100"):
+        check(config, station)

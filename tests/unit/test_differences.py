@@ -77,11 +77,14 @@ def recorded(*found: Recorded) -> Record:
 
 
 def test_the_report_has_a_table_of_them_and_none_where_there_are_none() -> None:
-    found = Recorded("glue", "lift-up", 1_700_000_000 * 10**9, 400_000_000, "true", "false", "<lift>")
+    found = Recorded(
+        "glue", "lift-up", 1_700_000_000 * 10**9, 400_000_000, "true", "false", "<lift>", "±5 mm, 50 ms"
+    )
     page = render_html(recorded(found, msgspec.structs.replace(found, lasted=None)), "0" * 64)
     assert page.count("<code>lift-up</code>") >= 2
     assert "2023-11-14 22:13:20 UTC" in page
     assert "400 ms" in page
+    assert page.count("±5 mm, 50 ms") == 2
     assert "to the end" in page
     assert "&lt;lift&gt;" in page
     assert "Discrepancies:" not in render_html(recorded(), "0" * 64)

@@ -10,6 +10,7 @@ from gateway.cell.agreement import SETTLING, Agreement
 from gateway.errors import BadInput
 from gateway.field.tolerance import TIME, Tolerance
 from gateway.station import Station, load_station
+from rig.differences import tolerated
 
 MS = 1_000_000
 STATIONS = Path(__file__).resolve().parents[2] / "config" / "stations"
@@ -130,3 +131,17 @@ def test_a_gateway_compares_by_it(said: str, begins: list[int], tmp_path: Path) 
         agreement.look(now, True, {"belt-speed": speed}, {"belt-speed": 100.0})
         found += [each.begin - SETTLING for each in agreement.told]
     assert found == begins
+
+
+def test_it_is_said_in_words(tmp_path: Path) -> None:
+    tags = loaded(tmp_path, belt_speed="{value: 2, time: 50 ms}").tags
+    said = {
+        name: tolerated(tags[name], 4) for name in ("belt-speed", "air-ok", "belt-run", "seen-speed", "seen")
+    }
+    assert said == {
+        "belt-speed": "±2 mm/s, 50 ms",
+        "air-ok": "200 ms",
+        "belt-run": "4 scans",
+        "seen-speed": "±5 mm/s, 4 scans",
+        "seen": "4 scans",
+    }
