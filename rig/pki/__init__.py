@@ -1,0 +1,1 @@
+"""The line's authority: it admits nodes, gives them certificates, and takes them back."""
