@@ -134,8 +134,12 @@ class StepContext:
             name, round(took / 1e6, 3), "ms", milliseconds(low), milliseconds(high), late / 1e6
         )
 
-    def fail(self, message: str, *tags: str) -> None:
-        """The station is at fault; the step goes on to collect more."""
+    def fail(self, message: str, *tags: str, late: int = 0) -> None:
+        """The station is at fault; the step goes on to collect more.
+
+        Where scans were ``late`` (ns, in sum) while that was watched, it may be their doing.
+        """
+        self.disturbed += bool(late)
         self.problems.append(message)
         self.about(*tags)
 

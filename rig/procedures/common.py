@@ -83,8 +83,8 @@ def judge_steps(
         if at is None:
             late = reading.lateness(before, reading.trace.duration)
             waited = (reading.trace.duration - before) / 1e9
-            step.disturbed += bool(late)
-            step.fail(f"{name}: did not happen within {waited:.2f} s (limit {expect.within / 1e9:g} s)")
+            limit = expect.within / 1e9
+            step.fail(f"{name}: did not happen within {waited:.2f} s (limit {limit:g} s)", late=late)
         elif already:
             step.fail(f"{name}: was so already before its turn")
         else:
@@ -110,7 +110,8 @@ def _judge_hold(step: StepContext, reading: Reading, met: Sequence[tuple[int, Ex
             found = reading.value(expect.ref, ceased)
             assert found is not None
             after = (ceased - at) / 1e6
-            step.fail(f"{expect}: did not stay so, it was {show(found)} {after:.0f} ms later")
+            late = reading.lateness(at, ceased)
+            step.fail(f"{expect}: did not stay so, it was {show(found)} {after:.0f} ms later", late=late)
 
 
 def judge_never(
@@ -127,10 +128,12 @@ def judge_never(
         step.about(never.ref.tag)
         at, already = reading.became(Expect(never.ref, never.value, 0.0, 0, 0), start, end)
         if already:
-            step.fail(f"{never.ref} was {show(never.value)} at the {what}, and stayed so")
+            late = reading.lateness(start, reading.trace.duration if end is None else end)
+            step.fail(f"{never.ref} was {show(never.value)} at the {what}, and stayed so", late=late)
         elif at is not None:
             after = (at - start) / 1e6
-            step.fail(f"{never.ref} became {show(never.value)} {after:.0f} ms after the {what}")
+            late = reading.lateness(start, at)
+            step.fail(f"{never.ref} became {show(never.value)} {after:.0f} ms after the {what}", late=late)
 
 
 def nothing_else_moves(
@@ -143,6 +146,7 @@ def nothing_else_moves(
     spec = station.spec
     moved = reading.moved(start)
     stirred = reading.moved(start - SETTLE)
+    late = reading.lateness(start - SETTLE, reading.trace.duration)  # an observer may follow by so much
     free = set(allowed)
     if spec.shim is not None:
         free |= {TagRef(name) for name in spec.shim.outputs}
@@ -153,7 +157,7 @@ def nothing_else_moves(
         if tag.name not in moved or TagRef(tag.name) in free:
             continue
         for part in sorted(_moved_parts(reading, tag, start) - free):
-            step.fail(f"{part} moved too, and nothing should have moved it", tag.name)
+            step.fail(f"{part} moved too, and nothing should have moved it", tag.name, late=late)
 
 
 def _moved_parts(reading: Reading, tag: Tag, start: int) -> set[TagRef]:

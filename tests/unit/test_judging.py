@@ -15,8 +15,8 @@ from gateway.field.tags import TagRef
 from gateway.field.types import Value
 from gateway.net.messages import Sample, Trace
 from gateway.scenario import Expect, Never
-from rig.procedures.common import judge_never, judge_steps
-from rig.session import StationHandle, StepContext
+from rig.procedures.common import judge_never, judge_steps, nothing_else_moves
+from rig.session import Disturbed, Failed, StationHandle, StepContext
 from rig.trace import Reading
 
 MS = 1_000_000
@@ -236,3 +236,28 @@ def test_an_input_that_is_seen_in_the_place_of_another_is_named() -> None:
     assert "seen.1 is false" in step.problems[0]
     assert "seen.0, which shows part-at-stop, moved instead" in step.problems[0]
     assert "part-at-stop" in step.tags
+
+
+@pytest.mark.parametrize(("overruns", "raised"), [((), Failed), (((120 * MS, 30 * MS),), Disturbed)])
+@pytest.mark.parametrize("what", ["held", "never", "else"])
+def test_what_went_wrong_while_scans_were_late_is_no_verdict(
+    what: str, overruns: tuple[tuple[int, int], ...], raised: type[Exception]
+) -> None:
+    """The rig may be what was late: such a step is tried again, and ERROR at last."""
+    found, start = step(), 100 * MS
+    station = open_session().stations["infeed"]
+    moved = station.spec.outputs[0].name
+    samples = ((110, "lamp", True), (150, "lamp", False), (150, moved, True))
+    seen = Reading(
+        msgspec.structs.replace(
+            trace(1_000, *samples).trace, initial=START | {moved: False}, overruns=overruns
+        )
+    )
+    if what == "held":
+        judge_steps(found, seen, [wanted(LAMP, True, 250)], start, each_from_start=True)
+    elif what == "never":
+        judge_never(found, seen, [Never(LAMP, True)], start, "start")
+    else:
+        nothing_else_moves(found, station, seen, start, set())
+    with pytest.raises(raised):
+        found.close()
