@@ -11,7 +11,7 @@ from gateway.errors import BadInput, Problem
 from ledger.genesis import Genesis
 from ledger.records import Party
 
-FORMAT = "genesis 1"
+FORMAT = "genesis 2"
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(Genesis))
 _PARTY = tuple(field.name for field in msgspec.structs.fields(Party))
 

@@ -10,10 +10,10 @@ from ledger.genesis import Genesis
 from ledger.mempool import Mempool
 from ledger.pom import Place
 from ledger.ports import MILLISECOND
-from ledger.records import Accused, read
+from ledger.records import read
 from ledger.signing import Keys, verifies
 from ledger.state import State
-from ledger.types import MAX_BODY, Block, Commit, Evidence, Header, Tx, Vote, members_hash
+from ledger.types import MAX_BODY, Block, Commit, Header, Tx, members_hash
 
 SKEW = (500 + 2_000) * MILLISECOND  # between our clock and a new block's time
 REMEMBERED = 100_000  # transactions whose signature was checked
@@ -57,7 +57,7 @@ class DecidedChain:
 
     def accuses(self, node: str) -> bool:
         """Whether it is on the chain that ``node`` broke the rules."""
-        return node in self.state.accused
+        return node in self.state.admission.accused
 
     def has_work(self) -> bool:
         """Whether a transaction waits that could be taken."""
@@ -129,7 +129,10 @@ class DecidedChain:
 
     def commit(self, commit: Commit) -> None:
         """Take a decided block."""
+        rekeyed = self.state.admission.rekeyed
         self.state.apply(commit.block)
+        if self.state.admission.rekeyed != rekeyed:
+            self._sound.clear()  # what its old key signed holds no more
         self.waiting.forget(self.state.seqs, self.state.parties)
         self._sound.difference_update(digest(encode(tx)) for tx in commit.block.body)
         self._order, self._places = self.state.order(), []
@@ -170,27 +173,10 @@ class DecidedChain:
         record = read(tx)
         if isinstance(record, Malformed):
             return f"transaction {tx.seq} of {tx.node}: {record.reason}"
-        if isinstance(record, Accused) and not self.proves(record.evidence):
-            return f"transaction {tx.seq} of {tx.node} accuses without proof"
         if len(self._sound) >= REMEMBERED:
             self._sound.clear()
         self._sound.add(data)
         return ""
-
-    def proves(self, evidence: Evidence) -> bool:
-        """Whether it shows that its member signed two things that exclude each other."""
-        first, second = evidence.first, evidence.second
-        if type(first) is not type(second) or first.bid == second.bid:
-            return False
-        if isinstance(first, Vote) and isinstance(second, Vote) and first.type != second.type:
-            return False
-        if (first.chain, first.height, first.round, first.who) != (
-            second.chain, second.height, second.round, second.who
-        ):  # fmt: skip
-            return False
-        return first.chain == self.id and all(
-            verifies(self._keys, said.who, said) for said in (first, second)
-        )
 
 
 def leaves(body: Sequence[Tx]) -> list[bytes]:

@@ -27,7 +27,7 @@ from ledger.ports import (
     Timer,
     Timing,
 )
-from ledger.signing import Keys, Roll, sign
+from ledger.signing import Keys, Roll, sign, verifies
 from ledger.types import (
     NIL,
     PRECOMMIT,
@@ -89,12 +89,15 @@ class Consensus:
         self.ahead: dict[str, int] = {}  # member -> the latest round it is known to be in
         self._once: set[tuple[str, int]] = set()
         self._accused: set[str] = set()
+        self._known = self._is_known()
         if kept is not None and kept.height == self.height:
             self._recall(kept, blocks)
 
     def _enter(self) -> None:
         """Take up the chain's next height."""
-        self.height, self.members = self.chain.height, self.chain.members
+        before, self.members = self.members, self.chain.members
+        self.height = self.chain.height
+        self._known = self._known if self.members == before else self._is_known()
         self.round, self.step = 0, PROPOSE
         self.locked = self.valid = None
         self.roll = Roll(self.chain.id, self.height, self.members, self.keys)
@@ -384,7 +387,12 @@ class Consensus:
     @property
     def silent(self) -> bool:
         """Whether we sign nothing."""
-        return self.me not in self.members or self.unsure is not None or self.height < self.silent_until
+        return not self._known or self.unsure is not None or self.height < self.silent_until
+
+    def _is_known(self) -> bool:
+        """Whether we are a member, by the key that we have."""
+        said = Vote(self.chain.id, 0, 0, PREVOTE, NIL, self.me)  # of no height: good for nothing
+        return self.me in self.members and verifies(self.keys, self.me, sign(self.keys, said))
 
     def _propose(self, now: int) -> None:
         place = self.chain.proposer(self.round)

@@ -16,10 +16,10 @@ class Signer(Protocol):
 
 class Keyring:
     """Signs as ``signer`` (None: an onlooker, or somebody who verifies a proof) and verifies by ``publics``,
-    which may grow."""
+    which may grow, or be given later."""
 
     def __init__(self, publics: Mapping[str, bytes], signer: Signer | None = None) -> None:
-        self._publics, self._signer = publics, signer
+        self.publics, self._signer = publics, signer
 
     def sign(self, context: str, data: bytes) -> bytes:
         """64 bytes of Ed25519."""
@@ -28,5 +28,5 @@ class Keyring:
 
     def verify(self, node: str, context: str, data: bytes, signature: bytes) -> bool:
         """Whether ``node`` is known and signed it."""
-        public = self._publics.get(node)
+        public = self.publics.get(node)
         return public is not None and codec.verify(public, context, data, signature)

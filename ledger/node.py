@@ -84,11 +84,9 @@ class Node:
         lost: bool = False,
     ) -> None:
         self.me, self.genesis, self.store = me, genesis, store
-        publics: dict[str, bytes] = {}
-        self._keys = Keyring(publics, signer)
+        self._keys = Keyring({}, signer)
         self.chain = DecidedChain(genesis, self._keys, store.decided)
-        publics.update(self.chain.state.publics)
-        self.chain.state.publics = publics  # grows as parties enrol
+        self._keys.publics = self.chain.state.publics  # grows as parties enrol
         while (commit := store.decided(self.chain.height)) is not None:
             self.chain.commit(commit)
         kept, blocks = store.kept()

@@ -20,18 +20,21 @@ Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Text = Annotated[str, Meta(max_length=256)]
 Duration = Annotated[int, Meta(ge=0, le=10**16)]
 MIN_POOL = 4  # nodes: fewer could not outvote one that lies
+Roles = Annotated[tuple[Id, ...], Meta(max_length=8)]
 Public = Annotated[bytes, Meta(min_length=codec.PUBLIC_BYTES, max_length=codec.PUBLIC_BYTES)]
 
 
 class Party(Struct, frozen=True):
     """Who may sign records: a gateway or a person, its key, and who it belongs to. A ``member`` votes; a
-    ``dispatcher`` plans operations."""
+    ``dispatcher`` plans operations. Of the ``roles`` (viewer, operator, commissioner, signer) the last two
+    mean something on the chain: who says who belongs, and who signs sessions off."""
 
     node: Id
     public: Public
     owner: Name
     member: bool = True
     dispatcher: bool = False
+    roles: Roles = ()
 
 
 class Requirement(Struct, frozen=True, tag="requirement"):
@@ -151,25 +154,29 @@ class Loaded(Struct, frozen=True, tag="loaded"):
 
 class SignedOff(Struct, frozen=True, tag="signed-off"):
     """A named person accepts a session's manifest, for the party that signs, as its ``role`` (vendor,
-    customer …)."""
+    customer …); ``despite`` is the reservation under which that is done, if there is one."""
 
     session: Name
     manifest: Hash
     person: Name
     role: Name
+    despite: Text = ""
 
 
 class Enrolled(Struct, frozen=True, tag="enrolled"):
-    """A party joins; as a member it votes two heights later."""
+    """A party joins, and as a member votes two heights later; one that belongs gets other roles, or another
+    owner."""
 
     party: Party
 
 
 class Revoked(Struct, frozen=True, tag="revoked"):
-    """A party is heard no more."""
+    """A party is heard no more, and its key never again. ``weakens`` says that the chain then bears fewer
+    members that lie or are away."""
 
     node: Id
     why: Text
+    weakens: bool = False
 
 
 class Firmware(Struct, frozen=True, tag="firmware"):

@@ -12,17 +12,21 @@ from collections.abc import Iterator
 
 from ledger import pom
 from ledger.codec import Malformed, digest, encode
+from ledger.contracts.parties import Parties
 from ledger.contracts.pools import Pools, Run
+from ledger.contracts.sessions import Sessions
 from ledger.contracts.workload import Workload
-from ledger.genesis import MAX_PARTIES, Genesis
-from ledger.keys import Keyring
+from ledger.genesis import Genesis
 from ledger.pom import Place
 from ledger.records import (
     Accused,
     Anchored,
     Completion,
     Enrolled,
+    Forced,
     Inspection,
+    LeaseEnded,
+    LeaseGranted,
     Party,
     PoolClosed,
     PoolOpened,
@@ -31,11 +35,14 @@ from ledger.records import (
     Record,
     Requirement,
     Revoked,
+    SessionClosed,
+    SessionOpened,
+    SignedOff,
     kind_of,
     read,
 )
 from ledger.signing import Keys
-from ledger.types import MAX_MEMBERS, Block, Member, Members, Tx
+from ledger.types import Block, Members, Tx
 from ledger.votes import faults
 
 DEMOTED = 32  # blocks for which a member that was passed over comes last
@@ -55,19 +62,18 @@ class State:
         self.head = genesis.id
         self.seed = genesis.id
         self.time = genesis.time
-        self.parties = {party.node: party for party in genesis.parties}
+        self.admission = Parties(genesis, keys)
+        self.parties = self.admission.enrolled
+        self.publics = self.admission.publics
         self.seqs: dict[str, int] = {}  # the last one taken of each node
         self.workload = Workload(genesis.time)
+        self.sessions = Sessions()
         self.root = genesis.id
         self.void: deque[tuple[int, str, int, str]] = deque(maxlen=MAX_VOID)  # height, node, seq, why
-        self.accused: set[str] = set()  # who broke the rules, until it is revoked and enrolled anew
-        self.publics = {party.node: party.public for party in genesis.parties}  # of everybody there ever was
         self.pools = Pools(genesis)
         self.run = Run(genesis)
-        self._keys = keys if keys is not None else Keyring(self.publics)
-        self._voting = deque([self._enrolled()] * AHEAD, maxlen=AHEAD)
+        self._voting = deque([self.admission.members] * AHEAD, maxlen=AHEAD)
         self._recent: deque[tuple[str, tuple[str, ...]]] = deque(maxlen=DEMOTED)  # proposer, passed over
-        self._since: dict[str, int] = {}  # the height at which it was enrolled, of those enrolled later
         self.workload.turn(self.time, self.members)
 
     @property
@@ -110,7 +116,7 @@ class State:
         accused."""
         recent = list(self._recent)
         proposers = {proposer for proposer, _ in recent[len(recent) - faults(len(self.members)) :]}
-        return proposers | {node for _, passed in recent for node in passed} | self.accused
+        return proposers | {node for _, passed in recent for node in passed} | self.admission.accused
 
     def apply(self, block: Block) -> None:
         """Take the decided ``block``, which was found valid."""
@@ -154,7 +160,7 @@ class State:
             case PoolResumed() if not self.genesis.origin:
                 return self.pools.resume(record, by, self.parties, self.time)
             case Anchored() if not self.genesis.origin:
-                return self.pools.anchor(record, by, self.parties, self._keys)
+                return self.pools.anchor(record, by, self.parties, self.admission.keys)
         return f"{kind_of(record)} means nothing on {self.chain}"
 
     def _means(self, record: Record, by: Party) -> str:
@@ -167,49 +173,31 @@ class State:
             case Inspection():
                 return self.workload.inspect(record, by, self.parties, self.time)
             case Enrolled(party):
-                if not by.dispatcher:
-                    return f"{by.node} may enrol nobody"
-                if party.node in self.parties:
-                    return f"{party.node} is enrolled already"
-                if self.publics.setdefault(party.node, party.public) != party.public:
-                    return f"{party.node} had another key"
-                if len(self.parties) >= MAX_PARTIES or len(self._enrolled()) + party.member > MAX_MEMBERS:
-                    return f"there is no room for {party.node}"
-                if party.public in {each.public for each in self.parties.values()}:
-                    return f"{party.node} has the key of another"
-                self.parties[party.node] = party
-                self._since[party.node] = self.height
-                self.accused.discard(party.node)
+                voting = {member.node for members in self._voting for member in members}
+                return self.admission.enrol(party, by, self.height, voting)
             case Revoked(node):
-                if not by.dispatcher:
-                    return f"{by.node} may revoke nobody"
-                if node not in self.parties:
-                    return f"{node} is not enrolled"
-                if [member.node for member in self._enrolled()] == [node]:
-                    return f"{node} is the last that votes"
-                if [each.node for each in self.parties.values() if each.dispatcher] == [node]:
-                    return f"{node} is the last dispatcher"
-                del self.parties[node]
+                why = self.admission.revoke(record, by, self.height)
+                if not why:
+                    self.sessions.release(node)
+                return why
             case Accused(evidence):
-                who = evidence.first.who
-                if who not in self.parties or evidence.first.height <= self._since.get(who, 0):
-                    return f"{who} was not enrolled then"
-                if who in self.accused:
-                    return f"{who} is accused already"
-                self.accused.add(who)
-            case _:
-                pass
+                return self.admission.accuse(evidence)
+            case SessionOpened():
+                return self.sessions.open(record, by)
+            case SessionClosed():
+                return self.sessions.close(record, by)
+            case SignedOff():
+                return self.sessions.sign(record, by)
+            case Forced():
+                return self.sessions.force(record, by)
+            case LeaseGranted() | LeaseEnded():
+                return self.sessions.lease(record, by)
         return ""
-
-    def _enrolled(self) -> Members:
-        return tuple(
-            Member(node, party.public) for node, party in sorted(self.parties.items()) if party.member
-        )
 
     def _voters(self) -> Members:
         """Who votes two heights on: who is enrolled, but for what is more than f changes at once (one where
         f is 0). Those revoked go first, unless nobody else votes."""
-        voters, wanted = set(self._voting[-1]), set(self._enrolled())
+        voters, wanted = set(self._voting[-1]), set(self.admission.members)
         revoked_first = len(voters) > 1
         changes = sorted(voters ^ wanted, key=lambda each: ((each in wanted) == revoked_first, each.node))
         voters ^= set(changes[: max(1, faults(len(voters)))])

@@ -34,7 +34,8 @@ def overview(genesis: Genesis, blocks: Sequence[Block]) -> Iterator[str]:
     yield f"{'party':<16} {'owner':<16} part"
     for party in genesis.parties:
         parts = [name for name, has in (("votes", party.member), ("plans", party.dispatcher)) if has]
-        yield _cut(f"{_name(party.node)} {_name(clean(party.owner))} {', '.join(parts) or 'records'}")
+        said = ", ".join((*parts, *party.roles)) or "records"
+        yield _cut(f"{_name(party.node)} {_name(clean(party.owner))} {said}")
     yield ""
     yield f"{'height':>6}  {'time, UTC':<12} {'proposer':<16} records"
     for block in blocks:

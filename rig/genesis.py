@@ -1,14 +1,15 @@
 """Who belongs to a line's chain, and how it begins; pure.
 
 Each gateway is a member. A chain with fewer than four members bears no liar, so witnesses (gateways with no
-station) make up what is missing. The operator plans and records sessions, an inspector of another owner
-passes what was made; neither votes.
+station) make up what is missing. The operator plans and records sessions, says who belongs (commissioner) and
+may sign off (signer); an inspector of another owner passes what was made; neither votes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
+from gateway.net.roles import ALL
 from ledger.genesis import Genesis
 from ledger.records import Party
 
@@ -39,9 +40,12 @@ def begin(
     anew every ``epoch`` blocks."""
     owners = {operator: operator, inspector: INSPECTION}
     parties = tuple(
-        Party(node, public, owners.get(node, line), node not in owners, node == operator)
+        Party(
+            node, public, owners.get(node, line), node not in owners, node == operator,
+            ALL if node == operator else (),
+        )
         for node, public in sorted(publics.items())
-    )
+    )  # fmt: skip
     return Genesis(1, line[:NAME], time, parties, epoch)
 
 

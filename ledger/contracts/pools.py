@@ -87,7 +87,7 @@ class Pools:
         everybody = tuple(
             party if party.node in record.nodes else msgspec.structs.replace(party, member=False)
             for _, party in sorted(parties.items())
-            if party.node in record.nodes or party.dispatcher or not party.member
+            if party.node in record.nodes or party.dispatcher or party.roles or not party.member
         )
         genesis = Genesis(1, record.pool, now, everybody, self._main.epoch, origin)
         self._pools[record.pool] = ManufacturingPool(record, genesis)

@@ -54,8 +54,9 @@ def _signature(node: str, context: str, data: bytes) -> bytes:
 
 
 def party(name: str, member: bool = True) -> Party:
-    """``n0`` is the dispatcher."""
-    return Party(name, codec.digest(name.encode()), f"owner-{name}", member, dispatcher=name == "n0")
+    """``n0`` is dispatcher and commissioner."""
+    roles = ("commissioner",) if name == "n0" else ()
+    return Party(name, codec.digest(name.encode()), f"owner-{name}", member, name == "n0", roles)
 
 
 @dataclass

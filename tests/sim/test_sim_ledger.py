@@ -42,7 +42,7 @@ def hostile(seed: int) -> World:
     others = [f"n{number}" for number in range(1, members)]
     goes = draw.choice(sorted(lying) or others) if others and draw.random() < 0.3 else None
     if goes is not None and len(lying.keys() - {goes}) <= (members - 2) // 3:
-        world.at(draw.randint(0, STORM), "record", ("n0", Revoked(goes, "drawn")))
+        world.at(draw.randint(0, STORM), "record", ("n0", Revoked(goes, "drawn", weakens=True)))
     world.heal_at = STORM
     for name in world.names:
         world.start(name)

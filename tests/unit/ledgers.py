@@ -28,14 +28,15 @@ class Keys:
         return signature == Keys(node).sign(context, data)
 
 
-def party(name: str, member: bool = True, dispatcher: bool = False) -> Party:
+def party(name: str, member: bool = True, dispatcher: bool = False, *roles: str) -> Party:
     """One of an owner of its own, with a key of its own."""
-    return Party(name, digest(name.encode()), f"owner of {name}", member, dispatcher)
+    return Party(name, digest(name.encode()), f"owner of {name}", member, dispatcher, roles)
 
 
 def genesis(members: str = "abcd", others: str = "", name: str = "main") -> Genesis:
-    """One letter a party; ``a`` is the dispatcher."""
-    parties = [party(each, each in members, each == "a") for each in members + others]
+    """One letter a party; ``a`` is dispatcher and commissioner."""
+    own = ("commissioner",)
+    parties = [party(each, each in members, each == "a", *own[: each == "a"]) for each in members + others]
     return Genesis(1, name, UTC, tuple(parties))
 
 

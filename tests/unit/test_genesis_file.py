@@ -37,7 +37,7 @@ def test_every_changed_byte_shows() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("genesis 1", "genesis 2", "format 'genesis 2' is not known"),
+        ("genesis 2", "genesis 1", "format 'genesis 1' is not known"),
         ('"owner": "starter",', "", "a party without 'owner'"),
         ('"time": 17', '"time": "17", "other": 17', "Expected `int`"),
         ('"node": "rig"', '"node": "infeed"', "two parties of starter have one name"),

@@ -42,8 +42,9 @@ class Nodes:
             seals = tuple(Seal(vote.who, vote.sig) for vote in votes)
             commits[height] = Commit(Qc(chain.id, height, 0, PRECOMMIT, block.id, seals), block)
             chain.commit(commits[height])
+        gossip = Gossip(Consensus(name, chain, keys))
         keys.asked = 0
-        return Gossip(Consensus(name, chain, keys))
+        return gossip
 
     def answers(self, status: Status) -> list[Send]:
         return [send for gossip in self.gossip.values() for send in gossip.answer(status)]

@@ -284,7 +284,7 @@ def test_a_pools_members_may_change_among_those_enrolled() -> None:
     for name in "fgh":
         pool.record("a", Enrolled(party(name)))
     for name in "bcd":
-        pool.record("a", Revoked(name, "on another task"))
+        pool.record("a", Revoked(name, "on another task", weakens=True))
     pool.decide(9)
     assert pool.chain.members == ("e", "f", "g", "h")
     proof = shown(pool, PoolPaused("mill"))
@@ -306,12 +306,12 @@ def test_a_pool_of_strangers_anchors_nothing() -> None:
 
 def test_who_is_revoked_on_the_main_chain_vouches_for_no_pool() -> None:
     main, pool = opened()
-    main.record("a", Revoked("b", "stolen"))
+    main.record("a", Revoked("b", "stolen", weakens=True))
     main.decide()
     main.record("c", Anchored("mill", shown(pool, LOADED, "c")))
     main.decide()
     assert main.void == ["height 1 has members who are not known by these keys"]
-    pool.record("a", Revoked("b", "stolen"))
+    pool.record("a", Revoked("b", "stolen", weakens=True))
     pool.decide(2)
     main.record("c", Anchored("mill", shown(pool, PoolPaused("mill"))))
     main.decide()

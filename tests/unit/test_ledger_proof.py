@@ -50,7 +50,14 @@ class Ledger:
         self.seqs = dict.fromkeys(self.keys, 0)
 
     def party(self, name: str) -> Party:
-        return Party(name, self.keys[name].public, f"owner of {name}", True, name == "a")
+        return Party(
+            name,
+            self.keys[name].public,
+            f"owner of {name}",
+            True,
+            name == "a",
+            ("commissioner",) * (name == "a"),
+        )
 
     def record(self, who: str, record: Record) -> None:
         self.seqs[who] += 1
@@ -83,7 +90,7 @@ def made() -> tuple[Ledger, int]:
         ledger.record("a", Enrolled(ledger.party(name)))
         ledger.decide()
     for name in "bc":
-        ledger.record("a", Revoked(name, "sold"))
+        ledger.record("a", Revoked(name, "sold", weakens=True))
         ledger.decide()
     ledger.decide()
     ledger.decide()
