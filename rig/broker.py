@@ -14,7 +14,9 @@ import logging
 import os
 import re
 import shutil
+import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -23,11 +25,15 @@ from typing import Literal, Self
 
 from gateway.errors import BadInput, Problem
 from gateway.parent import end_with_stdin
+from gateway.pki.credentials import TLS, TlsFiles
+from rig.brokerfiles import REVOKED, mosquitto_conf
 from rig.ports import free_ports, taken
 
 Kind = Literal["mosquitto", "embedded"]
 HOST = "127.0.0.1"
 VARIABLE = "TWINLINE_BROKER"
+CONF = "loopback.conf"
+NO_ACL = "the embedded broker has no access lists: who is admitted to the line may say and hear everything"
 _POLL_S = 0.02
 _END_S = 2.0
 _CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x05\x00\x00"  # MQTT 3.1.1, clean session, no client id
@@ -43,11 +49,15 @@ class Broker:
     """One broker process with its files in ``directory``; without ``port`` a free one is found.
 
     ``kind`` (else ``TWINLINE_BROKER``, else what is installed) chooses the program; BadInput if it is not
-    known or not there.
+    known or not there. ``secured``: ``directory`` holds what ``brokerfiles.write`` made, and only those get
+    in whom the line's authority has admitted.
     """
 
-    def __init__(self, directory: Path, port: int | None = None, kind: str | None = None) -> None:
+    def __init__(
+        self, directory: Path, port: int | None = None, kind: str | None = None, secured: bool = False
+    ) -> None:
         self.kind: Kind = choose(kind)
+        self.secured = secured
         self.port = port if port is not None else free_ports(1)[0]
         self.log = directory / "broker.log"
         self._directory = directory
@@ -56,7 +66,7 @@ class Broker:
     @property
     def url(self) -> str:
         """Where clients connect."""
-        return f"mqtt://{HOST}:{self.port}"
+        return f"{'mqtts' if self.secured else 'mqtt'}://{HOST}:{self.port}"
 
     @property
     def version(self) -> str:
@@ -91,7 +101,7 @@ class Broker:
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
         deadline = time.monotonic() + timeout_s
-        while not _accepts(self.port):
+        while not (_listens(self.port) if self.secured else _accepts(self.port)):
             if not _runs(self._process) or time.monotonic() > deadline:
                 self.kill()
                 tail = self.log.read_text(errors="replace").splitlines()[-5:]
@@ -101,24 +111,20 @@ class Broker:
             time.sleep(_POLL_S)
 
     def _arguments(self) -> list[str]:
+        folder = str(self._directory)
         if self.kind == "embedded":
-            return ["--embedded", "--port", str(self.port)]
-        config = self._directory / "mosquitto.conf"
-        lines = [
-            f"listener {self.port} {HOST}",
-            "allow_anonymous true",
-            "persistence false",
-            "set_tcp_nodelay true",
-            "max_inflight_messages 100",
-            "max_queued_messages 10000",  # for each client; what is more it drops, without a word to anyone
-            "log_dest stderr",
-            "log_type error",
-            "log_type warning",
-        ]
+            return ["--embedded", "--port", str(self.port), *(["--secured", folder] if self.secured else [])]
+        settings = mosquitto_conf(HOST, self.port, self.secured)
         if hasattr(os, "geteuid") and os.geteuid() == 0:
-            lines.append("user root")  # a change of user would undo its parent-death signal
-        config.write_text("\n".join(lines) + "\n")
-        return ["--wrap", _mosquitto() or "", "-c", str(config)]
+            settings += "user root\n"  # a change of user would undo its parent-death signal
+        (self._directory / CONF).write_text(settings)
+        return ["--folder", folder, "--wrap", _mosquitto() or "", "-c", CONF]
+
+    def reload(self) -> None:
+        """Have a mosquitto that runs take its access list and its list of the revoked anew."""
+        assert self.kind == "mosquitto"
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
         """End it in order, by force after a while; it is gone when this returns."""
@@ -184,32 +190,66 @@ def _accepts(port: int) -> bool:
     return False
 
 
-async def _embedded(port: int) -> None:
-    """Run amqtt on loopback until standard input ends."""
+def _listens(port: int) -> bool:
+    """Whether somebody does. Nothing is said: the broker would note that we showed it no certificate."""
+    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1.0):
+        return True
+    return False
+
+
+def _server_context(folder: Path) -> ssl.SSLContext:
+    """For the embedded broker: who has no certificate of the line's authority, or a revoked one, is out."""
+    files = TlsFiles.of(folder / TLS)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(files.ca)
+    context.load_verify_locations(folder / REVOKED)
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
+    context.load_cert_chain(files.certificate, files.key)
+    return context
+
+
+async def _embedded(port: int, secured: Path | None) -> None:
+    """Run amqtt on loopback until standard input ends; its own contexts let in who has no certificate."""
     from amqtt.broker import Broker as Amqtt
+
+    class Secured(Amqtt):  # type: ignore[misc]  # the library has no types
+        @staticmethod
+        def _create_ssl_context(_listener: object) -> ssl.SSLContext:
+            assert secured is not None
+            return _server_context(secured)
 
     for name in ("amqtt", "transitions"):  # it logs a traceback for every message that a slow client misses
         logging.getLogger(name).setLevel(logging.CRITICAL)
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     end_with_stdin(lambda: loop.call_soon_threadsafe(ended.set))
-    broker = Amqtt(
+    broker = Secured(
         {
-            "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:{port}"}},
+            "listeners": {
+                "default": {"type": "tcp", "bind": f"{HOST}:{port}", "ssl": secured is not None},
+            },
             "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
         }
     )
     await broker.start()
+    if secured is not None:
+        print(NO_ACL, file=sys.stderr, flush=True)
     await ended.wait()
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(broker.shutdown(), _END_S)
 
 
-def _wrap(command: list[str]) -> int:
-    """Run ``command`` until standard input ends; for a program that does not read it itself."""
+def _wrap(command: list[str], folder: str | None) -> int:
+    """Run ``command`` in ``folder`` until standard input ends; for a program that does not read it itself."""
     setpriv = shutil.which("setpriv")  # where there is one, killing this wrapper kills the program too
     child = subprocess.Popen(
-        [*([setpriv, "--pdeathsig", "KILL"] if setpriv else []), *command], stdin=subprocess.DEVNULL
+        [*([setpriv, "--pdeathsig", "KILL"] if setpriv else []), *command],
+        stdin=subprocess.DEVNULL,
+        cwd=folder,
     )
+    if os.name == "posix":
+        signal.signal(signal.SIGHUP, lambda *_: child.send_signal(signal.SIGHUP))
 
     def end() -> None:
         child.terminate()
@@ -223,17 +263,19 @@ def _wrap(command: list[str]) -> int:
 
 
 def main() -> int:
-    """The child process: ``--embedded --port N``, or ``--wrap PROGRAM ARGUMENT…``."""
+    """The child process: ``--embedded --port N [--secured DIR]``, or ``--wrap PROGRAM ARGUMENT…``."""
     parser = argparse.ArgumentParser(
         prog="python -m rig.broker", description="A broker that ends with stdin."
     )
     parser.add_argument("--embedded", action="store_true", help="run the embedded broker")
     parser.add_argument("--port", type=int, default=1883, help="its port on loopback")
+    parser.add_argument("--secured", type=Path, help="with the certificates in this folder")
+    parser.add_argument("--folder", help="where the program runs")
     parser.add_argument("--wrap", nargs=argparse.REMAINDER, help="run this program instead")
     options = parser.parse_args()
     if options.wrap:
-        return _wrap(options.wrap)
-    asyncio.run(_embedded(options.port))
+        return _wrap(options.wrap, options.folder)
+    asyncio.run(_embedded(options.port, options.secured))
     return 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import threading
 import time
 from collections import deque
@@ -22,6 +23,7 @@ from gateway.net.duplicates import Arrival, Duplicates
 from gateway.net.envelope import NO_SEQUENCE, Envelope, Verifier, open_envelope, seal, verified
 from gateway.net.identity import Identity, boot_id, next_sequence
 from gateway.net.link import Link, LinkEvents
+from gateway.pki.credentials import TlsFiles
 from ledger.codec import Malformed
 
 log = logging.getLogger(__name__)
@@ -30,7 +32,6 @@ MAX_INBOX = 4096  # deliveries that wait for the loop
 MAX_RETAINED = 64
 MAX_COMPLAINTS = 256
 _BATCH = 64  # deliveries in one turn of the loop
-_buses = iter(range(2**63))
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -86,10 +87,11 @@ class _Retained(msgspec.Struct, frozen=True):
 
 
 class Bus:
-    """``node`` on the ``brokers`` (``mqtt://host:port``). Subscribe, then ``start``, then publish.
+    """``node`` on the ``brokers`` (``link.broker_address``). Subscribe, then ``start``, then publish.
 
-    ``identity`` signs, ``trust`` verifies. ``on_state`` is told (broker, up). With a ``loop``, handlers and
-    ``on_state`` are called there. A bus hears its own messages where it subscribes to them.
+    ``tls`` is what it shows those of ``mqtts://``; ValueError where it is missing. ``identity`` signs,
+    ``trust`` verifies. ``on_state`` is told (broker, up). With a ``loop``, handlers and ``on_state`` are
+    called there. A bus hears its own messages where it subscribes to them.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Bus:
         utc_ns: Callable[[], int] = time.time_ns,
         mono_ns: Callable[[], int] = time.monotonic_ns,
         keepalive_s: int = 5,
+        tls: TlsFiles | None = None,
     ) -> None:
         assert identity is None or identity.node == node
         assert will is None or topics.retainable(will.topic)
@@ -124,8 +127,11 @@ class Bus:
         self._woken = False
         self._complained: set[str] = set()
         events = LinkEvents(self._last_will, self._changed, self._received)
-        client_id = f"{node}-{self.boot.hex()}-{next(_buses)}"
-        self._links = tuple(Link(url, client_id, events, self._condition, keepalive_s) for url in brokers)
+        # Whoever knows a client's id can have the broker end its connection, so nobody can guess it.
+        client_id = f"{node}-{secrets.token_hex(8)}"
+        self._links = tuple(
+            Link(url, client_id, events, self._condition, keepalive_s, tls) for url in brokers
+        )
 
     def start(self) -> None:
         """Connect to all brokers in the background."""
@@ -143,6 +149,11 @@ class Bus:
     def brokers(self) -> dict[str, bool]:
         """Each broker, and whether it is up."""
         return {link.url: link.up for link in self._links}
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Of each broker that is not up, why, and what to do."""
+        return {link.url: link.problem for link in self._links if link.problem}
 
     @property
     def missing(self) -> int:

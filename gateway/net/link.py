@@ -6,18 +6,24 @@ paho-mqtt does the work on a network thread of its own; MQTT 3.1.1 only, so that
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import logging
 import socket
+import ssl
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import msgspec
 from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+
+from gateway.net.tls import LineContext, explain
+from gateway.pki.credentials import TlsFiles
 
 log = logging.getLogger(__name__)
 
@@ -39,17 +45,26 @@ class LinkEvents(msgspec.Struct, frozen=True):
 
 
 class Link:
-    """One broker at ``url`` (``mqtt://host[:port]``); ValueError if it is none.
+    """One broker at ``url`` (``broker_address``); ValueError if it is none, or wants ``tls`` and has none.
 
-    ``condition`` guards the state and is notified when it changes.
+    ``condition`` guards the state and is notified when it changes. ``problem`` is why it is not up, as far as
+    that is known; empty where it is.
     """
 
     def __init__(
-        self, url: str, client_id: str, events: LinkEvents, condition: threading.Condition, keepalive_s: int
+        self,
+        url: str,
+        client_id: str,
+        events: LinkEvents,
+        condition: threading.Condition,
+        keepalive_s: int,
+        tls: TlsFiles | None = None,
     ) -> None:
         self.url = url
         self.up = False
-        self._host, self._port = broker_address(url)
+        self.problem = ""
+        self._host, self._port, secured = broker_address(url)
+        self._tls = tls
         self._events, self._condition, self._keepalive_s = events, condition, keepalive_s
         self._connected = False
         self._patterns: dict[str, int] = {}
@@ -65,6 +80,11 @@ class Link:
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        client.on_connect_fail = self._on_connect_fail
+        if secured:
+            if tls is None:
+                raise ValueError(f"{url} wants a certificate of us; name the folder that holds it")
+            client.tls_set_context(cast(ssl.SSLContext, LineContext(tls, self._failed)))
         self._client = client
 
     def start(self) -> None:
@@ -137,11 +157,24 @@ class Link:
         if will := self._events.will(self.url):
             client.will_set(will[0], will[1], qos=1, retain=True)
 
+    def _on_connect_fail(self, *_: Any) -> None:
+        error = sys.exception()  # paho calls this while it handles it, and does not hand it over
+        if isinstance(error, OSError):
+            self._failed(error)
+
+    def _failed(self, error: OSError) -> None:
+        self._is_wrong(explain(error, self._tls))
+
+    def _is_wrong(self, why: str) -> None:
+        if why != self.problem:
+            log.warning("%s: %s", self.url, why)
+        self.problem = why
+
     def _on_connect(
         self, _client: Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any
     ) -> None:
         if reason.is_failure:
-            log.warning("%s: refused the connection: %s", self.url, reason)
+            self._is_wrong(f"it refuses the connection: {reason}")
             return
         with self._condition:
             self._connected = True
@@ -165,7 +198,7 @@ class Link:
         with self._condition:
             if self.up or not self._connected or self._asked:
                 return
-            self.up = True
+            self.up, self.problem = True, ""
             self._condition.notify_all()
         self._events.changed(self, True)
 
@@ -198,13 +231,40 @@ def _done(info: MQTTMessageInfo) -> bool:
         return True  # lost with its connection
 
 
-def broker_address(url: str) -> tuple[str, int]:
-    """Host and port of ``mqtt://host[:port]``; ValueError("what was wrong; what would be right")."""
+class Address(NamedTuple):
+    """Where a broker is, and whether TLS is spoken there."""
+
+    host: str
+    port: int
+    secured: bool
+
+
+def broker_address(url: str) -> Address:
+    """Of ``mqtts://host[:8883]``, or ``mqtt://host[:1883]`` in the clear; ValueError("what was wrong; what
+    would be right")."""
     parts = urlsplit(url)
+    secured = parts.scheme == "mqtts"
     try:
-        port = parts.port or 1883
+        port = parts.port or (8883 if secured else 1883)
     except ValueError:
         port = 0
-    if parts.scheme != "mqtt" or not parts.hostname or not port or parts.path.strip("/"):
-        raise ValueError(f"{url!r} is no broker; write mqtt://host:1883")
-    return parts.hostname, port
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or not port or parts.path.strip("/"):
+        raise ValueError(f"{url!r} is no broker; write mqtts://host:8883")
+    return Address(parts.hostname, port, secured)
+
+
+def check_plain(url: str, plain: bool) -> None:
+    """ValueError where all would go to another machine in the clear, unless ``plain`` allows it."""
+    address = broker_address(url)
+    if not (address.secured or plain or _is_here(address.host)):
+        raise ValueError(
+            f"{url} would carry everything in the clear to another machine; write mqtts://{address.host}, "
+            "or say plain: true"
+        )
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

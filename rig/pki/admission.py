@@ -1,44 +1,47 @@
-"""Credentials made beside the authority: for a line that runs on this machine, and for folders to be carried.
-
-A gateway that stands elsewhere makes its keys there, and asks for the rest (docs/pki.md).
-"""
+"""A node of this machine is enrolled where what it has serves no more; else it keeps its credentials."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography import x509
 
 from gateway.net.identity import Identity
-from gateway.pki import certificates, credentials
-from gateway.pki.credentials import TLS, TlsFiles
+from gateway.pki import certificates
+from gateway.pki.credentials import TLS, TlsFiles, enrolled
 from gateway.pki.enrolment import Kind, Role
-from gateway.pki.keys import make_keys
 from rig.pki.authority import Authority
+from rig.pki.here import enrol_here
+
+SOON = 30 * certificates.DAY  # what ends earlier is made anew
 
 
 def admit(
     authority: Authority,
     folder: Path,
-    node: str,
+    identity: Identity,
     kind: Kind,
     *,
     now: int,
     owner: str = "",
     roles: Collection[Role] = (),
     hosts: Collection[str] = (),
-) -> Identity:
-    """The identity of ``node``, with keys and certificates in ``folder``; those that are there stay.
+) -> None:
+    """Credentials of ``identity`` in ``folder``; ``now`` is UTC ns. BadInput, OSError, ValueError."""
+    held = enrolled(folder)
+    if held is not None:
+        said, files = held.enrolment, TlsFiles.of(folder / TLS)
+        same = (said.line, said.kind, said.node, said.public, set(said.roles)) == (
+            authority.line, kind, identity.node, identity.public_bytes, set(roles),
+        )  # fmt: skip
+        ours = certificates.read_certificates(files.ca)[0] == authority.root
+        leaf = certificates.read_certificates(files.certificate)[0]
+        if same and ours and said.before - now > SOON and set(hosts) <= _hosts(leaf):
+            return
+    enrol_here(authority, folder, identity, kind, now=now, owner=owner, roles=roles, hosts=hosts)
 
-    ``now`` is UTC ns. Raises BadInput, OSError, ValueError as the parts it calls.
-    """
-    identity = make_keys(folder, node, opcua=False)
-    if credentials.enrolled(folder) is None:
-        key = certificates.read_key(TlsFiles.of(folder / TLS).key).public_key()
-        assert isinstance(key, EllipticCurvePublicKey), "ours for TLS are"
-        answer = authority.issue(
-            node, kind, identity.public_bytes, key, now=now, owner=owner, roles=roles, hosts=hosts
-        )
-        credentials.install(folder, answer, certificates.fingerprint(authority.root), now)
-    return identity
+
+def _hosts(certificate: x509.Certificate) -> set[str]:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return {str(each.value) for each in names if isinstance(each, x509.DNSName | x509.IPAddress)}

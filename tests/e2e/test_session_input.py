@@ -82,7 +82,7 @@ WRONG = (
         "product:",
         "broker: here\nproduct:",
         "'here' is no broker",
-        "write mqtt://host:1883",
+        "write mqtts://host:8883",
     ),
     Wrong(
         "flow to nowhere", LINE, "sink: belt", "sink: screw", "'screw' is no station of this line", "use belt"

@@ -399,5 +399,5 @@ def test_a_loop_that_does_not_keep_up_loses_the_newest(
     "url", ["127.0.0.1:1883", "http://host", "mqtt://", "mqtt://host:x", "mqtt://host/path"]
 )
 def test_what_is_no_broker_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="mqtt://host:1883"):
+    with pytest.raises(ValueError, match="write mqtts://host:8883"):
         Bus("rig", [url])

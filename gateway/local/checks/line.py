@@ -17,6 +17,8 @@ from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
 from gateway.net.link import broker_address
 from gateway.net.messages import State, decode
+from gateway.net.tls import explain
+from gateway.pki.credentials import TlsFiles
 
 LISTEN_S = 1.6  # three heartbeats
 CONNECT_S = 2.0
@@ -39,8 +41,11 @@ class Heard(NamedTuple):
     voices: dict[str, Voice]
 
 
-def listen(line: str, own: str, brokers: Sequence[str], listen_s: float = LISTEN_S) -> Heard:
-    """To all but ``own``. Bounded: about ``CONNECT_S`` and ``listen_s`` together."""
+def listen(
+    line: str, own: str, brokers: Sequence[str], tls: TlsFiles | None = None, listen_s: float = LISTEN_S
+) -> Heard:
+    """To all but ``own``, with its certificate in ``tls`` where the brokers want one. Bounded: about
+    ``CONNECT_S`` and ``listen_s`` together."""
     answers = {url: _answers(url) for url in brokers}
     voices: dict[str, Voice] = {}
 
@@ -61,7 +66,7 @@ def listen(line: str, own: str, brokers: Sequence[str], listen_s: float = LISTEN
 
     up = [url for url, (why, _) in answers.items() if not why]
     if up:
-        bus = Bus("listener", up)
+        bus = Bus("listener", up, tls=tls)
         bus.subscribe(topics.state(line, topics.ANY), on, qos=0)
         bus.subscribe(topics.command(line, own, topics.ANY), on, qos=0)
         with bus:
@@ -69,20 +74,19 @@ def listen(line: str, own: str, brokers: Sequence[str], listen_s: float = LISTEN
                 time.sleep(listen_s)
             for url, is_up in bus.brokers.items():
                 if not is_up:
-                    answers[url] = ("something answers there, but it is no broker, or refuses the gateway", 0)
+                    why = "something answers there, but it is no broker, or refuses the gateway"
+                    answers[url] = (bus.problems.get(url, why), 0)
     return Heard(answers, voices)
 
 
 def _answers(url: str) -> tuple[str, int]:
     """Why a broker's port cannot be reached ("": it can), and after how many ns it could."""
-    host, port = broker_address(url)
+    host, port, _ = broker_address(url)
     begun = time.monotonic_ns()
     try:
         socket.create_connection((host, port), CONNECT_S).close()
-    except socket.gaierror:
-        return "no such host name", 0
     except TimeoutError:
         return f"no answer within {CONNECT_S:g} s", 0
     except OSError as error:
-        return error.strerror or str(error), 0
+        return explain(error, None), 0
     return "", time.monotonic_ns() - begun

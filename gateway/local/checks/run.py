@@ -131,7 +131,7 @@ def _brokers(config: AgentConfig, heard: Heard) -> Iterator[Finding]:
     if not config.brokers:
         yield unseen("broker", "gateway.json names none: nobody on the line hears this gateway")
     for url, (why, took) in heard.brokers.items():
-        host, port = broker_address(url)
+        host, port, _ = broker_address(url)
         name = "broker" if len(config.brokers) == 1 else f"broker {host}"
         if not why:
             yield ok(name, f"{url} answers in {took / 1e6:.1f} ms")

@@ -1,0 +1,142 @@
+"""TLS to a broker of one's own line: what it must show before anything is said to it, and what was wrong.
+
+A broker that another authority vouches for, that is another line's, or that shows a certificate which is not
+a broker's, gets no byte of MQTT.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+
+from cryptography import x509
+
+from gateway.errors import BadInput
+from gateway.pki.certificates import invalid_now, read_certificates, subject_of
+from gateway.pki.credentials import TlsFiles
+
+# OpenSSL's codes of why a peer's certificate does not hold, and the alerts by which a peer refuses ours.
+_NOT_YET, _EXPIRED, _PURPOSE = 9, 10, 26
+_FOREIGN = frozenset({2, 18, 19, 20, 21, 24})
+_NAMES = frozenset({62, 64})
+_ANEW = "enrol this node anew"
+_ALERTS = {
+    "CERTIFICATE_EXPIRED": "the broker says that our certificate has expired",
+    "CERTIFICATE_REVOKED": f"the broker says that our certificate is revoked; {_ANEW}, if it may take part",
+    "UNKNOWN_CA": "the broker does not know the authority of our certificate; " + _ANEW + " with this line's",
+    "CERTIFICATE_REQUIRED": "the broker wants a certificate of us; name the folder in tls",
+    "UNSUPPORTED_CERTIFICATE": f"the broker says that our certificate is not one to connect with; {_ANEW}",
+    "BAD_CERTIFICATE": f"the broker refuses our certificate; {_ANEW}",
+}
+
+
+class WrongPeer(ConnectionError):
+    """Whoever answers is not the line's broker, or we have nothing to show it; why, and what to do."""
+
+
+class LineContext:
+    """What paho takes for an ``ssl.SSLContext``: a new one for each connection, of the files as they are
+    then, so that a renewed certificate serves from the next connection on.
+
+    ``refused`` is told why a peer ended the connection: in TLS 1.3 it looks at our certificate after we have
+    taken the connection for made.
+    """
+
+    check_hostname = True
+
+    def __init__(self, files: TlsFiles, refused: Callable[[ssl.SSLError], None]) -> None:
+        self._files, self._refused = files, refused
+
+    def wrap_socket(self, sock: socket.socket, server_hostname: str, **_: Any) -> ssl.SSLSocket:
+        """A connection on which nothing was said yet; OSError where our own files do not serve."""
+        files = self._files
+        try:
+            own = subject_of(read_certificates(files.certificate)[0])
+        except BadInput as bad:
+            raise WrongPeer(str(bad)) from None
+        if own is None:
+            raise WrongPeer(f"{files.certificate} is no certificate of a line; {_ANEW}")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks the chain and the host's name
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_verify_locations(files.ca)
+        context.load_cert_chain(files.certificate, files.key, password=str)  # none: it must not ask
+        context.sslsocket_class = BrokerSocket
+        made = context.wrap_socket(sock, server_hostname=server_hostname, do_handshake_on_connect=False)
+        assert isinstance(made, BrokerSocket)
+        made.line, made.refused = own.line, self._refused
+        return made
+
+
+class BrokerSocket(ssl.SSLSocket):
+    """A connection that breaks off where the peer is no broker of ``line``."""
+
+    line: str
+    refused: Callable[[ssl.SSLError], None]
+
+    def do_handshake(self, block: bool = False) -> None:
+        """As ever, and then the peer's place. WrongPeer."""
+        super().do_handshake(block)
+        shown = self.getpeercert(True)
+        assert shown is not None, "a context for clients wants one"
+        found = subject_of(x509.load_der_x509_certificate(shown))
+        if found is None or found.kind != "broker":
+            what = f"it is the certificate of {found.kind} {found.node}" if found else "it names no node"
+            raise WrongPeer(f"the certificate shown is no broker's: {what}; somebody plays the broker there")
+        if found.line != self.line:
+            raise WrongPeer(f"this is the broker of line {found.line}, ours is {self.line}; correct brokers")
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """As ever; the reason of a refusal is told."""
+        try:
+            return super().recv(buflen, flags)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            self.refused(error)
+            raise
+
+
+def explain(error: OSError, files: TlsFiles | None) -> str:
+    """What was wrong with a connection, and what to do, for a person."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return _peer(error)
+        case ssl.SSLError():
+            return _alert(error, files)
+        case socket.gaierror():
+            return "no such host name"
+        case TimeoutError():
+            return "no answer in time"
+    return error.strerror or str(error)
+
+
+def _peer(error: ssl.SSLCertVerificationError) -> str:
+    code, said = error.verify_code, error.verify_message
+    if code in (_NOT_YET, _EXPIRED):
+        today = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+        what = "is not valid yet" if code == _NOT_YET else "has expired"
+        return f"the broker's certificate {what}; renew it, or set the clock here, which says {today} UTC"
+    if code in _FOREIGN:
+        return "the broker's certificate is another authority's; correct brokers, or enrol with that one"
+    if code == _PURPOSE:
+        return "the certificate shown is not one to serve with; somebody plays the broker there"
+    if code in _NAMES:
+        return f"the broker's certificate is for another host: {said}; give it one that names this"
+    return f"the broker's certificate does not hold: {said}"
+
+
+def _alert(error: ssl.SSLError, files: TlsFiles | None) -> str:
+    reason = error.reason or ""
+    said = next((text for alert, text in _ALERTS.items() if reason.endswith(alert)), "")
+    if reason == "WRONG_VERSION_NUMBER":
+        return "it answers without TLS; write mqtt:// where that is meant, or correct the port"
+    if reason.endswith("CERTIFICATE_EXPIRED") and files is not None:
+        try:
+            own = invalid_now(read_certificates(files.certificate)[0], time.time_ns(), "our certificate")
+        except BadInput as bad:
+            own = str(bad)
+        return own or f"{said}, which it has not by the clock here; set the broker's clock"
+    return said or f"TLS failed: {reason or error}"

@@ -1,0 +1,83 @@
+"""What a broker of the line is told: its certificate, who may do what, who is revoked, mosquitto's settings.
+
+They lie in one folder, which mosquitto runs in: ``mosquitto -c mosquitto.conf``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from gateway.net.envelope import MAX_BYTES
+from gateway.pki.credentials import TLS, TlsFiles
+from gateway.pki.keys import make_keys
+from gateway.store.atomic import write_atomically
+from rig.acl import Admitted, mosquitto_acl
+from rig.pki.admission import admit
+from rig.pki.authority import CRL, Authority
+
+CONF, ACL, REVOKED = "mosquitto.conf", "acl", "revoked.pem"
+_HEAD = 64 * 1024  # of a message, beside its body
+_WAITING = 10_000  # messages for one client; what is more is dropped
+
+
+def write(
+    folder: Path,
+    authority: Authority,
+    node: str,
+    hosts: Collection[str],
+    listen: tuple[str, int],
+    admitted: Iterable[Admitted],
+    now: int,
+) -> None:
+    """Make them for the broker ``node``, reached by ``hosts``, at the address ``listen``; ``now`` is UTC ns.
+
+    What is there of its certificate stays; the rest is made anew. BadInput, OSError, ValueError.
+    """
+    identity = make_keys(folder, node, opcua=False)
+    admit(authority, folder, identity, "broker", hosts=hosts, now=now)
+    write_atomically(folder / CONF, mosquitto_conf(*listen).encode())
+    refresh(folder, authority, admitted, now)
+
+
+def refresh(folder: Path, authority: Authority, admitted: Iterable[Admitted], now: int) -> None:
+    """Say anew who may do what and who is revoked; a running mosquitto takes it with SIGHUP. OSError."""
+    write_atomically(folder / ACL, mosquitto_acl(authority.line, admitted).encode())
+    if not (authority.folder / CRL).exists():
+        authority.revoke((), now=now)
+    shutil.copyfile(authority.folder / CRL, folder / REVOKED)
+
+
+def mosquitto_conf(address: str, port: int, secured: bool = True) -> str:
+    """Its settings; without ``secured`` for anybody, which is for loopback alone."""
+    tls = TlsFiles.of(Path(TLS))
+    access = [
+        "allow_anonymous false",
+        "require_certificate true",
+        "use_identity_as_username true",
+        "tls_version tlsv1.2",
+        f"cafile {tls.ca}",
+        f"certfile {tls.certificate}",
+        f"keyfile {tls.key}",
+        f"crlfile {REVOKED}",
+        f"acl_file {ACL}",
+    ]
+    return "\n".join(
+        [
+            "# Made by twinline. Run mosquitto in this folder; SIGHUP has it read acl and revoked.pem again.",
+            "per_listener_settings true",
+            f"listener {port} {address}",
+            *(access if secured else ["allow_anonymous true"]),
+            # What gateways say for keeping they say again to a broker that comes back.
+            "persistence false",
+            "set_tcp_nodelay true",
+            f"message_size_limit {MAX_BYTES + _HEAD}",
+            "max_inflight_messages 100",
+            f"max_queued_messages {_WAITING}",
+            "log_dest stderr",
+            "log_type error",
+            "log_type warning",
+            "",
+        ]
+    )
