@@ -6,9 +6,10 @@ append fields. Times are ns: ``t`` counts from the start of a trace on the gatew
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from gateway.field.tags import TagRef
 from gateway.field.types import Value
@@ -155,7 +156,8 @@ class Run(Body, frozen=True):
     """Do ``actions`` in order under the lease ``token``, watching ``watch`` (empty: every tag).
 
     Ends when the last action is done and ``tail`` ns more have passed, or an action reached its limit.
-    Unless ``keep``, what the script forced and injected is undone at its end.
+    Unless ``keep``, what the script forced and injected is undone at its end. Of the workpieces that come out
+    of the line these are counted (empty: all).
     """
 
     token: int
@@ -163,6 +165,7 @@ class Run(Body, frozen=True):
     watch: tuple[str, ...] = ()
     tail: int = 0
     keep: bool = False
+    counted: tuple[str, ...] = ()
 
 
 class Abort(Body, frozen=True):
@@ -175,10 +178,19 @@ Command = Identify | Acquire | Renew | Release | Run | Abort
 
 
 class Ask(Body, frozen=True):
-    """A command with the operator's own number for it, which the reply repeats; 0 wants no reply."""
+    """A command with the operator's own number for it, which the reply repeats; 0 wants no reply.
+
+    It is for the life ``boot`` of the gateway (its boot id in hexadecimal) and no other, and to be taken
+    until ``until`` of that gateway's monotonic clock (ns). The commands of one ``session`` (a name that the
+    rig chooses) are taken in the order of their envelopes, renewals in theirs. Who asks ``Identify``, which
+    changes nothing, need not say any of this.
+    """
 
     request: int
     command: Command
+    session: Annotated[str, Meta(max_length=64)] = ""
+    boot: str = ""
+    until: int = 0
 
 
 # --- replies ---------------------------------------------------------------------------------------
@@ -330,6 +342,8 @@ class State(Body, frozen=True):
     beside: str = ""
     """Of the virtual controller beside the real one: ``in step``, or why they are not compared; empty where
     there is none."""
+    refused: dict[str, int] = {}
+    """How many commands were refused on the way to the station, by cause (see ``gateway.cell.admission``)."""
 
 
 class Image(Body, frozen=True):
