@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gateway.net import topics
+from gateway.net.roles import Role
 from gateway.net.topics import ALL, ANY
-from gateway.pki.enrolment import Kind, Role
+from gateway.pki.enrolment import Kind
 
 
 class Admitted(NamedTuple):

@@ -12,14 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.x509 import Certificate
 from msgspec import Meta
 
+from gateway.net.roles import Role
 from ledger import codec
 from ledger.codec import Malformed
 from ledger.types import Hash, Id, Natural
 
 Kind = Literal["gateway", "witness", "operator", "party", "broker"]
-Role = Literal["viewer", "operator", "commissioner", "signer"]
 KINDS: tuple[str, ...] = ("gateway", "witness", "operator", "party", "broker")
-ROLES: tuple[str, ...] = ("viewer", "operator", "commissioner", "signer")
 SERIAL_BYTES = 16
 MAX_BYTES = 64 * 1024
 FORMAT = "enrolment 1"

@@ -8,9 +8,10 @@ from pathlib import Path
 from cryptography import x509
 
 from gateway.net.identity import Identity
+from gateway.net.roles import Role
 from gateway.pki import certificates
 from gateway.pki.credentials import TLS, TlsFiles, enrolled
-from gateway.pki.enrolment import Kind, Role
+from gateway.pki.enrolment import Kind
 from rig.pki.authority import Authority
 from rig.pki.here import enrol_here
 

@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from gateway.errors import BadInput, Problem
+from gateway.net.roles import Role
 from gateway.pki import certificates, enrolment
 from gateway.pki.certificates import ASKS, DAY, SERVES, PublicKey, Subject
-from gateway.pki.enrolment import SERIAL_BYTES, Enrolment, Kind, Role
+from gateway.pki.enrolment import SERIAL_BYTES, Enrolment, Kind
 from gateway.pki.requests import Answer
 from gateway.store.atomic import write_atomically
 from gateway.yamlfile import identifier

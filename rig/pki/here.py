@@ -6,9 +6,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from gateway.net.identity import Identity
+from gateway.net.roles import Role
 from gateway.pki import certificates
 from gateway.pki.credentials import KEY, install
-from gateway.pki.enrolment import Kind, Role, Signed
+from gateway.pki.enrolment import Kind, Signed
 from gateway.pki.keys import make_keys, make_request
 from gateway.pki.requests import read_request
 from ledger.codec import Malformed
