@@ -11,7 +11,7 @@ from gateway.controller.beside import LEAST, MOST, WITHIN
 from gateway.errors import BadInput, Problem
 from gateway.station import Mode, Station
 
-PATHS = ("station", "key", "trust", "state", "program", "beside", "chain")
+PATHS = ("station", "key", "trust", "state", "program", "beside", "chain", "opcua")
 
 
 class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,7 +25,8 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     one of these two may be later than the other (docs/beside.md). ``group`` is the Unix group whose members
     may use the local shell, too (docs/shell.md).
     ``seed`` is of what chance decides in the twin. ``chain`` is the path of the genesis of the line's chain
-    (empty: none). Without a ``station`` it is a witness, which only votes on that (docs/gateway.md).
+    (empty: none); ``opcua`` is the folder with its certificate for devices with security (docs/opcua.md).
+    Without a ``station`` it is a witness, which only votes on that (docs/gateway.md).
     """
 
     line: str
@@ -44,6 +45,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chain: str = ""
     beside: str = ""
     seed: int = 0
+    opcua: str = ""
     within: int = WITHIN
 
 
@@ -85,6 +87,11 @@ def check(config: AgentConfig, station: Station) -> None:
     if not LEAST <= config.within <= MOST:
         what = f"{station.id}: within {config.within} scans"
         problems.append(Problem(config.station, 0, 0, what, f"give {LEAST} to {MOST} in its configuration"))
+    secured = [each.name for each in station.devices.values() if each.secured]
+    if secured and not config.opcua and not played:
+        what = f"{station.id}: {secured[0]} is reached with security, and the gateway has no certificate"
+        hint = "give opcua in the gateway's configuration: docs/opcua.md, own certificate"
+        problems.append(Problem(config.station, 0, 0, what, hint))
     if config.mode == "ril" and station.plant is None:
         problems.append(no_plant(station, config.station, 0))
     if problems:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
 import msgspec
 
 from gateway.checked import Checked, wrong_of
 from gateway.controller.compile import Part
+from gateway.device import Device as Device  # the station file's, for all who read it
+from gateway.device import check_devices
 from gateway.errors import BadInput, Problem
-from gateway.field.addresses import Protocol
 from gateway.field.observed import observed
+from gateway.field.security import Access, variable
 from gateway.field.tags import Complain, Dialect, Ref, Tag, TagEntry, TagRef, check_ref, compile_tags
-from gateway.field.types import Order, read_order
 from gateway.library.expand import Controller, Expanded, Handshake, expand
 from gateway.library.files import load_library
 from gateway.library.nodes import child, only
@@ -26,6 +26,7 @@ from gateway.shim import Shim, ShimEntry, compile_shim
 from gateway.twin.discrepancy import owners
 from gateway.twin.library import ComponentEntry, ComponentSpec, compile_components
 from gateway.units import format_duration
+from gateway.writes import Writes, WritesEntry, compile_writes
 from gateway.yamlfile import Id, MappingNode, Text, compose, convert, read_text
 
 FORMAT = "station 1"
@@ -33,73 +34,7 @@ FORMAT = "station 1"
 # at most: so a lease that is renewed holds even where two renewals are lost.
 SHORTEST, LONGEST = 1_000_000, 100_000_000
 UNCOMPOSED = "the controller names no program"
-MODULE_BYTES = 256  # of %I and of %Q, for all modules of a virtual controller
-SCHEMES: dict[str, Protocol] = {"modbus": "modbus", "opc.tcp": "opcua", "s7": "s7"}
-DEFAULT_PORTS: dict[Protocol, int] = {"modbus": 502, "opcua": 4840, "s7": 102}
 Mode = Literal["virtual", "hil", "ril", "shadow"]  # which of controller and plant is real: docs/modes.md
-
-
-def address(text: str) -> str:
-    """``text``, if it is the address of a device; ValueError("what was wrong; what would be right")."""
-    try:
-        parts = urlsplit(text)
-        good = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise ValueError(
-            f"{text!r} is not a device's address; "
-            "write modbus://host:port/unit, opc.tcp://host:port or s7://host:port/rack/slot"
-        )
-    return text
-
-
-def _base(text: str) -> int:
-    if text not in ("0", "1"):
-        raise ValueError(f"{text!r} is no base; write 0 or 1, the number of the first coil or register")
-    return int(text)
-
-
-class Device(msgspec.Struct, frozen=True, rename="kebab"):
-    """Something the gateway connects to, or is.
-
-    ``role`` says how an input reaches the program. ``controller``: memory or a variable that the program
-    reads. ``coupler``: wires, from a remote I/O module to the controller's terminals. ``served``: the gateway
-    is the remote I/O module, a server that the controller polls. ``plant``: the remote I/O module of the real
-    plant, which the gateway polls in the controller's place (``gateway.terminals``). ``base`` is the number
-    of its first register or coil, ``order`` that of the bytes of its numbers (Modbus).
-
-    For a virtual controller: ``program`` is the Structured Text program that it runs, beside the station
-    file; the I/O of a coupler or served device begins at byte ``at`` of its %I and %Q.
-    """
-
-    address: Annotated[str, address]
-    role: Literal["controller", "coupler", "served", "plant"] = "controller"
-    program: Text | None = None
-    at: int = 0
-    timeout: Duration = 500_000_000
-    base: Annotated[int, _base] = 0
-    order: Annotated[Order, read_order] | None = None
-    line: int = 0
-    name: str = ""
-
-    @property
-    def protocol(self) -> Protocol:
-        """Which protocol the address speaks."""
-        return SCHEMES[urlsplit(self.address).scheme]
-
-    @property
-    def endpoint(self) -> tuple[str, int]:
-        """Host and port."""
-        parts = urlsplit(self.address)
-        return parts.hostname or "", parts.port or DEFAULT_PORTS[self.protocol]
-
-    def at_port(self, port: int) -> Device:
-        """The same device at another port."""
-        parts = urlsplit(self.address)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        moved = parts._replace(netloc=f"{host}:{port}").geturl()
-        return msgspec.structs.replace(self, address=moved)
 
 
 class StationEntry(msgspec.Struct, frozen=True, rename="kebab"):
@@ -124,6 +59,7 @@ class StationEntry(msgspec.Struct, frozen=True, rename="kebab"):
     sequences: dict[Id, ScenarioEntry] = {}
     interlocks: dict[Id, ScenarioEntry] = {}
     shim: ShimEntry | None = None
+    writes: WritesEntry | None = None
 
 
 class Station(msgspec.Struct, frozen=True):
@@ -138,7 +74,8 @@ class Station(msgspec.Struct, frozen=True):
     with its neighbours, and ``composed`` is its program in Structured Text, and ``parts`` says
     which lines of it are those of patterns. Where there is none, ``uncomposed`` says why.
 
-    ``plant`` is where the real plant can be reached, if it can; ``devices`` are all others.
+    ``plant`` is where the real plant can be reached, if it can; ``devices`` are all others. ``writes`` is
+    what the gateway may write.
     """
 
     id: str
@@ -165,6 +102,7 @@ class Station(msgspec.Struct, frozen=True):
     uncomposed: str = UNCOMPOSED
     plant: Device | None = None
     parts: tuple[Part, ...] = ()
+    writes: Writes = Writes()
 
     @property
     def controller(self) -> Device:
@@ -224,6 +162,17 @@ class Station(msgspec.Struct, frozen=True):
         """All tags as they are read in shadow mode."""
         return observed(self.tags, [device.name for device in self.having("served")])
 
+    @property
+    def driven(self) -> dict[str, Tag]:
+        """All tags as the gateway has them that drives the station: an input that it may not write, it
+        reads."""
+        return {**self.observed, **{tag.name: tag for tag in self.writable}}
+
+    @property
+    def writable(self) -> list[Tag]:
+        """The inputs that the gateway may write, in the file's order."""
+        return [tag for tag in self.inputs if not self.writes.refuses(tag.name)]
+
     def placed(self, id: str, addresses: Mapping[str, str]) -> Station:
         """The same station under the id that it has in its line, some devices at other ``addresses``."""
         devices = {
@@ -231,6 +180,16 @@ class Station(msgspec.Struct, frozen=True):
             for name, device in self.reached.items()
         }
         return msgspec.structs.replace(self, id=id, devices=devices, plant=_take_plant(devices))
+
+    def accesses(self, folder: str) -> dict[str, Access]:
+        """How the devices with security are reached, by name, with the certificates in ``folder``."""
+        return {name: self._access(each, folder) for name, each in self.devices.items() if each.secured}
+
+    def _access(self, device: Device, folder: str) -> Access:
+        assert device.security is not None, "it has one"
+        file = device.password_file
+        password = "" if file is None else str((Path(self.file).parent / file.text).resolve())
+        return Access(device.security, folder, device.user, password, variable(self.id, device.name))
 
     def moved(self, ports: Mapping[str, int]) -> Station:
         """The same station with its devices at other ports, by device name."""
@@ -269,7 +228,7 @@ def load_station(path: Path) -> Station:
             f"write twinline: {FORMAT}",
         )
     controllers = [name for name, device in entry.devices.items() if device.role == "controller"]
-    _check_devices(entry.devices, controllers, _line_of(text, "devices"), complain)
+    check_devices(entry.devices, controllers, _line_of(text, "devices"), complain)
     devices = dict(entry.devices)
     plant = _take_plant(devices)
     if not SHORTEST <= entry.scan <= LONGEST:
@@ -302,6 +261,11 @@ def load_station(path: Path) -> Station:
     shim = None
     if entry.shim is not None and len(controllers) == 1:
         shim = compile_shim(entry.shim, tags, controllers[0], entry.scan, complain)
+    commands = {"manual": entry.manual, "acknowledge": entry.acknowledge}
+    commands |= {f"the jog of {tag.name}": tag.jog for tag in tags.values()}
+    given = {name: ref for name, ref in commands.items() if ref is not None and ref.tag in tags}
+    scenarios = (*sequences.values(), *interlocks.values())
+    writes = compile_writes(entry.writes, tags, twin, shim, given, scenarios, complain)
     if not problems:
         _check_tolerances(entry.tags, twin, complain)
     if problems:
@@ -319,6 +283,7 @@ def load_station(path: Path) -> Station:
         expanded.uncomposed if expanded is not None else UNCOMPOSED,
         plant,
         expanded.parts if expanded is not None else (),
+        writes,
     )  # fmt: skip
 
 
@@ -391,50 +356,6 @@ def _places(
             what = f"{where}: {carrier} is the outlet {same[0]} already"
             complain(lines[name], what, "what waits at a carrier's end has one way to go")
     return places
-
-
-def _check_devices(
-    devices: Mapping[str, Device], controllers: Collection[str], line: int, complain: Complain
-) -> None:
-    if len(controllers) != 1:
-        complain(line, "devices: a station has one controller", "give the others role: coupler or served")
-    plants = [name for name, device in devices.items() if device.role == "plant"]
-    if len(plants) > 1:
-        complain(devices[plants[1]].line, f"{plants[1]}: {plants[0]} is the plant already", "declare one")
-    virtual = any(devices[name].program is not None for name in controllers)
-    begins: dict[int, Device] = {}
-    for device in devices.values():
-
-        def bad(what: str, hint: str, device: Device = device) -> None:
-            complain(device.line, f"{device.name}{what}", hint)
-
-        if device.timeout == 0:
-            bad(": timeout is 0", "give for example 200 ms")
-        if device.protocol != "modbus" and (device.base or device.order):
-            bad(": base and order are Modbus'", "leave them out")
-        if device.role == "controller":
-            if device.at:
-                bad(": a controller has no at", "leave at out")
-            continue
-        if device.program is not None:
-            bad(f": a {device.role} device runs no program", "leave program out")
-        if device.role == "plant":
-            if device.protocol != "modbus" or device.base or device.at:
-                bad(
-                    ": a plant is reached by a Modbus module",
-                    "write {address: modbus://host:port/unit, role: plant}",
-                )
-            continue
-        if device.role == "served" and device.protocol == "s7":
-            bad(
-                f": the gateway cannot be an I/O device at {device.address}",
-                "write modbus://host:port/unit or opc.tcp://host:port",
-            )
-        if not 0 <= device.at < MODULE_BYTES or device.at % 2:
-            bad(f": at {device.at} is no word of %I and %Q", f"give an even byte, 0 to {MODULE_BYTES - 2}")
-        other = begins.setdefault(device.at, device)
-        if virtual and other is not device:
-            bad(f" begins at byte {device.at}, as {other.name} (line {other.line})", "give each its own at")
 
 
 def _line_of(text: str, key: str) -> int:

@@ -13,11 +13,12 @@ import msgspec
 from gateway.agentfile import no_plant
 from gateway.cell.couplings import Neighbours
 from gateway.controller.beside import LEAST, MOST, WITHIN
+from gateway.device import SCHEMES, Device, address
 from gateway.errors import BadInput, Problem
 from gateway.field.tags import Complain
 from gateway.net.link import broker_address
 from gateway.scenario import Duration
-from gateway.station import SCHEMES, Device, Mode, Station, address, load_station
+from gateway.station import Mode, Station, load_station
 from gateway.twin.workpiece import Workpiece
 from gateway.yamlfile import Id, Text, nearest_file, parse, read_text
 from rig.bills import Bills, ItemLine, OperationLine, Product, check_bills

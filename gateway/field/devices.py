@@ -8,6 +8,7 @@ from typing import Protocol
 
 from gateway.field.drivers.base import Identity
 from gateway.field.scan import DeviceLink, LinkState
+from gateway.field.security import Access
 from gateway.field.served import ServedLink
 from gateway.field.tags import Tag
 from gateway.field.types import Value
@@ -80,14 +81,23 @@ class Link(Protocol):
 
 
 class Devices:
-    """The links to ``devices``, each with its share of ``tags``."""
+    """The links to ``devices``, each with its share of ``tags``; ``access`` is of those with security."""
 
-    def __init__(self, devices: Mapping[str, Device], tags: Mapping[str, Tag]) -> None:
+    def __init__(
+        self,
+        devices: Mapping[str, Device],
+        tags: Mapping[str, Tag],
+        access: Mapping[str, Access] | None = None,
+    ) -> None:
+        secured = access or {}
         self.links: dict[str, Link] = {}
         for name, device in devices.items():
             mine = {tag.name: tag for tag in tags.values() if tag.device == name}
-            open_link = ServedLink if device.role == "served" else DeviceLink
-            self.links[name] = open_link(device.address, mine, device.timeout)
+            if device.role == "served":
+                self.links[name] = ServedLink(device.address, mine, device.timeout)
+            else:
+                how = secured.get(name)
+                self.links[name] = DeviceLink(device.address, mine, device.timeout, access=how)
         self._device = {tag.name: tag.device for tag in tags.values()}
 
     @property

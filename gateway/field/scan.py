@@ -8,6 +8,7 @@ from typing import Literal
 
 from gateway.errors import ConnectionLost, DeviceRefused, GatewayError
 from gateway.field.drivers.base import Identity, TagsRefused, not_held, open_driver
+from gateway.field.security import Access
 from gateway.field.tags import Tag
 from gateway.field.types import Value
 
@@ -50,6 +51,7 @@ class DeviceLink:
 
     ``identity`` is what the device said at the last connection, ``problem`` why there is none ("" while
     ready), ``losses`` how many connections ended. ``changed(state)`` is called at each change of ``state``.
+    ``access`` is the security by which alone it is reached.
     """
 
     def __init__(
@@ -59,8 +61,9 @@ class DeviceLink:
         timeout_ns: int,
         backoff: Backoff | None = None,
         changed: Callable[[LinkState], None] | None = None,
+        access: Access | None = None,
     ) -> None:
-        self.driver = open_driver(address, tags, timeout_ns)
+        self.driver = open_driver(address, tags, timeout_ns, access=access)
         self._verified = {tag.name: tag for tag in tags.values() if tag.verify}
         self.state: LinkState = "closed"
         self.losses = 0

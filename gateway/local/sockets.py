@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gateway.station import DEFAULT_PORTS, SCHEMES
+from gateway.device import DEFAULT_PORTS, SCHEMES
 
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _ESTABLISHED = "01"

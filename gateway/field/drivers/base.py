@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from gateway.errors import DeviceRefused
+from gateway.field.security import Access
 from gateway.field.tags import Tag
 from gateway.field.types import Value
 
@@ -143,15 +144,22 @@ async def find_refused(
     return sorted(found, key=list(tags).index), refusal
 
 
-Opener = Callable[[SplitResult, tuple[str, int], Mapping[str, Tag], int, Mapping[str, Value]], Driver]
+Opener = Callable[
+    [SplitResult, tuple[str, int], Mapping[str, Tag], int, Mapping[str, Value], Access | None], Driver
+]
 
 
 def open_driver(
-    address: str, tags: Mapping[str, Tag], timeout_ns: int, initial: Mapping[str, Value] | None = None
+    address: str,
+    tags: Mapping[str, Tag],
+    timeout_ns: int,
+    initial: Mapping[str, Value] | None = None,
+    access: Access | None = None,
 ) -> Driver:
     """The driver for ``address``, not yet connected; its protocol's library is imported only now.
 
     ``initial`` is what the inputs are taken to hold before the first write (left out: their safe values).
+    With ``access``, which OPC UA alone has, it is reached so and in no other way.
     ValueError("what; hint") for an address that names no device.
     """
     url = urlsplit(address)
@@ -165,6 +173,8 @@ def open_driver(
             f"{address!r} is not a device's address; "
             "write modbus://host:port/unit, opc.tcp://host:port or s7://host:port/rack/slot"
         )
+    if access is not None and module != "opcua":
+        raise ValueError(f"{address!r} has no security; leave it out, or write opc.tcp://host:port")
     holds = {tag.name: tag.safe for tag in tags.values() if tag.direction == "input"} | {**(initial or {})}
     opener: Opener = importlib.import_module(f"gateway.field.drivers.{module}").open_url
-    return opener(url, (url.hostname, port), tags, timeout_ns, holds)
+    return opener(url, (url.hostname, port), tags, timeout_ns, holds, access)

@@ -17,6 +17,7 @@ from gateway.errors import DeviceRefused
 from gateway.field.drivers.base import Identity
 from gateway.field.drivers.blocks import Area
 from gateway.field.drivers.memory import MemoryDriver
+from gateway.field.security import Access
 from gateway.field.tags import Tag
 from gateway.field.types import Value
 
@@ -53,6 +54,7 @@ def open_url(
     tags: Mapping[str, Tag],
     timeout_ns: int,
     initial: Mapping[str, Value],
+    access: Access | None = None,
 ) -> ModbusDriver:
     """The driver for ``modbus://host:port/unit`` (unit 1 when left out)."""
     unit = url.path.strip("/") or "1"

@@ -1,4 +1,4 @@
-"""OPC UA: one batched Read and Write for a station's nodes, over asyncua; security policy None."""
+"""OPC UA: one batched Read and Write for a station's nodes, over asyncua."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from gateway.field.drivers.base import Identity, TagsRefused
 from gateway.field.drivers.opcua_connection import Connection
 from gateway.field.drivers.opcua_paths import resolve
 from gateway.field.drivers.opcua_read import Batch
+from gateway.field.security import Access
 from gateway.field.tags import Tag
 from gateway.field.types import OPCUA_TYPES, Value
 
@@ -33,7 +34,7 @@ _HINTS = {
     "BadOutOfRange": "check the range of {} in the station file",
     "BadNotWritable": "make the variable of {} writable in the controller's OPC UA settings",
     "BadWriteNotSupported": "make the variable of {} writable in the controller's OPC UA settings",
-    "BadUserAccessDenied": "give the anonymous user access to {} in the controller's OPC UA settings",
+    "BadUserAccessDenied": "give the user that logs in access to {} in the controller's OPC UA settings",
     "BadNotReadable": "make the variable of {} readable in the controller's OPC UA settings",
 }
 _ASKED = {  # of the standard address space, but for the two that our virtual controller adds
@@ -54,16 +55,20 @@ def open_url(
     tags: Mapping[str, Tag],
     timeout_ns: int,
     initial: Mapping[str, Value],
+    access: Access | None = None,
 ) -> OpcUaDriver:
     """The driver for ``opc.tcp://host:port/path``."""
-    return OpcUaDriver(url._replace(netloc=f"{endpoint[0]}:{endpoint[1]}").geturl(), tags, timeout_ns)
+    url = url._replace(netloc=f"{endpoint[0]}:{endpoint[1]}")
+    return OpcUaDriver(url.geturl(), tags, timeout_ns, access)
 
 
 class OpcUaDriver:
-    """One OPC UA session with the server at ``url``."""
+    """One OPC UA session with the server at ``url``, as ``access`` says, else without security."""
 
-    def __init__(self, url: str, tags: Mapping[str, Tag], timeout_ns: int) -> None:
-        self._link = Connection(url, timeout_ns)
+    def __init__(
+        self, url: str, tags: Mapping[str, Tag], timeout_ns: int, access: Access | None = None
+    ) -> None:
+        self._link = Connection(url, timeout_ns, access)
         self.lost, self.statistics = self._link.lost, self._link.statistics
         self.refused: dict[str, DeviceRefused] = {}
         self.uncertain: set[str] = set()

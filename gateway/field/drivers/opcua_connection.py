@@ -13,10 +13,13 @@ from asyncua.client.client import Client
 from asyncua.client.ua_client import UaClientState
 from asyncua.ua.status_codes import get_name_and_doc
 from asyncua.ua.uaerrors import UaStatusCodeError
+from cryptography.exceptions import InvalidSignature
 
 from gateway.errors import ConnectionLost, DeviceRefused, GatewayError, ProtocolViolation
 from gateway.field.drivers.base import Statistics
 from gateway.field.drivers.stream import plain
+from gateway.field.opcua.channel import Securing, Unsecured
+from gateway.field.security import Access
 
 # What goes wrong reaches the caller as an exception; the library's log would say it a second time.
 logging.getLogger("asyncua").setLevel(logging.CRITICAL)
@@ -31,24 +34,47 @@ _Result = TypeVar("_Result")
 class Connection:
     """The session with the server at ``url``; ``lost`` is set while there is none."""
 
-    def __init__(self, url: str, timeout_ns: int) -> None:
+    def __init__(self, url: str, timeout_ns: int, access: Access | None = None) -> None:
         self.lost = asyncio.Event()
         self.lost.set()
         self.statistics = Statistics()
         self._url, self._timeout = url, timeout_ns / 1e9
         self._client: Client | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._securing = None if access is None else Securing(url, access)
 
     async def open(self) -> Client:
         """Connect; ConnectionLost, DeviceRefused or ProtocolViolation. The caller closes, also then."""
-        # Health is what the scan sees: the library's own probe would only come between.
-        self._client = client = Client(self._url, CONNECT_STEPS * self._timeout, watchdog_intervall=86_400)
-        await self.call(apart(client.connect(), CONNECT_STEPS * self._timeout))
+        self._client = client = self._make_client()
+        if self._securing is not None:
+            endpoints = await self.call(self._bounded(client.connect_and_get_server_endpoints()))
+            abort(client)  # one connection at a time
+            self._client = client = self._make_client()
+            self._securing.prepare(client, endpoints)
+        try:
+            await self.call(self._bounded(client.connect()))
+        except (DeviceRefused, ConnectionLost) as error:
+            raise self._advised(error) from None
         assert client.uaclient.protocol is not None
         client.uaclient.protocol.timeout = self._timeout
         self.lost.clear()
         self._watcher = asyncio.create_task(self._watch(client))
         return client
+
+    def _make_client(self) -> Client:
+        # Health is what the scan sees: the library's own probe would only come between.
+        return Client(self._url, CONNECT_STEPS * self._timeout, watchdog_intervall=86_400)
+
+    def _bounded(self, work: Coroutine[Any, Any, _Result]) -> Coroutine[Any, Any, _Result]:
+        return apart(work, CONNECT_STEPS * self._timeout)
+
+    def _advised(self, error: DeviceRefused | ConnectionLost) -> GatewayError:
+        """``error``, with what it asks for where the connection is a secured one."""
+        if self._securing is None or isinstance(error, Unsecured):
+            return error
+        if isinstance(error, DeviceRefused):
+            return DeviceRefused(error.code, error.where, self._securing.advise(error.code) or error.change)
+        return ConnectionLost(f"{error}; {self._securing.advise('')}")
 
     async def _watch(self, client: Client) -> None:
         async with client.subscribe_state() as states:
@@ -78,6 +104,11 @@ class Connection:
             raise self.drop(ConnectionLost(f"{self._url} is silent for {self._timeout * 1e3:g} ms")) from None
         except OSError as error:
             raise self.drop(ConnectionLost(plain(self._url, error))) from None
+        except GatewayError as error:
+            raise self.drop(error) from None
+        except InvalidSignature:
+            what = "signs with another key than its certificate's"
+            raise self.drop(ProtocolViolation(f"{self._url}: {what}")) from None
         except asyncio.CancelledError:
             self.drop(ConnectionLost("abandoned"))  # its answer must not meet the next request
             raise

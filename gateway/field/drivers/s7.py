@@ -19,6 +19,7 @@ from gateway.errors import DeviceRefused
 from gateway.field.drivers.base import Identity
 from gateway.field.drivers.blocks import Area
 from gateway.field.drivers.memory import MemoryDriver
+from gateway.field.security import Access
 from gateway.field.tags import Tag
 from gateway.field.types import Value
 
@@ -65,6 +66,7 @@ def open_url(
     tags: Mapping[str, Tag],
     timeout_ns: int,
     initial: Mapping[str, Value],
+    access: Access | None = None,
 ) -> S7Driver:
     """The driver for ``s7://host:port/rack/slot`` (rack 0, slot 1 when left out)."""
     match = re.fullmatch(r"/?|/(\d)/(\d{1,2})/?", url.path)

@@ -23,6 +23,8 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.status_codes import StatusCodes
 
 from gateway.errors import DeviceRefused
+from gateway.field.security import Access
+from gateway.field.serving.opcua_security import Doorkeeper
 from gateway.field.serving.variables import NAMESPACE
 from gateway.field.types import Value
 
@@ -81,7 +83,10 @@ class About(NamedTuple):
 
 
 class OpcUaServer:
-    """Serves ``view`` at opc.tcp://host:port. ``heard`` is told the variables that a client reads."""
+    """Serves ``view`` at opc.tcp://host:port. ``heard`` is told the variables that a client reads.
+
+    With ``access`` only as that says, and to whom it trusts; else to all, neither signed nor encrypted.
+    """
 
     def __init__(
         self,
@@ -90,9 +95,10 @@ class OpcUaServer:
         view: View,
         about: About,
         heard: Callable[[list[str]], None] | None = None,
+        access: Access | None = None,
     ) -> None:
         self.host, self.port, self.view = host, port, view
-        self._about, self.heard = about, heard
+        self._about, self.heard, self._access = about, heard, access
         self._server = UaServer()
         self._published: list[_Published] = []
         self._seen: object = None
@@ -106,7 +112,10 @@ class OpcUaServer:
         return len(self._server.bserver.clients) if self._server.bserver is not None else 0
 
     async def start(self) -> int:
-        """Build the address space and listen; the port. Raises OSError; then it may be tried again."""
+        """Build the address space and listen; the port. Raises OSError; then it may be tried again.
+
+        ValueError("what was wrong; what would be right") where there is no certificate to be secure with.
+        """
         probe = await asyncio.get_running_loop().create_server(asyncio.Protocol, self.host, self.port)
         probe.close()  # a port that is not to be had is found out before the work
         await probe.wait_closed()
@@ -162,6 +171,8 @@ class OpcUaServer:
         server.allow_remote_admin(False)
         server.iserver.max_connections = MAX_CONNECTIONS
         await server.set_application_uri(uri)
+        if self._access is not None:
+            await Doorkeeper(self._access).secure(server)
         await server.set_build_info(
             uri, "Twinline", about.product, about.version, about.sha256, datetime.now(UTC)
         )

@@ -1,0 +1,1 @@
+"""What secures an OPC UA connection, at either end of it."""

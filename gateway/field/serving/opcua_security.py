@@ -1,0 +1,119 @@
+"""asyncua's server made to serve one policy and mode alone, to certificates that are trusted, from the first
+message on.
+
+The library asks about a client's certificate when a session is made, by what the client says there, and keeps
+a channel without security open beside all others. Here the certificate by which the channel itself is opened
+decides, each time anew, and on a channel without security only the endpoints are told.
+"""
+
+from __future__ import annotations
+
+import hmac
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from asyncua import ua
+from asyncua.common.utils import ServiceError
+from asyncua.crypto.permission_rules import PermissionRuleset, User, UserRole
+from asyncua.crypto.security_policies import SecurityPolicy, SecurityPolicyNone
+from asyncua.server.server import Server
+from asyncua.server.user_managers import UserManager
+from asyncua.ua.status_codes import StatusCodes
+from asyncua.ua.uaerrors import BadUserAccessDenied
+from cryptography import x509
+
+from gateway.field.opcua.channel import MODES, POLICIES
+from gateway.field.opcua.folder import Own, read_own, read_password, read_trusted
+from gateway.field.opcua.trust import ASKS, Fault, Peer, judge, split, uris_of
+from gateway.field.security import Access, Security
+
+
+class Doorkeeper(UserManager):
+    """Lets in whom ``access`` trusts. Its files are read at each connection: who is trusted anew comes in
+    without a restart, and who is no longer stays out."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._folder = Path(access.folder)
+
+    async def secure(self, server: Server) -> Own:
+        """Secure ``server``, after init and before start. Raises ValueError("what; what would be right")."""
+        security = self._access.security
+        own = read_own(self._folder, datetime.now(UTC))
+        read_trusted(self._folder)
+        self._password = read_password(self._access) if self._access.user else ""
+        server.iserver.certificate, server.iserver.private_key = own.certificate, own.key
+        await server.set_application_uri(own.uri)
+        kind = ua.SecurityPolicyType[f"{security.policy.replace('_', '')}_{security.mode}"]
+        server.set_security_policy([kind])
+        server.set_identity_tokens(
+            [ua.UserNameIdentityToken if self._access.user else ua.AnonymousIdentityToken]
+        )
+        server.iserver.user_manager = self  # it asks get_user
+        # A live session is not handed to another channel: whoever guesses its token would have it.
+        setattr(server.iserver, "lookup_external_session", lambda token: None)  # noqa: B010
+        # Of several for one policy the first counts: ours before those that the library adds at the start.
+        policies: list[Any] = server._policies
+        policies += [_Discovery(), _Checked(self, own, security)]
+        return own
+
+    def judge(self, certificate: bytes) -> Fault | None:
+        """What is wrong with a client's certificate (DER), by which it opens a channel."""
+        try:
+            trusted = read_trusted(self._folder)
+            uris = uris_of(x509.load_der_x509_certificate(split(certificate)[0]))
+        except (ValueError, IndexError) as error:
+            return Fault("BadCertificateInvalid", str(error))
+        peer = Peer(uris[0] if uris else "", ASKS)
+        return judge(certificate, trusted, peer, datetime.now(UTC))
+
+    def get_user(
+        self, iserver: Any, username: str | None = None, password: str | None = None, certificate: Any = None
+    ) -> User | None:
+        """Who logs in on the channel that ``certificate`` opened; None, or ServiceError: nobody."""
+        if not certificate:
+            raise ServiceError(StatusCodes.BadSecurityPolicyRejected)
+        if self.judge(certificate) is not None:
+            raise ServiceError(StatusCodes.BadCertificateUntrusted)
+        wanted = self._access.user
+        if wanted and not (
+            username == wanted and hmac.compare_digest((password or "").encode(), self._password.encode())
+        ):
+            return None
+        return User(role=UserRole.User, name=wanted or None)
+
+
+class _Nothing(PermissionRuleset):
+    def check_validity(self, user: Any, action_type: Any, body: Any) -> bool:
+        return False
+
+
+class _Discovery:
+    """The channel without security: who asks is told the endpoints, and nothing else."""
+
+    def matches(self, uri: str, mode: Any = None) -> bool:
+        return uri == SecurityPolicyNone.URI and mode in (None, ua.MessageSecurityMode.None_)
+
+    def create(self, peer_certificate: bytes | None) -> SecurityPolicy:
+        policy: SecurityPolicy = SecurityPolicyNone(permission_ruleset=_Nothing())  # type: ignore[no-untyped-call]
+        return policy
+
+
+class _Checked:
+    """A channel of the policy that is served, for who is trusted."""
+
+    def __init__(self, keeper: Doorkeeper, own: Own, security: Security) -> None:
+        self._keeper, self._own = keeper, own
+        self._policy: Any = POLICIES[security.policy]
+        self._mode = MODES[security.mode]
+
+    def matches(self, uri: str, mode: Any = None) -> bool:
+        return bool(uri == self._policy.URI) and mode in (None, self._mode)
+
+    def create(self, peer_certificate: bytes | None) -> SecurityPolicy:
+        if self._keeper.judge(peer_certificate or b"") is not None:
+            raise BadUserAccessDenied  # of all errors the one after which the library closes the connection
+        leaf = split(peer_certificate or b"")[0]
+        policy: SecurityPolicy = self._policy(leaf, self._own.certificate, self._own.key, self._mode)
+        return policy
