@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.agentfile import AgentConfig
+from gateway.belonging import Belonging
 from gateway.completions import Completions
-from gateway.errors import BadInput, Problem
 from gateway.genesisfile import load_genesis
 from gateway.net import topics
 from gateway.net.bus import Bus, Will
@@ -34,6 +34,7 @@ from ledger.genesis import Genesis
 from ledger.node import Ended, Node
 from ledger.ports import TIMING, Timing
 from ledger.records import Record
+from ledger.state import State
 from ledger.store import Store, StoreFailed
 from ledger.types import Commit
 
@@ -52,7 +53,8 @@ class ChainKeeper:
     """``identity``'s node on the chain of ``genesis``, with its copy in the folder ``state``.
 
     ``line`` is where its report goes; ``decided`` is called on the keeper's thread with each final block, in
-    order, those that were final before excepted. BadInput where the genesis knows this node by another key.
+    order, those that were final before excepted; ``belonging`` with the parties, as soon as they are known,
+    and whenever a block has changed them.
     """
 
     def __init__(
@@ -64,14 +66,15 @@ class ChainKeeper:
         state: Path,
         decided: Callable[[Commit], None] = lambda commit: None,
         timing: Timing = TIMING,
+        belonging: Callable[[Belonging], object] = lambda belonging: None,
     ) -> None:
-        _check(genesis, identity)
         self.me, self.genesis, self.path = identity.node, genesis, state / STORE
         self._identity, self._brokers, self._timing = identity, list(brokers), timing
         self._topic = topics.chain(line, self.me)
         self._decided, self._completions = decided, Completions(identity.node)
         self._pending: deque[tuple[Record, Future[int]]] = deque()
-        self._stranger = False
+        self._belonging, self._changes = belonging, -1  # those of the parties that were told
+        self._stranger = ""
         self._lost = 0  # records for which there was no room
         self._failed = ""  # why the node does not run
         self._node: Node | None = None
@@ -128,7 +131,7 @@ class ChainKeeper:
         """What is wrong; empty if nothing is."""
         said = [self._failed] if self._failed else []
         if self._stranger:
-            said.append(f"{self.me} is not enrolled in the chain: nobody hears what it records")
+            said.append(self._stranger)
         if self._lost:
             said.append(f"{self._lost} records were lost: no room while the chain's disk failed")
         return "; ".join(said)
@@ -217,7 +220,8 @@ class ChainKeeper:
         except StoreFailed as error:
             self._fail(error)
             return
-        self._node, self._failed = node, ""
+        self._node, self._failed, self._changes = node, "", -1
+        self._tell_parties(node)
         works: list[Coroutine[Any, Any, None]] = [node.ended(), self._record(node), self._to_end()]
         tasks = [asyncio.create_task(work) for work in works]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -256,7 +260,23 @@ class ChainKeeper:
         assert self._node is not None
         for completion in self._completions.decided(commit, self._node.chain.state):
             self.record(completion)
+        self._tell_parties(self._node)
         self._decided(commit)
+
+    def _tell_parties(self, node: Node) -> None:
+        state = node.chain.state
+        if state.admission.changes != self._changes:
+            self._changes = state.admission.changes
+            self._stranger = self._why_unheard(state)
+            with contextlib.suppress(RuntimeError):  # whoever is told has ended
+                self._belonging(Belonging.of(state))
+
+    def _why_unheard(self, state: State) -> str:
+        if self.me not in state.parties:
+            return f"{self.me} is not enrolled in the chain: nobody hears what it records"
+        if state.publics[self.me] != self._identity.public_bytes:
+            return f"{self.me} has another key in the chain: nobody hears what it records"
+        return ""
 
     def _made(self, workpiece: str, time: int) -> None:
         state = self._node.chain.state if self._node is not None else None
@@ -289,7 +309,6 @@ class ChainKeeper:
         if node is None:
             return ChainState(True, boot, self.genesis.chain, problem=self.problem)
         chain, state = node.chain, node.chain.state
-        self._stranger = self.me not in state.parties
         workloads = state.workloads
         since = time.monotonic_ns() - PRESENT_NS
         return ChainState(
@@ -324,19 +343,15 @@ def _ratio(part: int, whole: int) -> float:
     return part / whole
 
 
-def _check(genesis: Genesis, identity: Identity) -> None:
-    """Whoever is not in it may be enrolled later."""
-    for party in genesis.parties:
-        if party.node == identity.node and party.public != identity.public_bytes:
-            what = f"{identity.node} has another key in the chain {genesis.chain}"
-            raise BadInput(
-                [Problem("genesis.json", 0, 0, what, "make both anew with twinline gateway prepare")]
-            )
-
-
-def chain_of(config: AgentConfig, identity: Identity) -> ChainKeeper | None:
+def chain_of(
+    config: AgentConfig,
+    identity: Identity,
+    belonging: Callable[[Belonging], object] = lambda belonging: None,
+) -> ChainKeeper | None:
     """The keeper of the chain that ``config`` names, if it names one; BadInput."""
     if not config.chain:
         return None
     genesis = load_genesis(Path(config.chain))
-    return ChainKeeper(config.line, identity, config.brokers, genesis, Path(config.state))
+    return ChainKeeper(
+        config.line, identity, config.brokers, genesis, Path(config.state), belonging=belonging
+    )

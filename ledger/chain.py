@@ -129,10 +129,10 @@ class DecidedChain:
 
     def commit(self, commit: Commit) -> None:
         """Take a decided block."""
-        rekeyed = self.state.admission.rekeyed
+        changes = self.state.admission.changes
         self.state.apply(commit.block)
-        if self.state.admission.rekeyed != rekeyed:
-            self._sound.clear()  # what its old key signed holds no more
+        if self.state.admission.changes != changes:
+            self._sound.clear()  # somebody may have another key
         self.waiting.forget(self.state.seqs, self.state.parties)
         self._sound.difference_update(digest(encode(tx)) for tx in commit.block.body)
         self._order, self._places = self.state.order(), []

@@ -148,6 +148,11 @@ class Trust:
             self._revoked |= {known.key}
             self._tell(node)
 
+    def forget(self, node: str) -> None:
+        """Know ``node`` no more; it may be added anew, by this key or another."""
+        if self._known.pop(node, None) is not None:
+            self._tell(node)
+
     def watch(self, callback: Callable[[str], None]) -> None:
         """``callback`` is told each node that is known, known no more, or known with other roles."""
         self._watching.append(callback)

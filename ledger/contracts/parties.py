@@ -27,7 +27,7 @@ class Parties:
         self.publics = {party.node: party.public for party in genesis.parties}
         """The key of everybody there ever was: of who was revoked, its last."""
         self.accused: set[str] = set()  # who broke the rules, until it is revoked
-        self.rekeyed = 0  # how often somebody came back by another key
+        self.changes = 0  # so many times was anybody enrolled, changed or revoked
         self.keys = keys if keys is not None else Keyring(self.publics)
         self._chain = genesis.chain
         self._since: dict[str, int] = {}  # the height at which it was enrolled, of those enrolled later
@@ -55,7 +55,7 @@ class Parties:
             return f"{party.node} is still heard by the key that was revoked"
         if len(self.enrolled) >= MAX_PARTIES or len(self.members) + party.member > MAX_MEMBERS:
             return f"there is no room for {party.node}"
-        self.rekeyed += self.publics.get(party.node) != party.public
+        self.changes += 1
         self.publics[party.node] = party.public
         self.enrolled[party.node] = party
         self._since[party.node] = height
@@ -72,6 +72,7 @@ class Parties:
         if COMMISSIONER not in party.roles and self._commissioners() == [party.node]:
             return f"{party.node} is the last commissioner"
         self.enrolled[party.node] = party
+        self.changes += 1
         return ""
 
     def revoke(self, record: Revoked, by: Party, height: int) -> str:
@@ -90,6 +91,7 @@ class Parties:
             return f"without {node} the chain bears {bears} that lie, which is not said"
         self._burnt.add(self.enrolled.pop(node).public)
         self._until[node] = height
+        self.changes += 1
         self.accused.discard(node)
         return ""
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.belonging import Belonging
 from gateway.chain import STORE, ChainKeeper
-from gateway.errors import BadInput
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
 from gateway.net.identity import Identity, Trust
@@ -18,7 +18,7 @@ from gateway.net.messages import ChainState, decode
 from ledger.codec import digest
 from ledger.genesis import Genesis
 from ledger.ports import Timing
-from ledger.records import Loaded, Party, read
+from ledger.records import Enrolled, Loaded, Party, Revoked, read
 from ledger.types import Commit
 from rig.broker import Broker
 
@@ -32,14 +32,19 @@ class Row:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder, self.url = folder, url
         self.identities = {name: Identity.create(name) for name in NAMES}
-        parties = tuple(Party(n, each.public_bytes, f"owner of {n}") for n, each in self.identities.items())
+        roles = {"a": ("commissioner",)}
+        parties = tuple(
+            Party(name, each.public_bytes, f"owner of {name}", roles=roles.get(name, ()))
+            for name, each in self.identities.items()
+        )
         self.genesis = Genesis(1, "main", time.time_ns(), parties)
-        trust = Trust()
+        self.trust = trust = Trust()
         for name, identity in self.identities.items():
             trust.add(name, identity.public_bytes)
             (folder / name).mkdir()
         self.told: dict[str, ChainState] = {}
         self.records: dict[str, list[object]] = {name: [] for name in NAMES}
+        self.belonging: dict[str, list[Belonging]] = {}
         self.changed = threading.Condition()
         self.bus = Bus("desk", [url], trust=trust)
         self.bus.subscribe(topics.chain("row", topics.ANY), self._hear)
@@ -58,9 +63,16 @@ class Row:
                 self.records[name] += [read(tx) for tx in commit.block.body]
                 self.changed.notify_all()
 
+        self.belonging[name] = []
+
+        def belongs(now: Belonging) -> None:
+            with self.changed:
+                self.belonging[name].append(now)
+                self.changed.notify_all()
+
         self.keepers[name] = ChainKeeper(
             "row", self.identities[name], [self.url], self.genesis, self.folder / name, decided,
-            Timing(idle=300_000_000),
+            Timing(idle=300_000_000), belongs,
         )  # fmt: skip
         self.keepers[name].start()
         return self.keepers[name]
@@ -120,7 +132,7 @@ def test_a_disk_that_fails_is_a_problem_and_what_waits_goes_there_when_it_is_bac
     row.until(lambda: row.told["c"].problem == "")
 
 
-def test_who_is_no_party_is_told_so_and_who_has_another_key_does_not_start(row: Row) -> None:
+def test_who_is_no_party_and_who_has_another_key_is_told_so(row: Row) -> None:
     for name in NAMES:
         row.start(name)
     row.identities["x"] = Identity.create("x")
@@ -128,5 +140,43 @@ def test_who_is_no_party_is_told_so_and_who_has_another_key_does_not_start(row: 
     row.records["x"] = []
     stranger = row.start("x")
     row.until(lambda: "not enrolled" in stranger.problem)
-    with pytest.raises(BadInput, match="another key"):
-        ChainKeeper("row", Identity.create("a"), [row.url], row.genesis, row.folder / "a")
+    (row.folder / "other").mkdir()
+    other = ChainKeeper("row", Identity.create("a"), [], row.genesis, row.folder / "other")
+    other.start()
+    try:
+        for _ in range(600):
+            if other.problem:
+                break
+            threading.Event().wait(0.1)
+        assert "a has another key in the chain" in other.problem
+    finally:
+        other.stop()
+
+
+def test_who_is_revoked_is_out_at_once_and_comes_back_by_another_key_alone(row: Row) -> None:
+    for name in NAMES:
+        row.start(name)
+    a, d = row.keepers["a"], row.keepers["d"]
+    a.record(Revoked("d", "its card was stolen", weakens=True))
+    row.until(lambda: row.belonging["b"] and "d" in row.belonging["b"][-1].gone)
+    row.until(lambda: "d" in row.belonging["a"][-1].gone)
+    height = row.belonging["a"][-1].height
+    row.until(lambda: row.told["a"].height >= height + 3)
+    assert row.told["a"].shares.keys() == {"a", "b", "c"}
+    before = row.keepers["b"].commit(height + 3)
+    assert before is not None
+    assert {seal.who for seal in before.qc.seals} == {"a", "b", "c"}
+    row.until(lambda: row.belonging["d"][-1].gone.keys() == {"d"} and "not enrolled" in d.problem)
+    with pytest.raises(ValueError, match="d is not enrolled"):
+        d.record(loaded("unheard")).result(WITHIN)
+    d.stop()
+    row.identities["d"] = Identity.create("d")
+    row.trust.forget("d")
+    row.trust.add("d", row.identities["d"].public_bytes)
+    (row.folder / "d" / STORE).unlink()
+    a.record(Enrolled(Party("d", row.identities["d"].public_bytes, "owner of d")))
+    again = row.start("d")
+    again.record(loaded("heard"))
+    row.until(lambda: row.records["a"].count(loaded("heard")) == 1)
+    row.until(lambda: row.told["d"].member and not row.told["d"].silent and not row.told["d"].problem)
+    assert row.belonging["a"][-1].gone == {}

@@ -49,9 +49,3 @@ def test_a_genesis_that_cannot_be_read_is_said(config: AgentConfig) -> None:
     Path(config.chain).write_text("{}")
     with pytest.raises(BadInput, match="no genesis"):
         Witness(config)
-
-
-def test_a_key_that_the_chain_does_not_know_is_refused(config: AgentConfig) -> None:
-    Identity.create("witness-1").save(Path(config.key))
-    with pytest.raises(BadInput, match="witness-1 has another key in the chain"):
-        Witness(config)
