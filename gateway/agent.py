@@ -18,12 +18,15 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+
+import msgspec
 
 from gateway.agentfile import AgentConfig, check, load_config
 from gateway.announce import about, identified
-from gateway.cell.cell import Cell, Inputs, Outputs
+from gateway.belonging import Admission, Belonging
+from gateway.cell.cell import Asked, Cell, Inputs, Outputs
 from gateway.cell.quality import Quality
 from gateway.chain import chain_of
 from gateway.controller.beside import Beside
@@ -54,6 +57,7 @@ IMAGE_PERIOD = 0.1
 KEY_EVERY = 20
 MAX_OUTBOX = 1024
 SAFE_WITHIN = 1.0
+PRESENT = frozenset(("commissioner",))  # the roles of who is at the machine
 TABLES = ("lease", "gate", "force", "workpiece", "send", "received", "arrived")
 
 
@@ -70,6 +74,8 @@ class Agent:
     ) -> None:
         self.line, self.station = config.line, station
         identity, trust = Identity.load(Path(config.key)), Trust.load(Path(config.trust))
+        self.trust, self._loop = trust, loop
+        trust.watch(self._trust_changed)
         self.node = identity.node
         self.boot = boot_id().hex()
         self.journal = Journal(Path(config.state) / "journal.sqlite")
@@ -92,8 +98,14 @@ class Agent:
             loop=loop,
             will=Will(topics.state(self.line, self.node), "state", self._offline, sign=True),
         )
-        self.hearing = Hearing(self.line, self.node, self.bus, self._who, self._bell.set)
-        self.chain = chain_of(config, identity)
+        self.hearing = Hearing(
+            self.line, self.node, self.boot, self.bus, trust, self._who, self._holder, self._bell.set
+        )
+        self.chain = chain_of(config, identity, lambda now: loop.call_soon_threadsafe(self._learn, now))
+        self.admission = None
+        if self.chain is not None:
+            chain = self.chain.genesis.chain
+            self.admission = Admission(chain, identity, self.trust, self.journal, self.cell, self._bell.set)
         self.recorder = None if self.chain is None else Recorder(self.chain, identity, self.journal)
         self.ready, self.ending = asyncio.Event(), asyncio.Event()
         self._outbox: asyncio.Queue[Outputs | None] = asyncio.Queue(MAX_OUTBOX)
@@ -270,6 +282,25 @@ class Agent:
         if not self.shell.replied(operator, request, body):
             self.hearing.reply(operator, request, body)
 
+    def _holder(self) -> str:
+        return self.cell.lease.holder or ""
+
+    def _trust_changed(self, node: str) -> None:
+        """On any thread."""
+        self._loop.call_soon_threadsafe(self._judge, node)
+
+    def _judge(self, node: str) -> None:
+        """What is known of ``node`` has changed: who is no operator any more commands nothing."""
+        if not self.trust.may(node, "operator"):
+            self.hearing.dismiss(node)
+            self.cell.dismiss(node, f"{node} is an operator here no more")
+            self._bell.set()
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """How many commands were refused on their way to the cell, by cause."""
+        return self.hearing.refused
+
     def _who(self) -> Identified:
         return identified(self.station, self.cell.mode, self.devices.links, self.boot, VERSION)
 
@@ -278,12 +309,19 @@ class Agent:
         while True:
             self._tell_loaded()
             unrecorded = self.chain.problem if self.chain is not None else ""
-            problem = self.problem or self.devices.problem or unrecorded
+            dismissed = self.admission.problem if self.admission is not None else ""
+            problem = self.problem or dismissed or self.devices.problem or unrecorded
             state = self.cell.state(self.boot, self.devices.state, problem)
+            state = msgspec.structs.replace(state, refused=self.hearing.refused)
             self.bus.publish(
                 topics.state(self.line, self.node), "state", encode(state), retain=True, sign=True
             )
             await asyncio.sleep(HEARTBEAT)
+
+    def _learn(self, belonging: Belonging) -> None:
+        """The chain has changed who belongs to the line."""
+        assert self.admission is not None
+        self.admission.learn(belonging)
 
     def _tell_loaded(self) -> None:
         """What runs here, once the controller has said what it is."""
@@ -309,8 +347,11 @@ class Agent:
     # --- for the shell --------------------------------------------------------------------------------------
 
     def ask(self, operator: str, request: int, command: Command) -> bool:
-        """Hand ``command`` to the cell at its next scan; False where too many wait already."""
-        return self.hearing.ask(operator, request, command)
+        """Hand ``command`` of a shell to the cell at its next scan; False where too many wait already.
+
+        Who is at the machine needs nobody's leave.
+        """
+        return self.hearing.ask(Asked(operator, request, command, PRESENT))
 
     @property
     def chained(self) -> dict[str, str] | None:

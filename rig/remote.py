@@ -49,10 +49,11 @@ from rig.backend import (
     RoundTrip,
     Script,
 )
+from rig.clocks import GatewayClock
 from rig.differences import SILENCE, Differences
 from rig.presence import Seen
 
-ANSWER = 3_000_000_000  # for a command that is done at once
+ANSWER = 3_000_000_000  # for a command that is done at once; for as long it may be begun
 BROKER_GRACE = 2_000_000_000  # a broker may come back within
 PINGS = 5
 
@@ -62,6 +63,26 @@ class Heard(NamedTuple):
 
     state: State
     at: int
+
+
+class Answer(NamedTuple):
+    """To a command: when it came (UTC, ns), and from which life of the gateway."""
+
+    reply: Reply
+    came: int
+    boot: str
+
+
+class _Asked(NamedTuple):
+    station: str
+    at: int  # monotonic ns
+
+
+class _Held(NamedTuple):
+    """A lease: its token means something to the life of the gateway that granted it."""
+
+    token: int
+    boot: str
 
 
 class BusBackend(Backend):
@@ -83,11 +104,13 @@ class BusBackend(Backend):
     ) -> None:
         self.line, self.operator = line, identity.node
         self._condition = threading.Condition()
-        self._pending: set[int] = set()
-        self._replies: dict[int, tuple[Reply, int]] = {}
+        self._session = secrets.token_hex(8)
+        self._pending: dict[int, _Asked] = {}
+        self._replies: dict[int, Answer] = {}
         self._heard: dict[str, Heard] = {}
         self._boots: dict[str, str] = {}
-        self._tokens: dict[str, int] = {}
+        self._clocks: dict[str, GatewayClock] = {}
+        self._held: dict[str, _Held] = {}
         # Replies go to the operator: another rig of the same one hears them too, and must not mistake them.
         self._request = secrets.randbits(62)
         self._broker_lost: int | None = None
@@ -130,9 +153,9 @@ class BusBackend(Backend):
         best: tuple[int, Identified, RoundTrip] | None = None
         for _ in range(PINGS):
             asked = time.time_ns()
-            reply, came = self._call(station, Identify())
+            reply, came, _ = self._call(station, Identify())
             if not isinstance(reply.body, Identified):
-                raise GatewayGone(station, f"answered {reply.body}")
+                raise GatewayGone(station, _why(reply.body))
             there = reply.sent - reply.received
             took = came - asked - there
             offset = ((reply.received - asked) + (reply.sent - came)) // 2
@@ -145,10 +168,14 @@ class BusBackend(Backend):
     def hold(self, station: str) -> None:
         """Acquire the lease; a thread renews it until ``close``."""
         assert station not in self.watched, f"{station} is watched, and nothing is written there"
-        body = self._call(station, Acquire(LEASE_TTL))[0].body
-        if not isinstance(body, Leased):
-            raise RigFault(f"{station} grants no lease: {body.why if isinstance(body, Refused) else body}")
-        self._tokens[station] = body.token
+        acquire = Acquire(LEASE_TTL)
+        life = self._life(station, acquire)
+        answer = self._call(station, acquire)
+        if isinstance(answer.reply.body, Refused) and answer.boot != life:
+            answer = self._call(station, acquire)  # it has restarted, and says so only now
+        if not isinstance(answer.reply.body, Leased):
+            raise RigFault(f"{station} grants no lease: {_why(answer.reply.body)}")
+        self._held[station] = _Held(answer.reply.body.token, answer.boot)
 
     def begin(self, scripts: Mapping[str, Script]) -> Begun:
         """Begin scripts on several stations at once."""
@@ -177,11 +204,12 @@ class BusBackend(Backend):
             raise
         finally:
             with self._condition:
-                self._pending -= names.keys()
+                for request in names:
+                    self._pending.pop(request, None)
         traces: dict[str, Trace] = {}
         for name, request in requests.items():
             with self._condition:
-                body = self._replies.pop(request)[0].body
+                body = self._replies.pop(request).reply.body
             if not isinstance(body, Trace):
                 raise self._not_run(name, body)
             traces[name] = body
@@ -190,24 +218,22 @@ class BusBackend(Backend):
     def _not_run(self, station: str, body: object) -> RigFault:
         """Why a script got no trace: for want of the lease, or something else."""
         watched = station in self.watched
-        renewed = None if watched else self._call(station, Renew(self._token(station)))[0].body
+        renewed = None if watched else self._call(station, Renew(self._token(station))).reply.body
         if isinstance(renewed, Refused):
             return LeaseLost(station, renewed.why)
-        return RigFault(
-            f"{station} does not run the script: {body.why if isinstance(body, Refused) else body}"
-        )
+        return RigFault(f"{station} does not run the script: {_why(body)}")
 
     def close(self) -> None:
         """Give the leases back, as far as gateways answer, and disconnect."""
         self._closing.set()
         requests = []
-        for station, token in self._tokens.items():
+        for station, held in self._held.items():
             with contextlib.suppress(RigFault):
-                requests.append((station, self._ask(station, Release(token))))
+                requests.append((station, self._ask(station, Release(held.token))))
         for station, request in requests:
             with contextlib.suppress(RigFault):
                 self._wait([request], {request: station}, 1_000_000_000)
-        self._tokens.clear()
+        self._held.clear()
         if self._renewer.is_alive():
             self._renewer.join(2.0)
         self.bus.close()
@@ -242,28 +268,46 @@ class BusBackend(Backend):
     def _token(self, station: str) -> int:
         if station in self.watched:
             return 0
-        if station not in self._tokens:
+        if station not in self._held:
             raise RigFault(f"{station}: no lease is held")
-        return self._tokens[station]
+        return self._held[station].token
 
     def _ask(self, station: str, command: Command, reply: bool = True) -> int:
+        """Its number, 0 for no reply; BrokerGone, and GatewayGone where it has yet to say who it is."""
+        boot = "" if isinstance(command, Identify) else self._life(station, command)
         with self._condition:
+            here = time.monotonic_ns()
+            until = self._clocks[station].now(here) + _good(command) if boot else 0
             self._request += 1
             request = self._request if reply else 0
             if reply:
-                self._pending.add(request)
-        body = encode(Ask(request, command))
+                self._pending[request] = _Asked(station, here)
+        body = encode(Ask(request, command, self._session, boot, until))
         topic = topics.command(self.line, station, self.operator)
         # A command of no use later (a renewal) is not kept for a broker that is away.
         if not self.bus.publish(topic, "ask", body, qos=1 if reply else 0, sign=True) and reply:
             raise BrokerGone("no broker takes messages")
         return request
 
-    def _call(self, station: str, command: Command) -> tuple[Reply, int]:
-        request = self._ask(station, command)
-        self._wait([request], {request: station}, ANSWER)
+    def _life(self, station: str, command: Command) -> str:
+        """For which life of the gateway ``command`` is: that which granted the lease, else the last known."""
+        held = self._held.get(station)
+        if held is not None and not isinstance(command, Acquire):
+            return held.boot
         with self._condition:
-            self._pending.discard(request)
+            clock = self._clocks.get(station)
+        if clock is not None:
+            return clock.boot
+        return self._call(station, Identify()).boot
+
+    def _call(self, station: str, command: Command) -> Answer:
+        request = self._ask(station, command)
+        try:
+            self._wait([request], {request: station}, ANSWER)
+        finally:
+            with self._condition:
+                self._pending.pop(request, None)
+        with self._condition:
             return self._replies.pop(request)
 
     def _come_out(self, scripts: Mapping[int, str]) -> float:
@@ -312,9 +356,9 @@ class BusBackend(Backend):
 
     def _renew(self) -> None:
         while not self._closing.wait(LEASE_RENEW / 1e9):
-            for station, token in list(self._tokens.items()):
+            for station, held in list(self._held.items()):
                 with contextlib.suppress(RigFault):
-                    self._ask(station, Renew(token), reply=False)
+                    self._ask(station, Renew(held.token), reply=False)
 
     # --- hearing -------------------------------------------------------------------------------------
 
@@ -340,6 +384,9 @@ class BusBackend(Backend):
                 if not state.online and before is not None and before.state.boot != state.boot:
                     return  # the last will of an earlier life
                 now = time.monotonic_ns()
+                clock = self._clocks.get(sender)
+                if clock is not None and clock.boot == delivery.envelope.boot.hex():
+                    clock.heard(delivery.envelope.mono_ns, now)
                 self._heard[sender] = Heard(state, now)
                 self._differences.hear(sender, state, 0 if before is None else now - before.at)
                 new = [each for each in state.differs if self._differences.add(sender, each)]
@@ -367,12 +414,31 @@ class BusBackend(Backend):
                 self._condition.notify_all()
 
     def _on_reply(self, delivery: Delivery) -> None:
-        came = time.time_ns()
+        came, here = time.time_ns(), time.monotonic_ns()
         if delivery.verified is not True:
             return
         with contextlib.suppress(msgspec.MsgspecError):
-            reply = decode(delivery.envelope.body, Reply)
+            reply, sealed = decode(delivery.envelope.body, Reply), delivery.envelope
+            boot = sealed.boot.hex()
             with self._condition:
-                if reply.request in self._pending:
-                    self._replies[reply.request] = reply, came
-                    self._condition.notify_all()
+                asked = self._pending.get(reply.request)
+                if asked is None or asked.station != sealed.sender:
+                    return
+                # An answer proves which life the gateway lives: nobody knew the question by its number.
+                clock = self._clocks.get(asked.station)
+                if clock is None or clock.boot != boot:
+                    self._clocks[asked.station] = GatewayClock(boot, sealed.mono_ns, asked.at, here)
+                else:
+                    clock.answered(sealed.mono_ns, asked.at, here)
+                self._replies[reply.request] = Answer(reply, came, boot)
+                self._condition.notify_all()
+
+
+def _good(command: Command) -> int:
+    """For how long a command is to be taken: who renews a lease does it again before that."""
+    return LEASE_TTL if isinstance(command, Renew) else ANSWER
+
+
+def _why(body: object) -> str:
+    """Why it was not done, in words."""
+    return body.why if isinstance(body, Refused) else f"it answered {body}"

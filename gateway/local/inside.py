@@ -47,6 +47,11 @@ class Inside(Protocol):
         ...
 
     @property
+    def refused(self) -> Mapping[str, int]:
+        """How many commands that came over the bus were refused, by cause."""
+        ...
+
+    @property
     def chained(self) -> Mapping[str, str] | None:
         """What its ledger says of itself, by what it is about; None where it keeps none."""
         ...

@@ -187,10 +187,11 @@ class LeaseShown(Body, frozen=True):
 
 
 class Net(Body, frozen=True):
-    """The brokers, up or not, and what the bus has counted."""
+    """The brokers, up or not, what the bus has counted, and the commands that were refused, by cause."""
 
     brokers: dict[str, bool]
     counted: dict[str, int]
+    refused: dict[str, int]
 
 
 class Chain(Body, frozen=True):

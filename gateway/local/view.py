@@ -69,6 +69,7 @@ class View:
         inside = self._inside
         devices = inside.devices
         state = inside.cell.state(inside.boot, devices.state, inside.problem or devices.problem)
+        state = msgspec.structs.replace(state, refused=dict(inside.refused))
         return Status(
             station=inside.station.id,
             title=inside.station.title,
@@ -158,7 +159,7 @@ class View:
     def _net(self, _: AskNet) -> Net:
         bus = self._inside.bus
         counted = msgspec.structs.asdict(bus.counters)
-        return Net(bus.brokers, {**counted, "missing": bus.missing})
+        return Net(bus.brokers, {**counted, "missing": bus.missing}, dict(self._inside.refused))
 
     def _chain(self, _: AskChain) -> Chain:
         facts = self._inside.chained

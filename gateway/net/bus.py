@@ -47,6 +47,9 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 Handler = Callable[[Delivery], None]
+Screen = Callable[[str, Envelope, Arrival], bool]
+"""Told by which broker a message came, before its signature, which costs most, is looked at, and whether it
+came before; says whether to go on with it. On the network's thread, one message at a time."""
 
 
 class Will(msgspec.Struct, frozen=True):
@@ -74,6 +77,7 @@ class Counters(msgspec.Struct):
     malformed: int = 0
     wrong_sender: int = 0
     retained_refused: int = 0
+    screened: int = 0  # a subscriber wanted no more of it
     bad_signature: int = 0  # delivered all the same, with verified=False
     dropped_inbox: int = 0  # more waits for the loop than may wait
     handler_errors: int = 0
@@ -121,6 +125,7 @@ class Bus:
         # What a stranger sends unsigned must not make the signed look old, so each has its own memory.
         self._seen = {True: Duplicates(), False: Duplicates()}
         self._matcher = MQTTMatcher()  # type: ignore[no-untyped-call]
+        self._screens = MQTTMatcher()  # type: ignore[no-untyped-call]
         self._handlers: dict[str, list[Handler]] = {}
         self._retained: dict[str, _Retained] = {}
         self._inbox: deque[tuple[Handler, Delivery]] = deque()
@@ -166,8 +171,9 @@ class Bus:
         with self._condition:
             return self._condition.wait_for(lambda: wanted(link.settled for link in self._links), timeout_s)
 
-    def subscribe(self, pattern: str, handler: Handler, qos: int = 1) -> None:
-        """Call ``handler`` with what comes on ``pattern``, now and after every reconnect.
+    def subscribe(self, pattern: str, handler: Handler, qos: int = 1, screen: Screen | None = None) -> None:
+        """Call ``handler`` with what comes on ``pattern``, and its ``screen`` lets pass, now and after every
+        reconnect.
 
         A message goes to a handler once, however many brokers bring it. One retained before is brought again
         for a new pattern, but is a duplicate if this bus has had it: subscribe before ``start``.
@@ -176,6 +182,8 @@ class Bus:
             handlers = self._handlers.setdefault(pattern, [])
             handlers.append(handler)
             self._matcher[pattern] = handlers
+            if screen is not None:
+                self._screens[pattern] = screen
         for link in self._links:
             link.subscribe({pattern: qos})
 
@@ -281,6 +289,9 @@ class Bus:
             self.counters.retained_refused += 1
             self._complain(envelope.sender, f"a retained message on {topic}, where none may be")
             return None
+        if not self._passes(link, topic, envelope):
+            self.counters.screened += 1
+            return None
         if not self._fresh(envelope, retained, bool(envelope.sig), remember=False):
             return None  # before the signature, which costs more to check
         genuine = verified(topic, envelope, self._trust)
@@ -288,6 +299,13 @@ class Bus:
         if not self._fresh(envelope, retained, genuine is True, remember=True):
             return None
         return Delivery(topic, envelope, genuine, retained, link.url)
+
+    def _passes(self, link: Link, topic: str, envelope: Envelope) -> bool:
+        screens = tuple(self._screens.iter_match(topic))  # type: ignore[no-untyped-call]
+        if not screens:
+            return True
+        seen = self._seen[bool(envelope.sig)].look(envelope.sender, envelope.boot, envelope.seq)
+        return all(screen(link.url, envelope, seen) for screen in screens)
 
     def _fresh(self, envelope: Envelope, retained: bool, genuine: bool, remember: bool) -> bool:
         seen = self._seen[genuine]

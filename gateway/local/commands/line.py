@@ -46,7 +46,7 @@ class Surroundings(Commands):
         try:
             net = shell.ask(AskNet(), Net)
         except Unanswered as unanswered:
-            net = Net({}, {})
+            net = Net({}, {}, {})
             shell.fail(unanswered.why, unanswered.do, 3)
         heard = _listen(shell)
         shell.tell({"agent": net, "heard": heard._asdict()}, _net(net, heard, shell.width), json)
@@ -87,12 +87,14 @@ def _net(net: Net, heard: Heard, width: int) -> Iterator[str]:
         yield from hanging(f"{url}  ", "; ".join(filter(None, (text, agent))), width)
     counted = net.counted
     if counted:
+        refused = [f"{count} {cause}" for cause, count in net.refused.items()]
         share = 100 * counted["missing"] / max(1, counted["received"])
         yield from pairs(
             [
                 ("sent", f"{counted['published']}, not sent {sum(counted[name] for name in _DROPPED)}"),
                 ("received", f"{counted['received']}, refused {sum(counted[name] for name in _REFUSED)}"),
                 ("lost", f"{counted['missing']} messages that were numbered did not come ({share:.1f} %)"),
+                ("commands", f"refused: {', '.join(refused) or 'none'}"),
             ],
             width,
         )
