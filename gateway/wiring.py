@@ -22,7 +22,8 @@ from gateway.terminals import mirrored
 
 
 class Read(NamedTuple):
-    """What changed: the controller's ``outputs``, and what the ``machine`` shows at the inputs."""
+    """What changed: the controller's ``outputs``, and what the ``machine`` shows at the inputs: in RIL at
+    all, else at those that are read since they may not be written."""
 
     outputs: Mapping[str, Value] = {}
     machine: Mapping[str, Value] = {}
@@ -31,21 +32,27 @@ class Read(NamedTuple):
 class Wiring:
     """Of ``station`` in ``mode``; ``program`` is the one to be played where the controller is.
 
-    ``changed`` is called when a controller that is played may have put out something.
+    ``changed`` is called when a controller that is played may have put out something. ``certificates`` is
+    the folder for devices that are reached with security.
     """
 
     def __init__(
-        self, station: Station, mode: Mode, program: Program | None, changed: Callable[[], None]
+        self,
+        station: Station,
+        mode: Mode,
+        program: Program | None,
+        changed: Callable[[], None],
+        certificates: str = "",
     ) -> None:
-        self._inputs = {tag.name for tag in station.inputs}
-        self._reads_inputs = mode == "shadow"
+        written = [] if mode == "shadow" else station.writable
+        self._inputs = {tag.name for tag in station.inputs if tag not in written}  # those that are read
         self.controller: Devices | Played
         if mode in ("virtual", "ril"):
             assert program is not None, f"{station.id}: nothing to play in {mode} mode"
             self.controller = Played(station, program, changed)
         else:
-            tags = station.observed if mode == "shadow" else station.tags
-            self.controller = Devices(station.devices, tags)
+            tags = station.observed if mode == "shadow" else station.driven
+            self.controller = Devices(station.devices, tags, station.accesses(certificates))
         self.plant: Devices | None = None
         if mode == "ril":
             assert station.plant is not None, f"{station.id}: ril mode has no plant"
@@ -66,7 +73,7 @@ class Wiring:
         image = await self.controller.read()
         if self.plant is not None:
             return Read(image, await self.plant.read())
-        if not self._reads_inputs:
+        if not self._inputs:
             return Read(image)
         return Read(
             {tag: value for tag, value in image.items() if tag not in self._inputs},

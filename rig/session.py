@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gateway.controller.compile import Program
 from gateway.field.tags import read_ref
-from gateway.net.messages import Action, Await, AwaitAll, Identified, Inject, Trace, Waiting
+from gateway.net.messages import Action, Await, AwaitAll, Force, Identified, Inject, Trace, Waiting
 from gateway.scenario import show
 from gateway.station import Mode, Station
 from rig.ahead import Ahead, Early
@@ -240,7 +240,8 @@ class Session:
         """Run scripts on several stations at once; see ``Backend.run``. NotHere, where one of them does what
         is not done in its station's mode."""
         for name, script in scripts.items():
-            if why := unfit(self.stations[name].lined.mode, script):
+            handle = self.stations[name]
+            if why := unfit(handle.lined.mode, script) or unwritable(handle.spec, script):
                 raise NotHere(f"{name}: {why}" if len(scripts) > 1 else why)
         taken = [self.ahead.take(name, script) for name, script in scripts.items()]
         self.early = taken[0] if len(taken) == 1 else None
@@ -344,6 +345,12 @@ def unfit(mode: Mode, script: Script) -> str:
     if mode == "ril" and any(isinstance(action, Inject) for action in script.actions):
         return "the plant is real: no fault is injected into it"
     return ""
+
+
+def unwritable(station: Station, script: Script) -> str:
+    """Why ``script`` is not done on ``station``: it forces what may not be written there; empty if not."""
+    forced = (action.ref.tag for action in script.actions if isinstance(action, Force))
+    return next(filter(None, map(station.writes.refuses, forced)), "")
 
 
 def _not_come(action: Action) -> Failed:

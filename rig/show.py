@@ -43,7 +43,8 @@ class DeviceShown(msgspec.Struct, frozen=True):
 
 
 class StationShown(msgspec.Struct, frozen=True):
-    """A station of the line; ``model`` counts its components by kind, ``groups`` are the library's."""
+    """A station of the line; ``model`` counts its components by kind, ``groups`` are the library's.
+    ``cut_off`` are the tags that components show and nobody may write, ``safety`` the tags that are never."""
 
     station: str
     title: str
@@ -55,6 +56,8 @@ class StationShown(msgspec.Struct, frozen=True):
     does: tuple[str, ...]
     leads_to: dict[str, str]
     signals: Signals
+    cut_off: dict[str, tuple[str, ...]] = {}
+    safety: tuple[str, ...] = ()
 
 
 class LineShown(msgspec.Struct, frozen=True):
@@ -105,6 +108,8 @@ def _station(line: Line, name: str, lined: LineStation) -> StationShown:
         line.bills.does.get(name, ()),
         {out.place: str(into) for out, into in line.ways if out.station == name},
         count(station),
+        station.writes.cut_off(station.twin.values()),
+        tuple(sorted(station.writes.safety)),
     )
 
 
@@ -142,6 +147,7 @@ def table(shown: LineShown) -> Iterator[str]:
         f"{total.actuators} actuator outputs and {total.sensors} sensor inputs: {total.plant} plant signals, "
         f"{shown.per_model:.1f} per model"
     )
+    yield from _unwritten(shown)
     yield from _ways(shown)
     yield from _bills(shown.relations)
 
@@ -158,6 +164,21 @@ def _totals(shown: LineShown) -> tuple[str, ...]:
     devices = sum(len(each.devices) for each in shown.stations)
     counts = (parts, *msgspec.structs.astuple(shown.total))
     return (f"{len(shown.stations)} stations", f"{devices} devices", *map(str, counts))
+
+
+def _unwritten(shown: LineShown) -> Iterator[str]:
+    found = [
+        *(f"  {each.station}: {', '.join(each.safety)} (safety)" for each in shown.stations if each.safety),
+        *(
+            f"  {each.station}: {', '.join(tags)}, cut off from {component}"
+            for each in shown.stations
+            for component, tags in each.cut_off.items()
+        ),
+    ]
+    if found:
+        yield ""
+        yield "Never written"
+        yield from map(_cut, found)
 
 
 def _ways(shown: LineShown) -> Iterator[str]:

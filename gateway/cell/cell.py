@@ -24,6 +24,7 @@ from gateway.cell.quality import Qualities
 from gateway.cell.scan import Asked, Change, Inputs, Outputs, Telling
 from gateway.cell.script import Script
 from gateway.cell.showing import Showing
+from gateway.cell.withheld import Withheld
 from gateway.controller.beside import Beside
 from gateway.field.tags import Tag
 from gateway.field.types import Value
@@ -70,7 +71,14 @@ class Cell:
         self.formulas = Formulas(self._read_as(), self.values)
         self._devices = station.reached if mode == "ril" else station.devices
         actuators = self.machine.actuators if self.machine is not None else {}
-        self.gate = Gate({} if mode == "shadow" else {**inputs, **actuators}, self.formulas.written)
+        writable = {tag.name: tag for tag in station.writable}
+        self._cut = mode != "shadow" and len(writable) < len(inputs)  # some inputs are read, not written
+        self.gate = Gate(
+            {} if mode == "shadow" else {**writable, **actuators},
+            self.formulas.written,
+            station.writes.rate,
+            station.shim.inputs if station.shim is not None else (),
+        )
         self.missed: dict[str, int] = {}
         sensors = self.machine.sensors if self.machine is not None else {}
         self.qualities = Qualities({**station.tags, **sensors}.values())
@@ -99,6 +107,7 @@ class Cell:
             self._telling, self._change,
         )  # fmt: skip
         self.showing = Showing(station, self.twin, self.machine, self.couplings, self.gate)
+        self.withheld = Withheld(self.gate, lambda text: self._telling.event("write", text))
         self.differences = Differences(
             self.twin, self.machine, self.agreement, self.companion, self._tell_differs
         )
@@ -107,7 +116,7 @@ class Cell:
 
     def _read_as(self) -> Mapping[str, Tag]:
         """The tags as their devices are asked for them."""
-        return self.station.observed if self.mode == "shadow" else self.station.tags
+        return self.station.observed if self.mode == "shadow" else self.station.driven
 
     def _model(self, now: int) -> Twin:
         return Twin(self.station.twin, self.station.tags, now, seeded(self._seed, self.station.id))
@@ -163,12 +172,13 @@ class Cell:
             if self.script.progress(now, self.values | wanted, self.commands):
                 self.couplings.move(now)
                 wanted = self._wanted()
+        writes = self._pass(wanted)
         self._show(wanted)
         self._count_missed()
         self._tell_happenings()
         self.commands.end()
         out = self._telling.collect()
-        self._put_out(out, wanted)
+        self._put_out(out, writes)
         out.couple = self.couplings.tell(now, self.values if self.link else None)
         still = not happened and self.commands.stage == stage
         self._quiet = still and seen.quiet and out.quiet
@@ -179,7 +189,8 @@ class Cell:
 
     def _may_glide(self, seen: Inputs) -> bool:
         """Whether nothing but echoes of inputs was seen, and the script waits for none of them."""
-        return seen.calm and self._echoes >= seen.image.keys() and self._awaited.isdisjoint(seen.image)
+        echoed = self._echoes >= seen.image.keys() and not seen.machine
+        return seen.calm and echoed and self._awaited.isdisjoint(seen.image)
 
     def _rank(self, shown: tuple[str, Value]) -> int:
         """In the order in which a whole scan notes changes."""
@@ -193,7 +204,7 @@ class Cell:
         moving = self.twin.moving()
         forced = {ref.tag for ref in self.gate.forces}
         held = self.lost or self._driven_safe or self.commands.waiting or self.gate.state == "safing"
-        held = held or self.machine is not None
+        held = held or self.machine is not None or bool(self.gate.waiting or self.gate.beyond)
         if not self.glides or held or self.formulas.any or not (self._awaited | forced).isdisjoint(moving):
             return None
         due = self._due(self.twin.kernel.next_time())
@@ -219,10 +230,12 @@ class Cell:
         self.twin.advance(self._now)
         writes: dict[str, Value] = {}
         if self.gate.state == "open":
-            for tag, value in sorted(self.twin.glide(), key=self._rank):
-                if self.values[tag] != value:
-                    self._change(tag, value)
-                    writes[tag] = value
+            moved = {tag: value for tag, value in self.twin.glide() if self.values[tag] != value}
+            writes = self.gate.passing(self._now, dict(sorted(moved.items(), key=self._rank)))
+            for tag, value in writes.items():
+                self._change(tag, value)
+            if len(writes) < len(moved):
+                self._gliding = None  # what was left has its turn in a whole scan
         out = self._telling.collect()
         out.writes = writes
         beats = self.couplings.beats
@@ -238,7 +251,7 @@ class Cell:
         do, so that after it only time can change anything, at instants that are known. Steps before that may
         be left out; the next one is told how many. A machine must be asked to be known: then none is.
         """
-        held = self._telling.anything or self._driven_safe or self.commands.waiting
+        held = self._telling.anything or self._driven_safe or self.commands.waiting or self.gate.waiting
         if not self._quiet or held or self.machine is not None:
             return self._now
         due, beats = self._due(self.twin.due()), self.couplings.beats
@@ -269,28 +282,30 @@ class Cell:
     @property
     def driving(self) -> bool:
         """Whether a device that is connected still has to be brought to its safe values."""
-        return self.gate.state == "safing" and bool(self._reachable(self.gate.writes({})))
-
-    def _reachable(self, writes: dict[str, Value]) -> dict[str, Value]:
-        if not self.lost:
-            return writes
-        guarded = self.gate.inputs
-        return {n: value for n, value in writes.items() if guarded[n].device not in self.lost}
+        return self.gate.state == "safing" and bool(self.gate.writes(self._now, {}, self.lost))
 
     def _wanted(self) -> dict[str, Value]:
-        """What the inputs are to show; in shadow nobody is to show anything."""
-        return {} if self.mode == "shadow" else self.showing.wanted(self._now)
+        """What the inputs are to show, as far as they may be written; in shadow none may."""
+        if self.mode == "shadow":
+            return {}
+        wanted = self.showing.wanted(self._now)
+        return {tag: wanted[tag] for tag in wanted if tag in self.gate.inputs} if self._cut else wanted
 
-    def _put_out(self, out: Outputs, wanted: Mapping[str, Value]) -> None:
-        """What passes the gate: to the controller's inputs, and to the machine's actuators."""
+    def _pass(self, wanted: Mapping[str, Value]) -> dict[str, Value]:
+        """What passes the gate of what the controller's inputs and the machine's actuators are to be."""
         machine = self.machine
         if machine is None:
-            out.writes = self._reachable(self.gate.writes(wanted))
-            return
+            return self.gate.writes(self._now, wanted, self.lost)
         if machine.device is not None and machine.stale(self._now):
             self.gate.forget(machine.device.name)
-        for name, value in self._reachable(self.gate.writes({**wanted, **machine.driven})).items():
-            (out.actuate if name in machine.actuators else out.writes)[name] = value
+        return self.gate.writes(self._now, {**wanted, **machine.driven}, self.lost)
+
+    def _put_out(self, out: Outputs, writes: dict[str, Value]) -> None:
+        if self.machine is None:
+            out.writes = writes
+            return
+        for name, value in writes.items():
+            (out.actuate if name in self.machine.actuators else out.writes)[name] = value
 
     def took(self, writes: Mapping[str, Value]) -> None:
         """The device has taken ``writes``."""
@@ -359,7 +374,7 @@ class Cell:
         if self.script is not None:
             self.script.refused.update(seen.refused)
         shadow = self.mode == "shadow"
-        read = self.formulas.read({**seen.image, **seen.machine} if shadow else seen.image)
+        read = self.formulas.read(seen.image if self.mode == "ril" else {**seen.image, **seen.machine})
         if self.machine is not None:
             shown = {tag: read[tag] for tag in self._ranks.keys() & read.keys()} if shadow else seen.machine
             self.machine.see(self.lost, shown)
@@ -428,13 +443,19 @@ class Cell:
     def _show(self, wanted: Mapping[str, Value]) -> None:
         """Inputs count as changed when they are written."""
         if self.gate.state == "open":
-            values = self.values
+            values, waiting, beyond = self.values, self.gate.waiting, self.gate.beyond
             for tag, value in wanted.items():
-                if values[tag] != value:
+                if values[tag] != value and tag not in waiting and tag not in beyond:
                     self._change(tag, value)
 
     def _count_missed(self) -> None:
-        for tag, count in self.showing.missed(self._now).items():
+        late = self.withheld.look(self._now)
+        if late and self.script is not None:
+            self.script.overrun(self._now, late)
+        missed = self.showing.missed(self._now)
+        for tag in self.withheld.pulses():
+            missed[tag] = missed.get(tag, 0) + 1
+        for tag, count in missed.items():
             for counts in (self.missed, self.script.missed if self.script is not None else {}):
                 counts[tag] = counts.get(tag, 0) + count
 

@@ -116,6 +116,8 @@ def _refuses_ref(ref: TagRef, station: Station) -> str:
 def _refuses_input(ref: TagRef, station: Station) -> str:
     if ref.tag in station.tags and station.tags[ref.tag].direction != "input":
         return f"{ref} is no input of {station.id}; only inputs can be forced"
+    if why := station.writes.refuses(ref.tag):
+        return why
     return _refuses_ref(ref, station)
 
 

@@ -242,7 +242,7 @@ class Commands:
             self.gate.make_safe()
         elif self.gate.state == "closed":
             self._telling.journal("gate", "open", None)  # it never opened
-        for tag in self.station.inputs:
+        for tag in self.station.writable:
             self._change(tag.name, tag.safe)
 
     def _end_script(self, how: str) -> None:

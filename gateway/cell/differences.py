@@ -35,13 +35,12 @@ class Differences:
 
     def accompany(self, now: int, seen: Inputs, shadow: bool, driven: bool) -> None:
         """Run the virtual controller on what the real one has read: what it was given where it is
-        ``driven``, in ``shadow`` what it is seen to read."""
+        ``driven``, and what it is seen to read: all in ``shadow``."""
         if self._utc is None:
             self._utc = seen.utc - now
         if self._companion is None:
             return
-        if shadow:
-            self._companion.gave(seen.machine)
+        self._companion.gave(seen.machine)
         known = seen.link and not seen.lost and (shadow or driven)
         self._companion.look(now, known, seen.image)
         self._told(self._companion.told)

@@ -1,30 +1,51 @@
 """The write gate: the only way to a controller's inputs and to a real plant's actuators, with forces; pure.
 
-Closed (nobody holds a lease) it lets nothing through. Open, it lets the wanted values through. When the
-lease is lost it drives the safe values until the device has taken them, then closes.
+Closed (nobody holds a lease) it lets nothing through. Open, it lets the wanted values through that lie in
+their tags' ranges, so many a second: one that has to wait is written with its newest value. When the lease is
+lost it drives the safe values, which wait for nothing, until the device has taken them, then closes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from typing import Literal
 
+from gateway.cell.pace import Pace
 from gateway.field.tags import Tag, TagRef
 from gateway.field.types import Value
+from gateway.writes import RATE
 
 Turned = Callable[[Mapping[str, Value]], Mapping[str, Value]]
 GateState = Literal["closed", "open", "safing"]
 
 
 class Gate:
-    """Wanted values in, what to write out. ``inputs`` are the tags it guards, by name; ``turned`` makes what
-    their drivers take of the values, where that is something else (left out: nowhere)."""
+    """Wanted values in, what to write out. ``inputs`` are the tags that may be written, by name; ``turned``
+    makes what their drivers take of the values, where that is something else (left out: nowhere). ``rate`` is
+    how many are written a second at most; those ``urgent`` come first.
 
-    def __init__(self, inputs: Mapping[str, Tag], turned: Turned = lambda values: values) -> None:
+    After each time: ``waiting`` are the tags whose values wait for the rate, and since when; ``beyond`` are
+    those whose wanted value cannot be written, and that value; ``dropped`` are those that waited with a
+    value which is wanted no more. ``times_beyond`` counts such values by tag since the gate is there.
+    """
+
+    def __init__(
+        self,
+        inputs: Mapping[str, Tag],
+        turned: Turned = lambda values: values,
+        rate: int = RATE,
+        urgent: Collection[str] = (),
+    ) -> None:
         self.inputs, self._turned = inputs, turned
+        self.rate, self._pace, self._urgent = rate, Pace(rate), frozenset(urgent)
         self.state: GateState = "closed"
         self.forces: dict[TagRef, Value] = {}
         self.written: dict[str, Value] = {}
+        self.waiting: dict[str, int] = {}
+        self.beyond: dict[str, Value] = {}
+        self.dropped: list[str] = []
+        self.times_beyond: dict[str, int] = {}
+        self._fitting: dict[str, Value] = {}  # what was last found to lie in its range
         self._safe: dict[str, Value] = {name: tag.safe for name, tag in inputs.items()}
 
     @property
@@ -41,6 +62,8 @@ class Gate:
         """The lease is gone: forces end, the safe values are driven."""
         self.forces.clear()
         self.written.clear()
+        self.waiting.clear()
+        self.beyond.clear()
         self.state = "safing"
 
     def forced(self, values: dict[str, Value]) -> dict[str, Value]:
@@ -49,22 +72,70 @@ class Gate:
             values[ref.tag] = ref.into(values[ref.tag], value)
         return values
 
-    def writes(self, wanted: Mapping[str, Value]) -> dict[str, Value]:
-        """What to write now: wanted or safe values that the device does not hold yet."""
+    def writes(self, now: int, wanted: Mapping[str, Value], lost: Container[str] = ()) -> dict[str, Value]:
+        """What to write at ``now`` ns: wanted or safe values that the device does not hold yet, but for
+        those of devices that are ``lost``."""
         if self.state == "closed":
             return {}
         if self.state == "safing":
-            wanted = self.safe
-        wanted, written = self._turned(wanted), self.written
-        return {
-            name: value for name, value in wanted.items() if name not in written or written[name] != value
-        }
+            return self._new(self._turned(self._safe), lost)
+        return self._paced(now, self._new(self._turned(self._in_range(wanted)), lost))
+
+    def passing(self, now: int, changes: Mapping[str, Value]) -> dict[str, Value]:
+        """Of ``changes``, which no device holds yet, what to write at ``now``; while it is open and nothing
+        waits, and none of the values is turned."""
+        assert self.state == "open"
+        assert not self.waiting
+        return self._paced(now, self._in_range(changes))
+
+    def _new(self, values: Mapping[str, Value], lost: Container[str]) -> dict[str, Value]:
+        written = self.written
+        new = {name: value for name, value in values.items() if name not in written or written[name] != value}
+        if lost:
+            return {name: value for name, value in new.items() if self.inputs[name].device not in lost}
+        return new
+
+    def _in_range(self, wanted: Mapping[str, Value]) -> dict[str, Value]:
+        """Of what is ``wanted``, the values that may be written here at all."""
+        fitting, fit = self._fitting, {}
+        for name, value in wanted.items():
+            tag = self.inputs.get(name)
+            if tag is None:
+                continue
+            if name not in fitting or fitting[name] != value:
+                if not tag.in_range(value):  # nor is NaN
+                    self._is_beyond(name, value)
+                    continue
+                fitting[name] = value
+            self.beyond.pop(name, None)
+            fit[name] = value
+        return fit
+
+    def _is_beyond(self, name: str, value: Value) -> None:
+        # NaN is never equal to itself, and yet no other value.
+        if name not in self.beyond or str(self.beyond[name]) != str(value):
+            self.times_beyond[name] = self.times_beyond.get(name, 0) + 1
+        self.beyond[name] = value
+
+    def _paced(self, now: int, changes: dict[str, Value]) -> dict[str, Value]:
+        """As many of ``changes`` as the rate has room for: urgent ones, then those that wait longest."""
+        room = self._pace.room(now)
+        waited, self.waiting = self.waiting, {}
+        self.dropped = [name for name in waited if name not in changes] if waited else []
+        if len(changes) > room:
+            first = [name for name in changes if name in self._urgent]
+            then = [name for name in waited if name in changes and name not in self._urgent]
+            names = list(dict.fromkeys([*first, *then, *changes]))
+            self.waiting = {name: waited.get(name, now) for name in names[room:]}
+            changes = {name: changes[name] for name in names[:room]}
+        self._pace.spend(now, len(changes))
+        return changes
 
     def took(self, values: Mapping[str, Value]) -> None:
         """The device has taken ``values``."""
         self.written.update(values)
         # What was under way when the lease went may come in here after the safe values were wanted.
-        if self.state == "safing" and not self.writes(self.safe):
+        if self.state == "safing" and not self._new(self._turned(self._safe), ()):
             self.state = "closed"
             self.written.clear()
 
@@ -75,3 +146,7 @@ class Gate:
             for name, value in self.written.items()
             if device is not None and self.inputs[name].device != device
         }
+
+    def renew(self, tag: str) -> None:
+        """What is wanted of ``tag`` is written again, though it was."""
+        self.written.pop(tag, None)

@@ -33,7 +33,8 @@ class Machine:
         self.device: Device | None = None if empty is None else station.plant
         terminals = {} if empty is None else mirrored(station)
         self.sensors: dict[str, Tag] = {n: tag for n, tag in terminals.items() if tag.direction == "output"}
-        self.actuators: dict[str, Tag] = {n: tag for n, tag in terminals.items() if tag.direction == "input"}
+        actuators = {name: tag for name, tag in terminals.items() if tag.direction == "input"}
+        self.actuators: dict[str, Tag] = station.writes.kept(actuators)
         self.driven: dict[str, Value] = {name: tag.safe for name, tag in self.actuators.items()}
         self._composing = None if empty is None else Composing(station, empty)
         self._devices = {self.device.name} if self.device is not None else set(station.devices)

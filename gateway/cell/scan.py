@@ -35,7 +35,8 @@ class Inputs(NamedTuple):
     journal ticket on the disk, ``refused`` what the devices refuse at present, by tag, ``lost`` the devices
     that are not connected and why (left out without ``link``: all of them), ``uncertain`` the tags whose
     value a device itself doubts, ``idle`` how many scans before this one were left out: see ``Cell.due``.
-    ``machine`` is what changed of what the real machine's sensors show, by input (RIL and shadow)."""
+    ``machine`` is what changed of what the real machine's sensors show, by input: in shadow and RIL all, else
+    those that may not be written."""
 
     image: Mapping[str, Value] = {}
     link: bool = True

@@ -48,7 +48,7 @@ class Showing:
         self._pulses.saw(edge for edge in self._twin.edges() if edge.tag in machine.composed)
         return machine.shown(twin | self._pulses.held(now))
 
-    def missed(self, now: int) -> Mapping[str, int]:
+    def missed(self, now: int) -> dict[str, int]:
         """The scan at ``now`` is done; how many pulses were missed since the last, by tag: those that nobody
         was to see are not."""
         missed = self._pulses.shown(now)

@@ -54,7 +54,9 @@ class VirtualDevices:
             self._polled.append((polled, image))
         self._scanned = False
         self._put = False  # something into a served device, since it was last polled
-        self._outputs = [(tag, self._span(tag)) for tag in station.outputs]
+        self._outputs = [
+            (tag, self._span(tag)) for tag in station.driven.values() if tag.direction == "output"
+        ]
         self._image: tuple[bytes, ...] | None = None  # of the controller's memory, when it was last read
         self._values: dict[str, Value] = {}
         self._refused: dict[str, str] = {}

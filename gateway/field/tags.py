@@ -55,6 +55,7 @@ class TagEntry(msgspec.Struct, frozen=True, rename="kebab"):
     verify: bool | None = None
     real: str | None = None
     tolerance: ToleranceEntry | None = None
+    safety: bool = False
     line: int = 0
     name: str = ""
 
@@ -72,6 +73,7 @@ class Tag(msgspec.Struct, frozen=True):
     the raw number is the value. ``step`` is the largest change of the value over one raw unit.
     ``verify`` (inputs): what was written is read again, and must be there. ``real`` (inputs) is where it is
     read in shadow mode, if not at its address. ``tolerance`` is how far it may differ from its model.
+    ``safety``: it belongs to a safety function, and nobody ever writes it from here.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Tag(msgspec.Struct, frozen=True):
     verify: bool = False
     real: Real | None = None
     tolerance: Tolerance = Tolerance()
+    safety: bool = False
 
     def to_device(self, value: Value) -> Value:
         """Engineering value to what the device holds, held within the data type."""
@@ -240,7 +243,7 @@ def _compile(
         return None
     if isinstance(address, ModbusAddress) and address.bit >= 0 and order in ("BADC", "DCBA"):
         address = ModbusAddress(address.table, address.index, address.bit ^ 8)  # in the other byte
-    check_width(kind, address, entry.address, entry.direction, bad)
+    check_width(kind, address, entry.address, "output" if entry.safety else entry.direction, bad)
     conversion = read_conversion(entry, kind, bad)
     within = engineering_range(entry, kind, conversion, bad)
     if entry.hold is not None and (entry.direction, kind.kind) != ("input", "bool"):
@@ -250,7 +253,7 @@ def _compile(
     _check_direction(entry, bad)
     if dialect.served:
         _check_served(entry, kind, address, bad)
-    elif entry.direction == "input":
+    elif entry.direction == "input" and not entry.safety:
         _check_written(entry, address, bad)
     read_at = controller or device
     plain = kind.element if isinstance(kind, ArrayType) else kind
@@ -260,7 +263,7 @@ def _compile(
         _rest(kind), entry.observer, entry.jog, entry.title, entry.line, entry.hold,
         entry.formula, entry.inverse, verify=bool(entry.verify),
         real=read_real(entry, read_at, protocols.get(read_at), dialects.get(read_at, Dialect()), bad),
-        tolerance=read_tolerance(entry, plain, within, converted, complain),
+        tolerance=read_tolerance(entry, plain, within, converted, complain), safety=entry.safety,
     )  # fmt: skip
     return msgspec.structs.replace(tag, safe=_safe(entry, tag, bad))
 
@@ -274,8 +277,11 @@ def _check_direction(entry: TagEntry, bad: Bad) -> None:
             bad(f"an output has no {wrong}", f"leave {wrong} out; it belongs to inputs")
         if entry.verify:
             bad("an output is not written, and nothing to read back", "leave verify out")
-    elif entry.jog is not None:
+        return
+    if entry.jog is not None:
         bad("an input has no jog", "leave jog out; it belongs to outputs")
+    for wrong in [key for key in ("safe", "verify") if entry.safety and getattr(entry, key) is not None]:
+        bad(f"a safety tag is never written, so it has no {wrong}", f"leave {wrong} out")
 
 
 def _check_written(entry: TagEntry, address: Address, bad: Bad) -> None:
@@ -294,6 +300,8 @@ def _check_written(entry: TagEntry, address: Address, bad: Bad) -> None:
 
 def _check_served(entry: TagEntry, kind: DataType, address: Address, bad: Bad) -> None:
     """On a device that the gateway is, the controller reads inputs anywhere and writes outputs."""
+    if entry.safety and entry.direction == "input":
+        bad("a safety tag is never written, and a served device has its inputs from here alone", "wire it")
     if entry.direction == "output" and isinstance(address, ModbusAddress) and address.table in ("di", "ir"):
         bad(
             f"{entry.address} of a served device is only read by the controller, and it writes an output",
@@ -322,7 +330,7 @@ def _rest(kind: DataType) -> Value:
 
 
 def _safe(entry: TagEntry, tag: Tag, bad: Bad) -> Value:
-    if entry.direction == "output":
+    if entry.direction == "output" or entry.safety:
         return tag.safe
     if entry.safe is None:
         bad("an input needs a safe value", "add safe: the value it takes when nobody holds the lease")

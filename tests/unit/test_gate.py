@@ -35,23 +35,23 @@ WANTED = st.fixed_dictionaries(
 def test_what_the_device_holds_is_not_written_again() -> None:
     gate = Gate(TAGS)
     gate.open()
-    first = gate.writes({**SAFE, "speed": 7})
+    first = gate.writes(0, {**SAFE, "speed": 7})
     assert first == {**SAFE, "speed": 7}
     gate.took(first)
-    assert gate.writes({**SAFE, "speed": 7}) == {}
-    assert gate.writes({**SAFE, "speed": 8}) == {"speed": 8}
+    assert gate.writes(0, {**SAFE, "speed": 7}) == {}
+    assert gate.writes(0, {**SAFE, "speed": 8}) == {"speed": 8}
     gate.forget()
-    assert gate.writes({**SAFE, "speed": 7}) == first
+    assert gate.writes(0, {**SAFE, "speed": 7}) == first
 
 
 def test_values_under_way_when_the_lease_went_do_not_pass_for_safe_ones() -> None:
     gate = Gate(TAGS)
     gate.open()
-    under_way = gate.writes({"door": False, "speed": 7, "command": 9})
+    under_way = gate.writes(0, {"door": False, "speed": 7, "command": 9})
     gate.make_safe()
     gate.took(under_way)
     assert gate.state == "safing"
-    assert gate.writes(under_way) == SAFE
+    assert gate.writes(0, under_way) == SAFE
     gate.took(SAFE)
     assert gate.state == "closed"
 
@@ -62,7 +62,7 @@ def test_part_of_the_safe_values_is_not_the_safe_state() -> None:
     gate.make_safe()
     gate.took({"door": True, "speed": 3})
     assert gate.state == "safing"
-    assert gate.writes({}) == {"command": 0}
+    assert gate.writes(0, {}) == {"command": 0}
 
 
 def test_a_station_without_inputs_is_safe_at_once() -> None:
@@ -120,7 +120,7 @@ class Gates(RuleBasedStateMachine):
     @precondition(lambda self: not self.under_way)
     def send(self, wanted: dict[str, Value]) -> None:
         state = self.gate.state
-        self.under_way = self.gate.writes(self.gate.forced(wanted))
+        self.under_way = self.gate.writes(0, self.gate.forced(wanted))
         if state == "closed":
             assert self.under_way == {}
         if state == "safing":
