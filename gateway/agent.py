@@ -57,6 +57,7 @@ IMAGE_PERIOD = 0.1
 KEY_EVERY = 20
 MAX_OUTBOX = 1024
 SAFE_WITHIN = 1.0
+RESTORE_WITHIN = 5.0  # where the journal has failed: the next life may fare no better
 PRESENT = frozenset(("commissioner",))  # the roles of who is at the machine
 TABLES = ("lease", "gate", "force", "workpiece", "send", "received", "arrived")
 
@@ -144,7 +145,7 @@ class Agent:
         broken = [task for task in tasks if task.done()]
         scanning, sending, *_ = tasks
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SAFE_WITHIN):
+            async with asyncio.timeout(RESTORE_WITHIN if self.problem else SAFE_WITHIN):
                 await self._make_safe(scanning)
                 if not scanning.done():
                     await self._send_rest(scanning, sending)
@@ -169,10 +170,15 @@ class Agent:
         await self.ending.wait()
 
     async def _make_safe(self, scanning: asyncio.Task[None]) -> None:
-        """The lease ends with the agent: scan on until the devices that are there hold their safe values."""
+        """The lease ends with the agent: scan on until the devices that are there hold their safe values.
+
+        Where the journal has failed, those that are not there are waited for too.
+        """
         self.cell.shut()
         self._bell.set()
-        while self.cell.driving and not scanning.done():
+        while not scanning.done() and (
+            self.cell.driving or (self.problem and self.cell.gate.state == "safing")
+        ):
             await asyncio.sleep(self.station.scan / 1e9)
 
     async def _send_rest(self, scanning: asyncio.Task[None], sending: asyncio.Task[None]) -> None:
@@ -241,6 +247,8 @@ class Agent:
     # --- sending: the journal first ------------------------------------------------------------------------
 
     async def _queue(self, out: Outputs) -> None:
+        if self.problem:
+            return  # the journal has failed, and nothing is sent without it
         if out.journal or out.replies or out.couple or out.events or out.differs:
             await self._outbox.put(out)
 
