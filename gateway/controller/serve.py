@@ -35,6 +35,7 @@ from gateway.controller.servers.addresses import (
 )
 from gateway.controller.servers.build import make_modules, make_server
 from gateway.errors import BadInput
+from gateway.field.security import ENCRYPT, OPEN, Access, read_security
 from gateway.field.serving import Server
 from gateway.parent import end_with_stdin
 from gateway.station import load_station
@@ -98,11 +99,12 @@ async def serve(
     stopping: asyncio.Event,
     ready: Callable[[ServeAddress, list[ServeAddress]], None],
     modules: Modules,
+    access: Access | None = None,
 ) -> Statistics:
     """Serve until ``stopping`` is set; ``ready`` is told the addresses that accept: the controller's and
-    its couplers'. Raises OSError."""
-    couplers, masters = make_modules(modules, controller, period_ns)
-    servers = [make_server(address, controller), *couplers]
+    its couplers', OPC UA's as ``access`` says. Raises OSError; ValueError where there is no certificate."""
+    couplers, masters = make_modules(modules, controller, period_ns, access)
+    servers = [make_server(address, controller, access), *couplers]
     latest = Statistics()
 
     def note(statistics: Statistics) -> None:
@@ -172,6 +174,13 @@ def main(arguments: list[str] | None = None) -> int:
         help="an input that comes from a next machine: it takes everything",
     )  # fmt: skip
     parser.add_argument("--scan", default="10 ms", help="the scan's period (default: 10 ms)")
+    parser.add_argument("--security", help="of OPC UA, and of nothing less: Basic256Sha256/SignAndEncrypt")
+    parser.add_argument("--certificates", metavar="FOLDER", help="with its certificate, and whom it trusts")
+    parser.add_argument("--user", default="", help="who logs in; nobody else does")
+    parser.add_argument("--password-file", default="", metavar="FILE", help="of that user, mode 0600")
+    parser.add_argument(
+        "--password-variable", default="", metavar="NAME", help="or an environment's variable"
+    )
     parser.add_argument("--end-with-stdin", action="store_true", help="stop when standard input ends")
     chosen = parser.parse_args(arguments)
     try:
@@ -183,6 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
             tuple(read_module(text, ("modbus", "opc.tcp")) for text in chosen.poll),
             _plant(chosen.plant, chosen.station, chosen.next),
         )
+        access = _access(chosen)
         begins = [module.at for module in (*modules.couplers, *modules.polled)]
         if len(begins) > len(set(begins)):
             raise ValueError("two modules begin at the same byte; give each its own with ?at=")
@@ -199,11 +209,29 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve_until_told(controller, address, period_ns, chosen.end_with_stdin, modules))
+            with_stdin: bool = chosen.end_with_stdin
+            runner.run(_serve_until_told(controller, address, period_ns, with_stdin, modules, access))
+    except ValueError as error:  # of the folder of certificates
+        return _refuse(f"cannot serve at {address}: {error}", EXIT_BAD_INPUT)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
         return _refuse(f"cannot serve at {address}: {reason}", EXIT_ERROR)
     return EXIT_OK
+
+
+def _access(chosen: argparse.Namespace) -> Access | None:
+    """How OPC UA is served; ValueError."""
+    security = OPEN if chosen.security is None else read_security(chosen.security)
+    if security == OPEN:
+        if chosen.certificates is not None or chosen.user:
+            raise ValueError("--certificates and --user are for --security; give it, or leave them out")
+        return None
+    if chosen.certificates is None:
+        raise ValueError("--security needs a certificate; give --certificates FOLDER")
+    if chosen.user and security.mode != ENCRYPT:
+        raise ValueError(f"--user sends a password; ask for --security {security.policy}/{ENCRYPT}")
+    password = chosen.password_file, chosen.password_variable
+    return Access(security, chosen.certificates, chosen.user, *password)
 
 
 def _plant(text: str | None, file: Path | None, following: list[str]) -> Plant | None:
@@ -223,7 +251,12 @@ def _plant(text: str | None, file: Path | None, following: list[str]) -> Plant |
 
 
 async def _serve_until_told(
-    controller: VirtualController, address: ServeAddress, period_ns: int, with_stdin: bool, modules: Modules
+    controller: VirtualController,
+    address: ServeAddress,
+    period_ns: int,
+    with_stdin: bool,
+    modules: Modules,
+    access: Access | None,
 ) -> None:
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -245,6 +278,7 @@ async def _serve_until_told(
         stopping,
         lambda at, couplers: _say_ready(at, couplers, controller.program),
         modules,
+        access,
     )
     _say(
         {

@@ -18,30 +18,32 @@ from gateway.controller.runtime import VirtualController
 from gateway.controller.servers.addresses import Modules, ServeAddress
 from gateway.controller.wires import Wires
 from gateway.field.addresses import Protocol
+from gateway.field.security import Access
 from gateway.field.serving import Server
 
 _PROTOCOLS: dict[str, Protocol] = {"modbus": "modbus", "opc.tcp": "opcua", "s7": "s7"}
 _CONTROLLER, _MODULE = "virtual controller", "virtual remote I/O"
 
 
-def make_server(address: ServeAddress, controller: VirtualController) -> Server:
-    """The server for ``address`` before the controller's memory."""
+def make_server(address: ServeAddress, controller: VirtualController, access: Access | None = None) -> Server:
+    """The server for ``address`` before the controller's memory; OPC UA's as ``access`` says."""
     program = controller.program
     view = view_of(_PROTOCOLS[address.scheme], program, controller.memory)
-    return _serve(address, view, _CONTROLLER, program.name, program.name, program.sha256)
+    return _serve(address, view, _CONTROLLER, program.name, program.name, program.sha256, access)
 
 
 def make_modules(
-    modules: Modules, controller: VirtualController, period_ns: int
+    modules: Modules, controller: VirtualController, period_ns: int, access: Access | None = None
 ) -> tuple[list[Server], list[Master]]:
-    """Servers for the couplers, and masters for the modules that are polled and for the plant."""
+    """Servers for the couplers, OPC UA's as ``access`` says, and masters for the modules that are polled and
+    for the plant."""
     program, memory = controller.program, controller.memory
     where = ranges(module.at for module in (*modules.couplers, *modules.polled))
     servers: list[Server] = []
     masters: list[Master] = []
     for (address, _), span in zip(modules.couplers, where, strict=False):
         view = coupler_view(_PROTOCOLS[address.scheme], program, memory, span)
-        servers.append(_serve(address, view, _MODULE, program.name, "", ""))
+        servers.append(_serve(address, view, _MODULE, program.name, "", "", access))
     for (address, _), span in zip(modules.polled, where[len(modules.couplers) :], strict=True):
         polled = Polled(program, memory, _PROTOCOLS[address.scheme], span)
         for unserved in polled.unserved:
@@ -55,13 +57,22 @@ def make_modules(
     return servers, masters
 
 
-def _serve(address: ServeAddress, view: Any, product: str, folder: str, program: str, sha256: str) -> Server:
+def _serve(
+    address: ServeAddress,
+    view: Any,
+    product: str,
+    folder: str,
+    program: str,
+    sha256: str,
+    access: Access | None,
+) -> Server:
     """The server of ``address``'s protocol; ``view`` is one of that protocol."""
     host, port, version = address.host, address.port, _version()
     if address.scheme == "opc.tcp":
         from gateway.field.serving.opcua import About, OpcUaServer
 
-        return OpcUaServer(host, port, view, About(product, version, folder, program, sha256))
+        about = About(product, version, folder, program, sha256)
+        return OpcUaServer(host, port, view, about, access=access)
     from gateway.field.serving.tcp import TcpServer
 
     if address.scheme == "modbus":
