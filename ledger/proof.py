@@ -54,7 +54,7 @@ def prove(genesis: Genesis, history: Callable[[int], Commit | None], height: int
 
 def verify(proof: Proof, genesis: Genesis) -> Proven | Malformed:
     """What ``proof`` shows to somebody who trusts ``genesis``; Malformed says at which point it breaks."""
-    trust = follow(Trust(genesis.chain, 0, State(genesis).voting), proof, _keys_of)
+    trust = follow(Trust(genesis.chain, 0, State(genesis).voting), proof, keys_of)
     if isinstance(trust, Malformed):
         return trust
     record = read(proof.tx)
@@ -63,5 +63,6 @@ def verify(proof: Proof, genesis: Genesis) -> Proven | Malformed:
     return Proven(record, proof.tx.node, trust.height, proof.steps[-1].header.time)
 
 
-def _keys_of(members: Members) -> Keyring:
+def keys_of(members: Members) -> Keyring:
+    """To verify what ``members`` signed."""
     return Keyring({member.node: member.public for member in members})

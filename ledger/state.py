@@ -69,7 +69,8 @@ class State:
         self.workload = Workload(genesis.time)
         self.sessions = Sessions()
         self.root = genesis.id
-        self.void: deque[tuple[int, str, int, str]] = deque(maxlen=MAX_VOID)  # height, node, seq, why
+        self.last_void: tuple[tuple[int, str, int, str], ...] = ()  # height, node, seq, why of the last block
+        self.void: deque[tuple[int, str, int, str]] = deque(maxlen=MAX_VOID)  # and of those before it
         self.pools = Pools(genesis)
         self.run = Run(genesis)
         self._voting = deque([self.admission.members] * AHEAD, maxlen=AHEAD)
@@ -128,15 +129,17 @@ class State:
             passed.append(place.node)
         self._recent.append((header.proposer, tuple(passed)))
         self.height, self.head, self.seed, self.time = header.height, block.id, block.seed, header.time
+        void = []
         for tx in block.body:
             self.seqs[tx.node] = tx.seq
             why = self._effect(tx)
             if why:
-                self.void.append((self.height, tx.node, tx.seq, why))
+                void.append((self.height, tx.node, tx.seq, why))
+        self.last_void = tuple(void)
+        self.void += void
         self._voting.append(self._voters())
         if self.height % self.genesis.epoch == 0:
             self.workload.turn(self.time, self.members)
-        void = [entry for entry in self.void if entry[0] == self.height]
         self.root = digest(self.root, self.head, encode((self.voting, self.next_voting, void)))
 
     def _effect(self, tx: Tx) -> str:

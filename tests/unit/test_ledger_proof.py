@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import msgspec
 import pytest
@@ -40,8 +41,9 @@ class Key:
 class Ledger:
     """A chain that always agrees: what the members record becomes a block, signed by all of them."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, roles: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> None:
         self.keys = {name: Key(name) for name in "abcdefgh"}
+        self.roles = {"a": ("commissioner",), **roles}
         parties = tuple(self.party(name) for name in names)
         self.genesis = Genesis(1, "main", UTC, parties)
         self.commits: dict[int, Commit] = {}
@@ -50,14 +52,8 @@ class Ledger:
         self.seqs = dict.fromkeys(self.keys, 0)
 
     def party(self, name: str) -> Party:
-        return Party(
-            name,
-            self.keys[name].public,
-            f"owner of {name}",
-            True,
-            name == "a",
-            ("commissioner",) * (name == "a"),
-        )
+        public = self.keys[name].public
+        return Party(name, public, f"owner of {name}", True, name == "a", self.roles.get(name, ()))
 
     def record(self, who: str, record: Record) -> None:
         self.seqs[who] += 1
