@@ -14,6 +14,7 @@ from gateway.errors import BadInput, Problem
 from rig.ledger import app as ledger_app
 from rig.library import app as library_app
 from rig.library import station_app
+from rig.pki.commands import app as pki_app
 from rig.tags.commands import app as tags_app
 from rig.twins import twin_app
 
@@ -31,6 +32,7 @@ session_app = typer.Typer(
 )
 app.add_typer(session_app, name="session")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(pki_app, name="pki")
 app.add_typer(tags_app, name="tags")
 app.add_typer(library_app, name="library")
 app.add_typer(station_app, name="station")

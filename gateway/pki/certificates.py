@@ -38,6 +38,7 @@ PublicKey = EllipticCurvePublicKey | RSAPublicKey
 OPCUA_BITS = 2048
 SERVES, ASKS = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
 DAY = 86_400 * 10**9  # ns
+EARLIER = DAY // 288  # five minutes that a certificate begins before it is issued: clocks set by hand differ
 _URN = "urn:twinline:line:"
 
 

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from gateway.errors import BadInput, Problem
 from gateway.net.roles import Role
 from gateway.pki import certificates, enrolment
-from gateway.pki.certificates import ASKS, DAY, SERVES, PublicKey, Subject
+from gateway.pki.certificates import ASKS, DAY, EARLIER, SERVES, PublicKey, Subject
 from gateway.pki.enrolment import SERIAL_BYTES, Enrolment, Kind
 from gateway.pki.requests import Answer
 from gateway.store.atomic import write_atomically
@@ -28,7 +28,6 @@ ISSUING, ISSUING_KEY = "issuing.pem", "issuing.key.pem"
 CRL = "revoked.crl.pem"
 BITS = 3072
 ROOT_LASTS, ISSUING_LASTS, LEAF_LASTS = 3652 * DAY, 730 * DAY, 365 * DAY
-EARLIER = DAY // 288  # five minutes: clocks that are set by hand differ as much
 
 
 class Authority:
@@ -45,6 +44,11 @@ class Authority:
         assert subject is not None, "the root names the line"
         self.line = subject.line
         self.owner = certificates.owner_of(root)
+
+    @property
+    def root_hex(self) -> str:
+        """The SHA-256 of the root's certificate, as people compare it."""
+        return certificates.fingerprint(self.root).hex()
 
     @classmethod
     def create(

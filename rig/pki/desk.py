@@ -28,6 +28,7 @@ from rig.pki.registry import Issued, Place, Registry
 
 OPCUA_KINDS = ("gateway", "operator")  # who speaks to devices
 LATE = 30 * DAY  # after its end an enrolment can still be renewed; later the node is enrolled anew
+_ADDRESS = "address"
 SUPERSEDED = "superseded by a renewal with new keys"
 
 
@@ -175,6 +176,17 @@ class Desk:
         """Each token that is open: for whom, and until when (UTC ns)."""
         with self._lock:
             return self._registry.open_invitations(self._clock())
+
+    @property
+    def address(self) -> str:
+        """Where the authority served last; empty where it never did."""
+        with self._lock:
+            return self._registry.setting(_ADDRESS)
+
+    def reached(self, address: str) -> None:
+        """Remember where it serves."""
+        with self._lock, self._registry.changing():
+            self._registry.set(_ADDRESS, address)
 
     def _issue(self, digest: bytes, place: Place, request: Request, keys: _Keys) -> Answer:
         answer = self.authority.issue(

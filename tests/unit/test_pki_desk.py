@@ -32,11 +32,11 @@ INFEED = Place("infeed", "gateway", "starter", ("viewer",))
 class Bench:
     """An authority with its desk, and a clock that a test sets."""
 
-    def __init__(self, folder: Path, authority: Path) -> None:
+    def __init__(self, folder: Path, made: Authority) -> None:
         self.folder, self.now = folder, NOW
-        shutil.copytree(authority, folder / "authority")
-        self.authority = Authority.open(folder / "authority")
-        self.registry = Registry(folder / "authority")
+        self.authority = Authority(folder / "authority", made.root, made.issuing, made._key)
+        self.authority.folder.mkdir()
+        self.registry = Registry(self.authority.folder)
         self.desk = Desk(self.authority, self.registry, lambda: self.now)
 
     def token(self, place: Place = INFEED, valid: int = 10 * MINUTE) -> Token:
@@ -69,14 +69,12 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made") / "authority"
-    Authority.create(folder, "starter", None, now=NOW)
-    return folder
+def made(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.create(tmp_path_factory.mktemp("made"), "starter", None, now=NOW)
 
 
 @pytest.fixture
-def bench(tmp_path: Path, made: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path, made: Authority) -> Iterator[Bench]:
     found = Bench(tmp_path, made)
     yield found
     found.registry.close()
