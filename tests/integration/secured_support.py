@@ -89,7 +89,7 @@ def trust(folder: Path, other: Path) -> None:
 
 def access(folder: Path, security: str = BEST, user: str = "", password: str = "") -> Access:
     """As a station file asks for it; the password is put into a file."""
-    file = folder / "password"
+    file = folder / f"{thumbprint(password.encode())}.password"
     if password:
         file.write_text(password + "\n")
         os.chmod(file, 0o600)

@@ -116,6 +116,7 @@ class OpcUaServer:
 
         ValueError("what was wrong; what would be right") where there is no certificate to be secure with.
         """
+        keeper = None if self._access is None else Doorkeeper(self._access)
         probe = await asyncio.get_running_loop().create_server(asyncio.Protocol, self.host, self.port)
         probe.close()  # a port that is not to be had is found out before the work
         await probe.wait_closed()
@@ -127,7 +128,7 @@ class OpcUaServer:
         gc.disable()
         try:
             await self._server.init()
-            await self._build()
+            await self._build(keeper)
             gc.freeze()
         finally:
             if collecting:
@@ -161,7 +162,7 @@ class OpcUaServer:
         if notices:
             self._tell(notices)
 
-    async def _build(self) -> None:
+    async def _build(self, keeper: Doorkeeper | None) -> None:
         server, about = self._server, self._about
         uri = "urn:twinline:" + about.product.replace(" ", "-")
         server.set_endpoint(f"opc.tcp://{self.host}:{self.port}")
@@ -171,8 +172,8 @@ class OpcUaServer:
         server.allow_remote_admin(False)
         server.iserver.max_connections = MAX_CONNECTIONS
         await server.set_application_uri(uri)
-        if self._access is not None:
-            await Doorkeeper(self._access).secure(server)
+        if keeper is not None:
+            await keeper.secure(server)
         await server.set_build_info(
             uri, "Twinline", about.product, about.version, about.sha256, datetime.now(UTC)
         )

@@ -34,29 +34,28 @@ class Doorkeeper(UserManager):
     without a restart, and who is no longer stays out."""
 
     def __init__(self, access: Access) -> None:
+        """ValueError("what was wrong; what would be right") where there is nothing to be secure with."""
         self._access = access
         self._folder = Path(access.folder)
+        self._own = read_own(self._folder, datetime.now(UTC))
+        read_trusted(self._folder)  # what cannot be read is said now, not to the first client
+        self._password = read_password(access) if access.user else ""
 
-    async def secure(self, server: Server) -> Own:
-        """Secure ``server``, after init and before start. Raises ValueError("what; what would be right")."""
-        security = self._access.security
-        own = read_own(self._folder, datetime.now(UTC))
-        read_trusted(self._folder)
-        self._password = read_password(self._access) if self._access.user else ""
+    async def secure(self, server: Server) -> None:
+        """Secure ``server``, after init and before start."""
+        security, own = self._access.security, self._own
         server.iserver.certificate, server.iserver.private_key = own.certificate, own.key
         await server.set_application_uri(own.uri)
         kind = ua.SecurityPolicyType[f"{security.policy.replace('_', '')}_{security.mode}"]
         server.set_security_policy([kind])
-        server.set_identity_tokens(
-            [ua.UserNameIdentityToken if self._access.user else ua.AnonymousIdentityToken]
-        )
+        token = ua.UserNameIdentityToken if self._access.user else ua.AnonymousIdentityToken
+        server.set_identity_tokens([token])
         server.iserver.user_manager = self  # it asks get_user
         # A live session is not handed to another channel: whoever guesses its token would have it.
         setattr(server.iserver, "lookup_external_session", lambda token: None)  # noqa: B010
         # Of several for one policy the first counts: ours before those that the library adds at the start.
         policies: list[Any] = server._policies
         policies += [_Discovery(), _Checked(self, own, security)]
-        return own
 
     def judge(self, certificate: bytes) -> Fault | None:
         """What is wrong with a client's certificate (DER), by which it opens a channel."""
