@@ -31,6 +31,7 @@ CATCH_UP = 300.0  # s
 AT_ONCE = 256  # records
 DISK = 5.0  # s, for our disk to take them
 SKEW = 10_000_000_000  # ns, between our clock and those of who makes blocks
+STEADY = 2.0  # s: every node tells more often than that what it has
 LOOK = 0.1  # s, between two looks at what has become of it
 
 
@@ -61,7 +62,8 @@ class NotFinal(Exception):
 
 
 class RigChain:
-    """The chain of ``genesis`` on ``line``, through ``brokers``, as ``operator`` and as ``inspector``.
+    """The chain of ``genesis`` on ``line``, through ``brokers``, as ``operator`` and, if there is one, as
+    ``inspector``.
 
     Their copies go into folders of ``state``. ``newcomers`` have come to the line since the chain began.
     Used by one thread.
@@ -72,16 +74,18 @@ class RigChain:
         line: str,
         genesis: Genesis,
         operator: Identity,
-        inspector: Identity,
+        inspector: Identity | None,
         brokers: tuple[str, ...],
         state: Path,
         newcomers: tuple[Party, ...] = (),
     ) -> None:
         self._newcomers = newcomers
-        self.genesis, self.operator, self.inspector = genesis, operator.node, inspector.node
+        self.genesis, self.operator = genesis, operator.node
+        self.inspector = "" if inspector is None else inspector.node
         self._keepers = {
             each.node: ChainKeeper(line, each, brokers, genesis, state / each.node)
             for each in (operator, inspector)
+            if each is not None
         }
         self._began = time.time_ns() - SKEW
         self.state = State(genesis)  # as far as ``follow`` has come
@@ -167,6 +171,30 @@ class RigChain:
         commit = self._commit(height)
         assert commit is not None, "what was followed is on our disk"
         return Settled(height, index, len(commit.qc.seals), len(self.state.members))
+
+    def catch_up(self) -> None:
+        """Wait until a quorum is heard, and has nothing more that was decided long ago. NotFinal."""
+        self.follow()
+        began, since, height = time.monotonic(), time.monotonic(), self.state.height
+        while True:
+            time.sleep(LOOK)
+            self.follow()
+            now, heard, members = time.monotonic(), len(self.awake()), len(self.state.members)
+            if self.state.height >= height + BEHIND or heard < quorum(members):
+                since, height = now, self.state.height
+            if now >= since + STEADY:
+                return
+            if now > began + (HOPE if heard < quorum(members) else CATCH_UP):
+                heard_of = f"{heard} of {members} nodes are heard, {quorum(members)} must sign"
+                raise NotFinal(self.problem or heard_of)
+
+    def void(self, settled: Settled) -> str:
+        """Why a record that is final means nothing; empty where it has its effect."""
+        commit = self._commit(settled.height)
+        assert commit is not None, "what was followed is on our disk"
+        tx = commit.block.body[settled.at]
+        entries = [entry for entry in self.state.void if entry[:3] == (settled.height, tx.node, tx.seq)]
+        return entries[0][3] if entries else ""
 
     def awake(self) -> list[str]:
         """The members that are heard now."""

@@ -17,6 +17,7 @@ from ledger.types import MAX_MEMBERS, Evidence, Member, Members, Vote
 from ledger.votes import faults
 
 COMMISSIONER = "commissioner"
+STILL_HEARD = "is still heard by the key that was revoked"
 
 
 class Parties:
@@ -52,7 +53,7 @@ class Parties:
         if party.public in {each.public for each in self.enrolled.values()}:
             return f"{party.node} has the key of another"
         if party.node in voting or self._until.get(party.node) == height:
-            return f"{party.node} is still heard by the key that was revoked"
+            return f"{party.node} {STILL_HEARD}"
         if len(self.enrolled) >= MAX_PARTIES or len(self.members) + party.member > MAX_MEMBERS:
             return f"there is no room for {party.node}"
         self.changes += 1

@@ -1,0 +1,130 @@
+"""Who belongs to a line is changed on its chain, by a commissioner at a desk, while no session runs there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from gateway.agentfile import read_config
+from gateway.errors import BadInput, Problem
+from gateway.genesisfile import load_genesis
+from gateway.net.identity import Identity, Trust
+from ledger.contracts.parties import STILL_HEARD
+from ledger.records import Enrolled, Party, Record, Revoked
+from ledger.state import State
+from ledger.votes import faults
+from rig.chain import RigChain, Settled
+from rig.prepare import CONFIG, GENESIS, LEDGER, TRUST, key_of
+
+TRIES = 8  # a record may come too early, or with what was true some blocks ago; each try makes a block
+
+
+class Void(Exception):
+    """The chain has taken a record, and it means nothing: why."""
+
+
+@contextmanager
+def on_chain(keys: Path, operator: str, brokers: Sequence[str] = ()) -> Iterator[RigChain]:
+    """The line's chain as ``operator``, whose key is in the folder ``keys``. Without ``brokers``, through
+    those of the gateways that were prepared there. BadInput, OSError."""
+    genesis, identity = load_genesis(keys / GENESIS), Identity.load(key_of(keys, operator))
+    configs = [read_config(path) for path in sorted(keys.glob(f"*/{CONFIG}"))]
+    named = tuple(brokers) or next((each.brokers for each in configs), ())
+    if not named:
+        hint = "give --broker mqtt://host:1883, or the folder that twinline gateway prepare made"
+        raise BadInput([Problem(str(keys), 0, 0, "names no broker", hint)])
+    line = next((each.line for each in configs), genesis.name)
+    chain = RigChain(line, genesis, identity, None, named, keys / LEDGER)
+    chain.start()
+    try:
+        yield chain
+    finally:
+        chain.stop()
+
+
+def decide(chain: RigChain, made: Callable[[State], Record]) -> tuple[Settled, Record]:
+    """Have the record final that ``made`` makes of the chain as it is, and let it have its effect. NotFinal,
+    Void."""
+    chain.catch_up()
+    for last in range(TRIES - 1, -1, -1):
+        record = made(chain.state)
+        settled = chain.settle(chain.submit(record))
+        why = chain.void(settled)
+        if not why:
+            return settled, record
+        if not last or (made(chain.state) == record and STILL_HEARD not in why):
+            raise Void(why)
+    raise AssertionError("the last try returns or raises")
+
+
+def revoke(
+    line: str, keys: Path, operator: str, node: str, why: str, brokers: Sequence[str] = ()
+) -> list[str]:
+    """Have ``node`` of the ``line`` heard no more, and its key never again; what has come of it, a line each.
+
+    Where the chain then bears fewer members that lie or are away, that is done all the same, and said.
+    NotFinal, Void, BadInput, OSError.
+    """
+    _check_line(line, keys)
+    with on_chain(keys, operator, brokers) as chain:
+        settled, record = decide(chain, lambda state: Revoked(node, why, state.admission.weakened_by(node)))
+        members = len(chain.state.admission.members)
+    assert isinstance(record, Revoked)
+    said = [f"{node} is revoked, {settled.text}"]
+    if record.weakens:
+        bears = faults(members) or "none"
+        said.append(f"{members} members are left, of which {bears} may lie or be away; enrol another")
+    return said
+
+
+def enrol(
+    keys: Path,
+    operator: str,
+    node: str,
+    public: bytes | None = None,
+    *,
+    roles: Sequence[str] | None = None,
+    owner: str = "",
+    votes: bool | None = None,
+    brokers: Sequence[str] = (),
+) -> list[str]:
+    """Have ``node`` belong, by the key ``public`` (None: the one in the trust file), or change what it may;
+    what is None, or empty, stays as it is on the chain. What has come of it. NotFinal, Void, BadInput,
+    OSError."""
+    found = public or Trust.load(keys / TRUST).public_bytes(node)
+    with on_chain(keys, operator, brokers) as chain:
+
+        def made(state: State) -> Enrolled:
+            known = state.parties.get(node)
+            key = found or (known.public if known is not None else None)
+            if key is None:
+                hint = "give --key with its 64 hexadecimal digits"
+                raise BadInput([Problem(str(keys / TRUST), 0, 0, f"has no key of {node}", hint)])
+            party = known or Party(node, key, owner or chain.genesis.name, False)
+            return Enrolled(
+                msgspec.structs.replace(
+                    party,
+                    public=key,
+                    owner=owner or party.owner,
+                    roles=party.roles if roles is None else tuple(roles),
+                    member=party.member if votes is None else votes,
+                )
+            )
+
+        settled, record = decide(chain, made)
+    assert isinstance(record, Enrolled)
+    party = record.party
+    may = ", ".join((*(("votes",) if party.member else ()), *party.roles)) or "records"
+    return [f"{node} of {party.owner} is enrolled ({may}), {settled.text}"]
+
+
+def _check_line(line: str, keys: Path) -> None:
+    """BadInput where the keys are of another line."""
+    for path in sorted(keys.glob(f"*/{CONFIG}"))[:1]:
+        if (named := read_config(path).line) != line:
+            raise BadInput(
+                [Problem(str(path), 0, 0, f"is of line {named}", f"the folder of {line} is meant")]
+            )
