@@ -16,6 +16,18 @@ from rig.prepare import CONFIG, TRUST, key_of, prepare
 from rig.remote import BusBackend
 
 
+@contextmanager
+def operator(keys: Path, name: str, broker: str) -> Iterator[BusBackend]:
+    """Connected with what was prepared for ``name`` in ``keys``; what is held is given back at the end."""
+    identity, trust = Identity.load(key_of(keys, name)), Trust.load(keys / TRUST)
+    backend = BusBackend("one", ["belt"], [broker], identity, trust)
+    backend.start()
+    try:
+        yield backend
+    finally:
+        backend.close()
+
+
 class Site:
     """The gateway's folder under ``keys``, which is also that of the ``operators``; they come and go."""
 
@@ -43,9 +55,5 @@ class Site:
     @contextmanager
     def operator(self, name: str = "anna") -> Iterator[BusBackend]:
         """Connected as ``name``; what is held is given back at the end."""
-        backend = BusBackend("one", ["belt"], [self.broker.url], self.operators[name], self.trust)
-        backend.start()
-        try:
+        with operator(self.keys, name, self.broker.url) as backend:
             yield backend
-        finally:
-            backend.close()

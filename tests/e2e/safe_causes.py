@@ -1,0 +1,239 @@
+"""What is killed, stopped, cut or filled while a rig forces, and how soon the station must be safe."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from running import WITHIN, until
+from site_safe import ANNA, BERTA, SAFE, Bench, held
+
+LEASE = 1.1  # s: its time to live and 100 ms
+RESTART = 5.0  # of the gateway's start
+RECONNECT = 2.6  # the longest pause before another try to connect, a time-out, and 100 ms
+AT_ONCE = 0.1  # by a gateway for which the lease ran out while it was stopped
+HOUR = 3600
+
+
+class Struck(NamedTuple):
+    """From when on the bound counts, and when the station was safe (monotonic ns)."""
+
+    since: int
+    safe: int
+
+
+class Cause(NamedTuple):
+    """``strike`` leaves all parts of the bench there again; ``bound`` in s."""
+
+    what: str
+    bound: float
+    strike: Callable[[Bench], Struck]
+
+
+def safe_after(bench: Bench, since: int) -> Struck:
+    """Once it is so."""
+    return Struck(since, bench.watch.wait(SAFE, since))
+
+
+def rig_killed(bench: Bench) -> Struck:
+    """SIGKILL."""
+    rig = bench.forcing()
+    since = time.monotonic_ns()
+    rig.end()
+    return safe_after(bench, since)
+
+
+def rig_stopped(bench: Bench) -> Struck:
+    """SIGSTOP: it holds its sockets and says nothing. Then it goes on, as if nothing had been."""
+    rig = bench.forcing()
+    since = time.monotonic_ns()
+    os.kill(rig.pid, signal.SIGSTOP)
+    struck = safe_after(bench, since)
+    os.kill(rig.pid, signal.SIGCONT)
+    rig.finds_out()
+    return struck
+
+
+def rig_cut_off(bench: Bench) -> Struck:
+    """Its connection to the broker breaks; once the station is safe it gets through again."""
+    rig = bench.forcing(through=bench.link.port)
+    since = time.monotonic_ns()
+    bench.link.cut()
+    struck = safe_after(bench, since)
+    bench.link.mend()
+    rig.finds_out()
+    return struck
+
+
+def two_rigs(bench: Bench) -> Struck:
+    """Berta's asks for the lease without a pause; anna's is killed."""
+    anna = bench.forcing()
+    berta = bench.rig("berta", BERTA)
+    assert berta.refused.wait(WITHIN)
+    began = time.monotonic_ns()
+    assert bench.watch.since(began)[-1].inputs == held(ANNA)
+    since = time.monotonic_ns()
+    anna.end()
+    over = bench.watch.first("anna's no longer", lambda inputs: inputs[0] != ANNA, since)
+    taken = bench.watch.wait(held(BERTA), over)
+    assert ANNA not in [each.inputs[0] for each in bench.watch.since(over) if each.inputs]
+    berta.leave()
+    bench.watch.wait(SAFE, taken)
+    return Struck(since, over)
+
+
+def broker_killed(bench: Bench) -> Struck:
+    """SIGKILL; it is started again once the station is safe."""
+    rig = bench.forcing()
+    since = time.monotonic_ns()
+    bench.broker.kill()
+    struck = safe_after(bench, since)
+    bench.broker.start()
+    rig.finds_out()
+    return struck
+
+
+def broker_stopped(bench: Bench) -> Struck:
+    """SIGSTOP: connections stay. What it had taken by then is delivered once it goes on."""
+    rig = bench.forcing()
+    broker = bench.mosquitto()
+    since = time.monotonic_ns()
+    broker.suspend()
+    struck = safe_after(bench, since)
+    broker.resume()
+    rig.finds_out()
+    return struck
+
+
+def gateway_killed(bench: Bench) -> Struck:
+    """SIGKILL; nothing is restored until it is started again, while anna's rig goes on asking."""
+    rig = bench.forcing()
+    bench.gateway.process.kill()
+    bench.gateway.process.wait(WITHIN)
+    assert bench.watch.since(time.monotonic_ns())[-1].inputs == held(ANNA)
+    since = time.monotonic_ns()
+    bench.start_gateway()
+    struck = safe_after(bench, since)
+    bench.gateway.wait_ready()
+    rig.finds_out()
+    return struck
+
+
+def gateway_stopped(bench: Bench) -> Struck:
+    """SIGSTOP until the lease has run out; all that anna's rig said meanwhile waits for it."""
+    rig = bench.forcing()
+    os.kill(bench.gateway.process.pid, signal.SIGSTOP)
+    time.sleep(LEASE)
+    since = time.monotonic_ns()
+    os.kill(bench.gateway.process.pid, signal.SIGCONT)
+    struck = safe_after(bench, since)
+    rig.finds_out()
+    return struck
+
+
+def _run_out(bench: Bench) -> Callable[[], bool]:
+    """Whether the gateway has told of one more lease that ran out."""
+    told = bench.gateway.shown.count("ran out")
+    return lambda: bench.gateway.shown.count("ran out") > told
+
+
+def controller_stopped(bench: Bench) -> Struck:
+    """SIGSTOP; the rig is killed, and once the lease has run out the controller goes on."""
+    rig = bench.forcing()
+    run_out = _run_out(bench)
+    os.kill(bench.controller.process.pid, signal.SIGSTOP)
+    rig.end()
+    until("the lease ran out", run_out)
+    since = time.monotonic_ns()
+    os.kill(bench.controller.process.pid, signal.SIGCONT)
+    return safe_after(bench, since)
+
+
+def controller_killed(bench: Bench) -> Struck:
+    """SIGKILL; the rig is killed, and once the lease has run out the controller is there anew, at zero."""
+    rig = bench.forcing()
+    run_out = _run_out(bench)
+    killed = time.monotonic_ns()
+    bench.controller.process.kill()
+    bench.controller.process.wait(WITHIN)
+    bench.watch.gone(killed)
+    rig.end()
+    until("the lease ran out", run_out)
+    since = time.monotonic_ns()
+    bench.start_controller()
+    return safe_after(bench, bench.watch.first("there", lambda _: True, since))
+
+
+def clock_stepped(bench: Bench) -> Struck:
+    """The gateway's UTC clock goes an hour back, or on: the lease lives on, and no longer than it may."""
+    clock, rig = bench.clock, bench.forcing()
+    stepped = time.monotonic_ns()
+    clock.step(bench.random.choice((-HOUR, HOUR)))
+    time.sleep(LEASE)
+    assert [each.inputs for each in bench.watch.since(stepped)] == [held(ANNA)]
+    since = time.monotonic_ns()
+    rig.end()
+    struck = safe_after(bench, since)
+    bench.next_operator(struck.safe)  # with the clock as it is now
+    clock.step(0)
+    return struck
+
+
+def disk_full(bench: Bench) -> Struck:
+    """What cannot be journalled is not done: the gateway says so and ends, safe, until there is room."""
+    disk, rig = bench.disk, bench.forcing()
+    since = time.monotonic_ns()
+    disk.fill()
+    struck = safe_after(bench, since)
+    _has_room_again(bench)
+    rig.finds_out()
+    return struck
+
+
+def disk_full_at_start(bench: Bench) -> Struck:
+    """As ``gateway_killed``, but when it is started again it cannot journal that it restores."""
+    disk, rig = bench.disk, bench.forcing()
+    bench.gateway.process.kill()
+    bench.gateway.process.wait(WITHIN)
+    disk.fill()
+    since = time.monotonic_ns()
+    bench.start_gateway()
+    struck = safe_after(bench, since)
+    _has_room_again(bench)
+    rig.finds_out()
+    return struck
+
+
+def _has_room_again(bench: Bench) -> None:
+    """The gateway has ended for want of room, and said so; now there is some."""
+    assert bench.gateway.wait() == 3, bench.gateway.shown
+    assert "disk is full" in bench.gateway.said
+    bench.gateway.assert_no_traceback()
+    bench.disk.free()
+    bench.start_gateway()
+    bench.gateway.wait_ready()
+
+
+RIG = {
+    "rig-killed": Cause("rig killed", LEASE, rig_killed),
+    "rig-stopped": Cause("rig stopped", LEASE, rig_stopped),
+    "rig-cut-off": Cause("rig cut off", LEASE, rig_cut_off),
+    "clock-stepped": Cause("gateway's clock stepped by an hour, rig killed", LEASE, clock_stepped),
+}
+BROKER = {
+    "two-rigs": Cause("rig killed while another asks", LEASE, two_rigs),
+    "broker-killed": Cause("broker killed", LEASE, broker_killed),
+    "broker-stopped": Cause("broker stopped", LEASE, broker_stopped),
+}
+GATEWAY = {
+    "gateway-killed": Cause("gateway killed, started again", RESTART, gateway_killed),
+    "gateway-stopped": Cause("gateway stopped, continued", AT_ONCE, gateway_stopped),
+    "disk-full": Cause("disk full", LEASE, disk_full),
+    "disk-full-at-start": Cause("gateway killed, started on a full disk", RESTART, disk_full_at_start),
+    "controller-stopped": Cause("controller stopped, rig killed, continued", RECONNECT, controller_stopped),
+    "controller-killed": Cause("controller killed, rig killed, started again", RECONNECT, controller_killed),
+}
+CAUSES = {**RIG, **BROKER, **GATEWAY}
