@@ -170,7 +170,7 @@ class State:
         """Let ``record`` have its effect; why it has none, or nothing."""
         match record:
             case Requirement():
-                return self.workload.plan(record, by, self.parties)
+                return self.workload.plan(record, by, self.parties, self.time)
             case Completion():
                 return self.workload.complete(record, by)
             case Inspection():
