@@ -90,7 +90,7 @@ class Agent:
             station, config.neighbours, now, stored, epoch.decode(), config.mode, beside, config.seed
         )
         self._bell = asyncio.Event()  # rings when a scan may find something to do
-        self.devices = Wiring(station, config.mode, program, self._bell.set)
+        self.devices = Wiring(station, config.mode, program, self._bell.set, config.opcua)
         self.bus = Bus(
             self.node,
             list(config.brokers),
@@ -201,7 +201,7 @@ class Agent:
                 await asyncio.sleep((due - now) / 1e9)
                 now = time.monotonic_ns()
             late = now - due
-            read = await self.devices.read()
+            read = await self.devices.read(self.cell.read_back.asked)
             now = time.monotonic_ns()
             latest = max(late, self.devices.late())
             out = self.cell.step(now, self._seen(read, latest if latest > period else 0, idle))
@@ -232,7 +232,7 @@ class Agent:
         lost = self.devices.lost
         return Inputs(
             read.outputs, not lost, late, time.time_ns(), self._persisted, asked, coupled, refused, lost,
-            self.devices.uncertain, idle, read.machine,
+            self.devices.uncertain, idle, read.machine, read.held,
         )  # fmt: skip
 
     async def _write(self, out: Outputs) -> None:

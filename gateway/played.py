@@ -88,6 +88,10 @@ class Played:
         refused = self._virtual.refused
         return dict(values), {tag: refused[tag] for tag in values if tag in refused}
 
+    async def read_back(self, tags: Iterable[str]) -> dict[str, Value]:
+        """What the controller holds at these inputs."""
+        return self._virtual.read_back(tags)
+
     async def close(self) -> None:
         """Nothing is open."""
 

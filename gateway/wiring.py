@@ -10,7 +10,8 @@ shadow     its devices, which are only read, inputs too; the twin beside them
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from gateway.controller.compile import Program
@@ -20,13 +21,16 @@ from gateway.played import Played, PlayedLink
 from gateway.station import Mode, Station
 from gateway.terminals import mirrored
 
+LOOK = 100_000_000  # ns, from one reading back of forced inputs to the next
+
 
 class Read(NamedTuple):
     """What changed: the controller's ``outputs``, and what the ``machine`` shows at the inputs: in RIL at
-    all, else at those that are read since they may not be written."""
+    all, else at those that are read since they may not be written. ``held`` is what is at those forced."""
 
     outputs: Mapping[str, Value] = {}
     machine: Mapping[str, Value] = {}
+    held: Mapping[str, Value] = {}
 
 
 class Wiring:
@@ -46,6 +50,8 @@ class Wiring:
     ) -> None:
         written = [] if mode == "shadow" else station.writable
         self._inputs = {tag.name for tag in station.inputs if tag not in written}  # those that are read
+        self._looked = 0  # when forces were read back last
+        self._pause = LOOK if mode in ("hil", "shadow") else 0  # what is played here is asked at every scan
         self.controller: Devices | Played
         if mode in ("virtual", "ril"):
             assert program is not None, f"{station.id}: nothing to play in {mode} mode"
@@ -68,16 +74,21 @@ class Wiring:
         ns. What it does then comes late for no fault of its program."""
         return self.controller.late() if isinstance(self.controller, Played) else 0
 
-    async def read(self) -> Read:
-        """What changed on either side."""
+    async def read(self, forced: Collection[str] = ()) -> Read:
+        """What changed on either side, and now and then what the devices hold at the inputs ``forced``."""
         image = await self.controller.read()
+        held: Mapping[str, Value] = {}
+        if forced and time.monotonic_ns() - self._looked >= self._pause:
+            held = await self.controller.read_back(forced)
+            self._looked = time.monotonic_ns()
         if self.plant is not None:
-            return Read(image, await self.plant.read())
+            return Read(image, await self.plant.read(), held)
         if not self._inputs:
-            return Read(image)
+            return Read(image, held=held)
         return Read(
             {tag: value for tag, value in image.items() if tag not in self._inputs},
             {tag: value for tag, value in image.items() if tag in self._inputs},
+            held,
         )
 
     async def write(

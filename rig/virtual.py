@@ -57,8 +57,9 @@ class VirtualStation:
         idle = 0 if self._stepped is None else (now - self._stepped) // self.station.scan - 1
         self._stepped = now
         image = self.devices.read()
+        held = self.devices.read_back(self.cell.read_back.asked)
         refused = self.devices.refused
-        seen = Inputs(image, True, 0, now, self._ticket, asked, coupled, refused, idle=idle)
+        seen = Inputs(image, True, 0, now, self._ticket, asked, coupled, refused, idle=idle, held=held)
         out = self.cell.step(now, seen)
         self._ticket = out.ticket
         self.devices.write(out.writes)

@@ -21,6 +21,7 @@ from gateway.cell.lease import Lease
 from gateway.cell.machine import Machine, is_finite
 from gateway.cell.passing import Passing
 from gateway.cell.quality import Qualities
+from gateway.cell.readback import ReadBack
 from gateway.cell.scan import Asked, Change, Inputs, Outputs, Telling
 from gateway.cell.script import Script
 from gateway.cell.showing import Showing
@@ -107,6 +108,9 @@ class Cell:
             self._telling, self._change,
         )  # fmt: skip
         self.showing = Showing(station, self.twin, self.machine, self.couplings, self.gate)
+        self.read_back = ReadBack(
+            self.gate, self.formulas.value, lambda text: self._telling.event("force", text)
+        )
         self.withheld = Withheld(self.gate, lambda text: self._telling.event("write", text))
         self.differences = Differences(
             self.twin, self.machine, self.agreement, self.companion, self._tell_differs
@@ -173,7 +177,7 @@ class Cell:
                 self.couplings.move(now)
                 wanted = self._wanted()
         writes = self._pass(wanted)
-        self._show(wanted)
+        self._show(wanted, writes)
         self._count_missed()
         self._tell_happenings()
         self.commands.end()
@@ -190,6 +194,7 @@ class Cell:
     def _may_glide(self, seen: Inputs) -> bool:
         """Whether nothing but echoes of inputs was seen, and the script waits for none of them."""
         echoed = self._echoes >= seen.image.keys() and not seen.machine
+        echoed = echoed and self.read_back.expected(seen.held)
         return seen.calm and echoed and self._awaited.isdisjoint(seen.image)
 
     def _rank(self, shown: tuple[str, Value]) -> int:
@@ -345,6 +350,11 @@ class Cell:
             out=self.script.out if self.script is not None else 0,
             differs=self.differences.lasting(),
             beside=self.companion.stands if self.companion is not None else "",
+            since=self.lease.since if self.lease.holder is not None else 0,
+            forced={str(ref): value for ref, value in self.gate.forces.items()},
+            overwritten={str(ref): value for ref, value in self.gate.overwritten.items()},
+            beyond=dict(self.gate.times_beyond),
+            late=bool(self.gate.waiting),
         )
 
     @property
@@ -380,8 +390,17 @@ class Cell:
             self.machine.see(self.lost, shown)
         for tag, value in read.items():
             self._change(tag, value)
+        if seen.held:
+            self._look_back(seen.held)
         if self.mode != "ril":
             self._drive_twin({tag: value for tag, value in read.items() if tag not in self._ranks})
+
+    def _look_back(self, held: Mapping[str, Value]) -> None:
+        """What is found at a forced input shows there, whatever it is forced to."""
+        for tag, value in self.read_back.look(held).items():
+            self._change(tag, value)
+        if self.script is not None:
+            self.script.overwrote(self.gate.overwritten)
 
     def _drive_twin(self, outputs: Mapping[str, Value]) -> None:
         """The twin gets what the controller puts out.
@@ -440,12 +459,15 @@ class Cell:
             if self.script is not None:
                 self.script.sampled(self._now, tag, value)
 
-    def _show(self, wanted: Mapping[str, Value]) -> None:
-        """Inputs count as changed when they are written."""
-        if self.gate.state == "open":
-            values, waiting, beyond = self.values, self.gate.waiting, self.gate.beyond
+    def _show(self, wanted: Mapping[str, Value], writes: Mapping[str, Value]) -> None:
+        """Inputs count as changed when they are written, and are what is found there while a force of theirs
+        does not hold."""
+        gate = self.gate
+        if gate.state == "open":
+            values = self.values
+            apart = {*gate.waiting, *gate.beyond, *(ref.tag for ref in gate.overwritten)} - writes.keys()
             for tag, value in wanted.items():
-                if values[tag] != value and tag not in waiting and tag not in beyond:
+                if values[tag] != value and tag not in apart:
                     self._change(tag, value)
 
     def _count_missed(self) -> None:

@@ -98,9 +98,11 @@ class Commands:
             self._end_lease(why)
 
     def dismiss(self, operator: str, why: str) -> None:
-        """``operator`` may hold no lease any more."""
+        """``operator`` may command nothing any more."""
         if self.lease.holder == operator:
             self._end_lease(why)
+        elif self.script is not None and self.script.operator == operator:
+            self._end_script("aborted")  # in shadow
 
     def take(self, asked: Asked, utc: int) -> None:
         """An operator asks."""
@@ -208,6 +210,7 @@ class Commands:
         lasting = self.lasting()
         self.script = Script(asked.operator, asked.request, run, self._now, utc, self.values, lasting)
         self.script.judged(self._now, self.qualities.now)
+        self.script.overwrote(self.gate.overwritten)
         if self.lost:
             self.script.ended = "link"
 
@@ -264,12 +267,12 @@ class Commands:
     def force(self, ref: TagRef, value: Value) -> None:
         """Hold ``ref`` at ``value``; its old value is journalled already."""
         self._tell_force(ref, value)
-        self.gate.forces[ref] = value
+        self.gate.hold(ref, value)
         self._telling.event("force", f"{ref} held at {value}")
 
     def free(self, ref: TagRef) -> None:
         """End a force."""
-        held = self.gate.forces.pop(ref, None)
+        held = self.gate.free(ref)
         if held is not None:
             self._freed[ref] = self._operator, held
             self._telling.event("force", f"{ref} freed")

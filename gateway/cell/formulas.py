@@ -45,6 +45,13 @@ class Formulas:
                     found[tag.name] = value
         return found
 
+    def value(self, tag: Tag, raw: Value) -> Value:
+        """Of what a driver says of ``tag``, which is a number where the tag has a formula."""
+        if tag.formula is None:
+            return raw
+        known = {name: self._values.get(name, math.nan) for name in operands(tag)}
+        return tag.formula.of(known | {"raw": raw})
+
     def written(self, wanted: Mapping[str, Value]) -> Mapping[str, Value]:
         """``wanted`` inputs with raw numbers for values; what has none at present is not written."""
         if not self._written:

@@ -27,6 +27,7 @@ class Gate:
     After each time: ``waiting`` are the tags whose values wait for the rate, and since when; ``beyond`` are
     those whose wanted value cannot be written, and that value; ``dropped`` are those that waited with a
     value which is wanted no more. ``times_beyond`` counts such values by tag since the gate is there.
+    ``overwritten`` are the forces that were found not to hold, and what is there instead.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Gate:
         self.rate, self._pace, self._urgent = rate, Pace(rate), frozenset(urgent)
         self.state: GateState = "closed"
         self.forces: dict[TagRef, Value] = {}
+        self.overwritten: dict[TagRef, Value] = {}
         self.written: dict[str, Value] = {}
         self.waiting: dict[str, int] = {}
         self.beyond: dict[str, Value] = {}
@@ -61,10 +63,26 @@ class Gate:
     def make_safe(self) -> None:
         """The lease is gone: forces end, the safe values are driven."""
         self.forces.clear()
+        self.overwritten.clear()
         self.written.clear()
         self.waiting.clear()
         self.beyond.clear()
         self.state = "safing"
+
+    def hold(self, ref: TagRef, value: Value) -> None:
+        """Force ``ref``; one that did not hold is tried once more."""
+        self._rewrite(ref)
+        self.forces[ref] = value
+
+    def free(self, ref: TagRef) -> Value | None:
+        """End the force of ``ref``; what it was held at, None if it was not."""
+        self._rewrite(ref)
+        return self.forces.pop(ref, None)
+
+    def _rewrite(self, ref: TagRef) -> None:
+        """The device is not known to hold what was written to it, where something else was found."""
+        if self.overwritten.pop(ref, None) is not None:
+            self.written.pop(ref.tag, None)
 
     def forced(self, values: dict[str, Value]) -> dict[str, Value]:
         """``values`` with the forces laid over them."""
@@ -146,7 +164,3 @@ class Gate:
             for name, value in self.written.items()
             if device is not None and self.inputs[name].device != device
         }
-
-    def renew(self, tag: str) -> None:
-        """What is wanted of ``tag`` is written again, though it was."""
-        self.written.pop(tag, None)

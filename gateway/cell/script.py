@@ -74,10 +74,12 @@ class Script:
         self.overruns: list[tuple[int, int]] = []
         self.refused: dict[str, str] = {}
         self.missed: dict[str, int] = {}
+        self.overwritten: dict[str, Value] = {}
         self.qualities: list[tuple[int, str, Quality]] = []
         self.differs = Noted(now, differs)
         self.scans = 0
-        self.out = 0  # workpieces that came out of the line here
+        self.out = 0  # workpieces that came out of the line here, of those that are counted
+        self._counted = frozenset(run.counted)
         self.ended = ""
         self._action_began = now
         self._begun = False
@@ -100,7 +102,8 @@ class Script:
 
     def happened(self, happening: Happening) -> None:
         """Something happened to a workpiece."""
-        self.out += happening.kind in OUT
+        if happening.kind in OUT and (not self._counted or happening.workpiece in self._counted):
+            self.out += 1
         at = max(0, happening.time - self.started)
         if self._has_room():
             self.happenings.append(
@@ -116,6 +119,10 @@ class Script:
         """This scan came ``late`` ns after its time."""
         if self._has_room():
             self.overruns.append((now - self.started, late))
+
+    def overwrote(self, found: Mapping[TagRef, Value]) -> None:
+        """These forces do not hold, and what is there instead."""
+        self.overwritten.update((str(ref), value) for ref, value in found.items())
 
     def _watches(self, tag: str) -> bool:
         return not self.watched or tag in self.watched
@@ -261,6 +268,7 @@ class Script:
             missed=self.missed,
             qualities=tuple(self.qualities),
             differs=self.differs.all(),
+            overwritten=self.overwritten,
         )
 
 

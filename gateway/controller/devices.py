@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from gateway.controller.compile import Program
 from gateway.controller.couplers import coupler_view
@@ -173,6 +173,16 @@ class VirtualDevices:
                 self._refused[name] = wrong
             else:
                 self._refused.pop(name, None)
+
+    def read_back(self, tags: Iterable[str]) -> dict[str, Value]:
+        """What the controller's memory, and what it reads of couplers, holds at these inputs."""
+        found: dict[str, Value] = {}
+        for name in tags:
+            tag = self._station.tags[name]
+            if tag.device in self._clients:
+                with contextlib.suppress(DeviceRefused):
+                    found[name] = self._read(tag)
+        return found
 
     def _write(self, tag: Tag, value: Value) -> str:
         """What is then found wrong there ("": nothing)."""

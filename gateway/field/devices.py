@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from gateway.errors import GatewayError
 from gateway.field.drivers.base import Identity
 from gateway.field.scan import DeviceLink, LinkState
 from gateway.field.security import Access
@@ -165,6 +167,19 @@ class Devices:
                 taken |= share
                 refused |= answer
         return taken, refused
+
+    async def read_back(self, tags: Iterable[str]) -> dict[str, Value]:
+        """What devices hold at these inputs, as far as they say; what is served here nobody else writes."""
+        shares: dict[str, list[str]] = {}
+        for tag in tags:
+            shares.setdefault(self._device[tag], []).append(tag)
+        found: dict[str, Value] = {}
+        for name, share in shares.items():
+            link = self.links[name]
+            if isinstance(link, DeviceLink):
+                with contextlib.suppress(GatewayError):  # told where the link is, or where tags are refused
+                    found |= await link.read_back(share)
+        return found
 
     async def close(self) -> None:
         """End every device's life; bounded, and harmless twice."""

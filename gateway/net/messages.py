@@ -281,7 +281,8 @@ class Trace(Body, frozen=True):
     ``missed`` how many pulses of an input came too close together to be shown to it, by tag.
     ``qualities`` are (t, tag, quality): at t = 0 of what was uncertain or bad then, later of what became so
     or good again; bad is the last value known. ``differs`` is where twin and machine did not agree, also
-    before it (then ``begin`` is negative) and still (``end`` None).
+    before it (then ``begin`` is negative) and still (``end`` None). ``overwritten`` are the forces that did
+    not hold, and what was found there last.
     """
 
     utc: int
@@ -301,6 +302,7 @@ class Trace(Body, frozen=True):
     missed: dict[str, int] = {}
     qualities: tuple[tuple[int, str, str], ...] = ()
     differs: tuple[Discrepancy, ...] = ()
+    overwritten: dict[str, Value] = {}
 
 
 ReplyBody = Identified | Leased | Done | Refused | Trace
@@ -344,6 +346,16 @@ class State(Body, frozen=True):
     there is none."""
     refused: dict[str, int] = {}
     """How many commands were refused on the way to the station, by cause (see ``gateway.cell.admission``)."""
+    since: int = 0
+    """When the lease was granted, UTC ns; 0: nobody holds it."""
+    forced: dict[str, Value] = {}
+    """What each of ``forces`` is to be held at."""
+    overwritten: dict[str, Value] = {}
+    """Those of them that do not hold, and what is there instead."""
+    beyond: dict[str, int] = {}
+    """How many values of a tag were not written since they lie outside its range."""
+    late: bool = False
+    """Values wait to be written, since no more may be at a time."""
 
 
 class Image(Body, frozen=True):

@@ -37,7 +37,8 @@ W1, W2, W3 = (Workpiece(f"w-{n}", length=60.0) for n in (1, 2, 3))
 
 
 class Bench:
-    """A cell that is stepped every 10 ms. ``disk_works`` false: nothing is persisted any more."""
+    """A cell that is stepped every 10 ms. ``disk_works`` false: nothing is persisted any more;
+    ``overwrites`` is what somebody else writes to the device after each scan."""
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Bench:
         self.link = True
         self.refused: dict[str, str] = {}
         self.device: dict[str, Value] = {}
+        self.overwrites: dict[str, Value] = {}
         self.replies: dict[int, ReplyBody] = {}
         self.events: list[str] = []
         self.sent: list[tuple[str, Coupling]] = []
@@ -82,9 +84,20 @@ class Bench:
         """The next scan."""
         self.now += after
         asked, self._asked = tuple(self._asked), []
+        held = {tag: self.device[tag] for tag in self.cell.read_back.asked} if self.link else {}
         out = self.cell.step(
             self.now,
-            Inputs(image or {}, self.link, late, 0, self._persisted, asked, tuple(coupled), self.refused),
+            Inputs(
+                image or {},
+                self.link,
+                late,
+                0,
+                self._persisted,
+                asked,
+                tuple(coupled),
+                self.refused,
+                held=held,
+            ),
         )
         self._waiting.append(out)
         while self.disk_works and self._waiting:
@@ -92,6 +105,7 @@ class Bench:
         if out.writes:
             self.device.update({k: v for k, v in out.writes.items() if k not in self.refused})
             self.cell.took(out.writes)
+        self.device.update(self.overwrites)
         return out
 
     def _persist(self, out: Outputs) -> None:
