@@ -185,6 +185,20 @@ def test_one_rig_does_not_end_what_another_watches_but_its_own() -> None:
     assert isinstance(bench.replies[again], Trace)
 
 
+def test_who_is_dismissed_watches_no_more() -> None:
+    bench = Shadow("infeed")
+    watch = bench.ask(Run(0, (Pause(60 * SECOND),)), "anna")
+    bench.step()
+    bench.cell.dismiss("bert", "bert is revoked")
+    bench.step()
+    assert watch not in bench.replies
+    bench.cell.dismiss("anna", "anna is revoked")
+    bench.step()
+    ended = bench.replies[watch]
+    assert isinstance(ended, Trace)
+    assert ended.ended == "aborted"
+
+
 # --- workpieces ------------------------------------------------------------------------------------------
 
 
