@@ -15,17 +15,13 @@ import pytest
 from cryptography import x509
 from drivers_support import listening, process, run
 
-from gateway.field.probe.opcua_security import (
-    CERTIFICATE,
-    KEY,
-    POLICIES,
-    credentials,
-    first_certificate,
-    read_security,
-)
+from gateway.field.opcua.trust import split
+from gateway.field.probe.opcua_security import credentials, read_security
 from gateway.field.probe.probe import probe
 from gateway.field.probe.report import Report
+from gateway.field.security import POLICIES
 
+CERTIFICATE, KEY = "cert.der", "key.pem"
 TIMEOUT_NS = 5_000_000_000
 
 SERVER = """
@@ -52,6 +48,7 @@ async def main():
     certificate = generate_self_signed_app_certificate(
         key, "Press", {}, [x509.UniformResourceIdentifier("urn:press")], [ExtendedKeyUsageOID.SERVER_AUTH])
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    await server.set_application_uri("urn:press")
     await server.load_certificate(certificate.public_bytes(Encoding.DER), "der")
     await server.load_private_key(pem, None, "pem")
     server.set_certificate_validator(only_known)
@@ -92,7 +89,7 @@ def ask(url: str, folder: Path, security: str, *expected: str) -> Report:
 
 def trust(folder: Path, trusted: Path) -> None:
     own = credentials(folder, datetime.now(UTC))
-    (trusted / f"{folder.name}.der").write_bytes(own.certificate)
+    (trusted / f"{folder.name}.der").write_bytes(own.der)
 
 
 def column(report: Report, section: str, *names: str) -> list[tuple[Any, ...]]:
@@ -119,13 +116,19 @@ def test_an_unknown_certificate_is_said_with_what_to_do_and_taken_once_it_is_tru
     refused = ask(url, tmp_path, "Basic256Sha256")
     assert refused.answered
     assert "BadCertificateUntrusted" in refused.reason
-    [advice] = refused.advice
-    assert str(tmp_path / CERTIFICATE) in advice
-    assert "trusted" in advice
+    here, there = refused.advice
+    assert str(tmp_path / CERTIFICATE) in there
+    assert "trusted" in there
+    [kept] = (tmp_path / "rejected").iterdir()
+    assert here.endswith(f"mv {kept} {tmp_path / 'trusted'}/")
+    assert kept.stem in column(refused, "security", "says")[5]
     before = (tmp_path / CERTIFICATE).read_bytes()
     trust(tmp_path, trusted)
+    kept.rename(tmp_path / "trusted" / kept.name)
     taken = ask(url, tmp_path, "Basic256Sha256")
     assert taken.reason == ""
+    assert taken.advice == []
+    assert ("server's is trusted here", "yes") in column(taken, "security", "what", "says")
     assert (tmp_path / CERTIFICATE).read_bytes() == before
     assert ("mode", "SignAndEncrypt") in column(taken, "security", "what", "says")
     assert any("CN=Press" in str(says) for (says,) in column(taken, "security", "says"))
@@ -165,7 +168,7 @@ def test_browse_paths_lead_to_values_and_raw_words_are_put_in_order(
         ("ByteString of 5", 1, "REAL", "ABCD", 1),
         ("Int16", None, "INT", "ABCD", 10),
     ]
-    assert report.advice == [
+    assert report.advice[1:] == [
         f"{PRESS}/2:gone=1: there is no 2:gone in {PRESS}",
         "/Objects/2:Press=1: there is no 2:Press in /Objects",
     ]
@@ -226,19 +229,20 @@ def test_what_a_server_says_to_the_channel_is_told(
 def test_a_certificate_is_kept_until_it_has_run_out_and_its_key_is_its_owners(tmp_path: Path) -> None:
     folder, now = tmp_path / "new" / "one", datetime.now(UTC)
     made = credentials(folder, now)
-    assert credentials(folder, now) == made
+    assert credentials(folder, now).der == made.der
     assert stat.S_IMODE((folder / KEY).stat().st_mode) == 0o600
-    names = x509.load_der_x509_certificate(made.certificate).extensions.get_extension_for_class(
+    names = x509.load_der_x509_certificate(made.der).extensions.get_extension_for_class(
         x509.SubjectAlternativeName
     )
     assert names.value.get_values_for_type(x509.UniformResourceIdentifier) == [made.uri]
-    assert credentials(folder, now + timedelta(days=3650)) != made
+    assert credentials(folder, now + timedelta(days=1900)).der != made.der
 
 
 def test_the_first_certificate_of_a_chain_is_the_servers(tmp_path: Path) -> None:
-    one, other = (credentials(tmp_path / name, datetime.now(UTC)).certificate for name in "ab")
-    assert first_certificate(one) == first_certificate(one + other) == one
-    assert first_certificate(b"") == b""
+    one, other = (credentials(tmp_path / name, datetime.now(UTC)).der for name in "ab")
+    assert split(one) == [one]
+    assert split(one + other) == [one, other]
+    assert split(b"") == []
 
 
 @pytest.mark.parametrize("text", ["Basic256", "none", "Basic256Sha256/Plain", "/Sign"])

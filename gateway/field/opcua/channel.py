@@ -29,8 +29,8 @@ POLICIES: dict[str, type[security_policies.SecurityPolicy]] = {
     "Aes256_Sha256_RsaPss": security_policies.SecurityPolicyAes256Sha256RsaPss,
 }
 MODES = {"Sign": ua.MessageSecurityMode.Sign, "SignAndEncrypt": ua.MessageSecurityMode.SignAndEncrypt}
-_TO_TRUST = ("BadCertificateUntrusted", "BadCertificateHostNameInvalid")
-_NEW = "make a new certificate in the server's settings"
+TO_TRUST = ("BadCertificateUntrusted", "BadCertificateHostNameInvalid")
+ANOTHER = "make a new certificate in the server's settings"
 _TRUST = (
     "the server does not trust the certificate {certificate} (SHA-1 {thumbprint}): move it from the rejected "
     "to the trusted ones in the server's settings, or import that file there (TIA Portal: CPU properties, "
@@ -40,7 +40,10 @@ _TRUST = (
 _CLOCK = (
     "set the server's clock, or this machine's: by one of them the certificate {certificate} is not valid now"
 )
-_AGAIN = "have another certificate made than {certificate}, and trust that one on the server"
+_AGAIN = (
+    "have a new certificate made in place of {certificate} (delete it, if 'twinline probe' made it: the next "
+    "probe makes another), and trust that one on the server"
+)
 _USER = "check the user {user} and its password here, and its rights in the server's user administration"
 _ADVICE = {
     "BadSecurityChecksFailed": _TRUST, "BadCertificateUntrusted": _TRUST,
@@ -79,17 +82,12 @@ def policy_of(endpoint: ua.EndpointDescription) -> str:
 
 
 def secure(client: Client, certificate: bytes, security: Security, own: Own) -> None:
-    """Let ``client``, not yet connected, speak ``security`` with the holder of ``certificate`` (DER), and
-    take no other server's word; ValueError, TypeError where it holds no usable key."""
+    """Let ``client``, not yet connected, speak ``security`` with the holder of ``certificate`` (DER).
+
+    ValueError, TypeError where that holds no usable key.
+    """
     server = x509.load_der_x509_certificate(certificate)
-
-    async def same(_: x509.Certificate, described: ua.ApplicationDescription) -> None:
-        if described.ApplicationUri not in uris_of(server):  # as it is signed now, not as it was listed
-            what = f"it is the application {described.ApplicationUri}, and its certificate is another's"
-            raise Unsecured("BadCertificateUriInvalid", client.server_url.geturl(), what, _NEW)
-
     client.application_uri = own.uri
-    client.certificate_validator = same
     policy: Any = POLICIES[security.policy](server, own.certificate, own.key, MODES[security.mode])
     client.security_policy = policy
     client.uaclient.set_security(policy)
@@ -126,7 +124,8 @@ class Securing:
             secure(client, certificate, wanted, own)
         except (ValueError, TypeError) as error:
             what = f"the server's certificate cannot be used: {error}"
-            raise Unsecured("BadCertificateInvalid", self._url, what, _NEW) from None
+            raise Unsecured("BadCertificateInvalid", self._url, what, ANOTHER) from None
+        client.certificate_validator = self._same
         if self._access.user:
             try:
                 client.set_user(self._access.user)
@@ -134,6 +133,12 @@ class Securing:
             except ValueError as error:
                 what, _, hint = str(error).partition("; ")
                 raise Unsecured("BadIdentityTokenInvalid", self._url, what, hint) from None
+
+    async def _same(self, certificate: x509.Certificate, described: ua.ApplicationDescription) -> None:
+        """The application is the certificate's, as the server signs it now, not as it was listed before."""
+        if described.ApplicationUri not in uris_of(certificate):
+            what = f"it is the application {described.ApplicationUri}, and its certificate is another's"
+            raise Unsecured("BadCertificateUriInvalid", self._url, what, ANOTHER)
 
     def _files(self, now: datetime) -> tuple[Own, Trusted]:
         try:
@@ -144,16 +149,10 @@ class Securing:
 
     def _change(self, code: str, certificate: bytes) -> str:
         if code == "BadCertificateTimeInvalid":
-            return f"{_NEW}, or set the clock that is wrong"
-        if code not in _TO_TRUST:
-            return _NEW
-        kept = reject(self._folder, certificate)
-        if kept is None:
-            return f"put it into {OpcuaFiles.of(self._folder).trusted}, if it is the server's own"
-        return (
-            "compare that number with the one that the server's own settings show; if it is the same: "
-            f"mv {kept} {OpcuaFiles.of(self._folder).trusted}/"
-        )
+            return f"{ANOTHER}, or set the clock that is wrong"
+        if code not in TO_TRUST:
+            return ANOTHER
+        return how_to_trust(self._folder, reject(self._folder, certificate))
 
     def advise(self, code: str) -> str:
         """What to change where the server refuses with ``code`` ("": it closes without a word)."""
@@ -162,6 +161,17 @@ class Securing:
         except ValueError as error:
             return str(error)
         return advise(code, str(OpcuaFiles.of(self._folder).certificate), own.der, self._access)
+
+
+def how_to_trust(folder: Path, kept: Path | None) -> str:
+    """What to do so that ``folder`` trusts a server's certificate, that is ``kept`` in a file."""
+    trusted = OpcuaFiles.of(folder).trusted
+    if kept is None:
+        return f"put it into {trusted}, if it is the server's own"
+    return (
+        "compare its SHA-1 with the one that the server's own settings show; if it is the same: "
+        f"mv {kept} {trusted}/"
+    )
 
 
 def advise(code: str, path: str, certificate: bytes, access: Access) -> str:

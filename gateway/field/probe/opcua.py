@@ -11,8 +11,9 @@ from asyncua import ua
 from gateway.field.addresses import OpcUaAddress
 from gateway.field.drivers.base import Driver
 from gateway.field.drivers.opcua_paths import Names, path_text
+from gateway.field.opcua.channel import POLICIES, policy_of
 from gateway.field.probe.expect import Expectation
-from gateway.field.probe.opcua_security import POLICIES, Security, policy_of
+from gateway.field.probe.opcua_security import Wanted
 from gateway.field.probe.opcua_session import Answer, Session, hello
 from gateway.field.probe.opcua_value import holdings, shape
 from gateway.field.probe.report import Report
@@ -39,7 +40,7 @@ async def examine(
     timeout_ns: int,
     expectations: Sequence[Expectation],
     report: Report,
-    security: Security | None = None,
+    security: Wanted | None = None,
 ) -> None:
     """Fill ``report``; raises GatewayError where no one is there, OSError where no certificate is kept."""
     await hello(timeout_ns, report)

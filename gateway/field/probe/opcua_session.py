@@ -23,7 +23,8 @@ from gateway.field.drivers.base import Statistics
 from gateway.field.drivers.opcua_connection import abort, apart
 from gateway.field.drivers.opcua_paths import resolve
 from gateway.field.drivers.stream import Stream, plain
-from gateway.field.probe.opcua_security import Security, advise, choose, credentials, secure
+from gateway.field.opcua.folder import read_trusted
+from gateway.field.probe.opcua_security import Wanted, advise, choose, credentials, secure
 from gateway.field.probe.report import Report
 
 _HELLO = struct.Struct("<4sI5I")  # "HELF", size, version 0, receive and send buffer, message size, chunks
@@ -81,23 +82,29 @@ class Session:
         await self.call(self.client.create_session())
         await self.call(self.client.activate_session())
 
-    async def begin_secured(self, endpoints: Sequence[ua.EndpointDescription], wanted: Security) -> bool:
+    async def begin_secured(self, endpoints: Sequence[ua.EndpointDescription], wanted: Wanted) -> bool:
         """Begin one on a new connection as ``wanted``; where not, the report says why and what to do."""
         report = self._report
         endpoint = choose(endpoints, wanted)
         if endpoint is None:
-            report.reason = f"no session: no endpoint has {wanted.policy} in the mode asked for"
+            report.reason = f"no session: no endpoint has {wanted.security.policy} in the mode asked for"
             report.advice.append("ask with --security for one of the endpoints that are shown")
             return False
         if all(token.TokenType != ua.UserTokenType.Anonymous for token in endpoint.UserIdentityTokens or ()):
-            report.reason = f"no session: the endpoint with {wanted.policy} takes no anonymous user"
+            report.reason = f"no session: the endpoint with {wanted.security.policy} takes no anonymous user"
             report.advice.append("allow the anonymous user to read, in the server's settings")
             return False
         await self.close()  # one connection at a time
         self.client = self._make_client()
-        own = credentials(wanted.folder, datetime.now(UTC))
         try:
-            await secure(self.client, endpoint, wanted, own, report)
+            own, trusted = credentials(wanted.folder, datetime.now(UTC)), read_trusted(wanted.folder)
+        except ValueError as error:
+            what, _, hint = str(error).partition("; ")
+            report.reason = f"no session: {what}"
+            report.advice.append(hint)
+            return False
+        try:
+            secure(self.client, endpoint, wanted, own, trusted, report)
         except (ValueError, TypeError) as error:  # of a server's key that is no RSA key, or no certificate
             raise ProtocolViolation(f"{report.url}: cannot use the server's certificate: {error}") from None
         try:

@@ -10,6 +10,7 @@ from cryptography import x509
 
 from gateway.errors import GatewayError
 from gateway.local.checks.finding import Finding, ok, unseen, wrong
+from gateway.pki.credentials import OpcuaFiles
 
 SOON_DAYS = 14
 _THEIRS = "make a new one in the server's settings, download it, and trust it wherever it was trusted"
@@ -18,9 +19,9 @@ _OURS = "delete it: the next 'probe --security' makes a new one, which the serve
 
 def own(now: datetime) -> list[Finding]:
     """Of the certificate that the probe shows, where it has made one."""
-    from gateway.field.probe.opcua_security import CERTIFICATE, default_folder
+    from gateway.field.probe.opcua_security import default_folder
 
-    path = default_folder() / CERTIFICATE
+    path = OpcuaFiles.of(default_folder()).certificate
     with contextlib.suppress(OSError):
         return [judge("certificate ours", path.read_bytes(), now, _OURS, str(path))]
     return []
@@ -28,7 +29,7 @@ def own(now: datetime) -> list[Finding]:
 
 async def server(what: str, url: str, timeout_ns: int, now: datetime) -> Finding:
     """Of the OPC UA server of the device ``what`` at ``url``; it is asked for its endpoints, no more."""
-    from gateway.field.probe.opcua_security import first_certificate
+    from gateway.field.opcua.trust import split
     from gateway.field.probe.opcua_session import Session
     from gateway.field.probe.report import Report
 
@@ -45,7 +46,7 @@ async def server(what: str, url: str, timeout_ns: int, now: datetime) -> Finding
     found = next((each.ServerCertificate for each in endpoints if each.ServerCertificate), None)
     if not found:
         return ok(check, "the server has none: it speaks without security")
-    return judge(check, first_certificate(found), now, _THEIRS, "the server's certificate")
+    return judge(check, split(found)[0], now, _THEIRS, "the server's certificate")
 
 
 def judge(check: str, der: bytes, now: datetime, do: str, name: str) -> Finding:

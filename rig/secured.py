@@ -1,0 +1,72 @@
+"""Certificates for OPC UA with security on this machine: of the gateway, and of what is served in its place.
+
+A virtual controller and its gateway get theirs from the authority of the run. Before a real controller the
+gateway shows the certificate that ``twinline probe`` made here, since a person has to trust it over there.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.field.security import Access
+from gateway.net.identity import Identity
+from gateway.pki.credentials import OPCUA
+from gateway.station import Device, Station
+from rig.backend import RigFault
+from rig.pki.authority import Authority
+from rig.pki.here import enrol_here
+
+
+def is_secured(station: Station) -> bool:
+    """Whether any of its devices is reached with security."""
+    return any(device.secured for device in station.devices.values())
+
+
+def enrol_gateway(authority: Authority, folder: Path, identity: Identity) -> Path:
+    """Credentials in ``folder`` for a gateway before served controllers; those for OPC UA."""
+    enrol_here(authority, folder, identity, "gateway", now=time.time_ns(), opcua=True)
+    return folder / OPCUA
+
+
+def kept_certificate() -> Path:
+    """The folder with this machine's own certificate, made where there is none; RigFault."""
+    from gateway.field.probe.opcua_security import credentials, default_folder
+
+    folder = default_folder()
+    try:
+        credentials(folder, datetime.now(UTC))
+    except OSError as error:
+        raise RigFault(f"cannot keep a certificate in {folder}: {error.strerror}") from None
+    except ValueError as error:
+        raise RigFault(str(error)) from None
+    return folder
+
+
+def serve_options(authority: Authority, folder: Path, station: Station) -> list[str]:
+    """What a virtual controller is told so that it serves as ``station`` asks; its credentials are made in
+    ``folder``. RigFault where its devices ask for different things."""
+    devices = [station.controller, *station.having("coupler")]
+    served = [device for device in devices if device.protocol == "opcua"]
+    if len({_asked(device) for device in served}) > 1:
+        names = " and ".join(device.name for device in served)
+        raise RigFault(
+            f"{station.id}: one process serves {names}; give them the same security, user and password-file"
+        )
+    name = f"{station.id[:28]}-plc"
+    hosts = sorted({device.endpoint[0] for device in served})
+    node, now = Identity.create(name), time.time_ns()
+    enrol_here(authority, folder, node, "party", now=now, hosts=hosts, opcua=True)
+    access: Access = station.accesses(str(folder / OPCUA))[served[0].name]
+    options = ["--security", str(access.security), "--certificates", access.folder]
+    if access.user:
+        options += ["--user", access.user]
+        file, variable = access.password_file, access.variable
+        options += ["--password-file", file] if file else ["--password-variable", variable]
+    return options
+
+
+def _asked(device: Device) -> tuple[str, str, str]:
+    file = device.password_file
+    return str(device.security), device.user, "" if file is None else file.text
