@@ -143,6 +143,29 @@ def test_a_stopper_holds_separates_and_comes_up_behind_a_workpiece() -> None:
     assert conveyor.positions() == [1000, 600]
 
 
+@pytest.mark.parametrize("clear", [True, False], ids=["all", "one"])
+def test_a_stopper_closes_when_what_held_it_off_is_taken_off_by_hand(clear: bool) -> None:
+    bench = Bench()
+    conveyor = belt(bench)
+    stopper = bench.add(Stopper, {"at": 600, "travel": 80}, on=conveyor)
+    conveyor.admit(part("a", 150))
+    stopper.drive("open", True)
+    bench.to(1300)
+    conveyor.drive("run", False)
+    stopper.drive("open", False)
+    bench.to(3000)
+    assert conveyor.across(600) is not None
+    assert (stopper.sense("closed"), stopper.sense("opened")) == (False, False)
+    if clear:
+        conveyor.clear()
+    else:
+        conveyor.remove("a")
+    bench.to(3039.9)
+    assert stopper.sense("closed") is False
+    bench.to(3040)
+    assert stopper.sense("closed") is True
+
+
 def test_without_air_a_stopper_closes_and_a_stuck_one_keeps_its_place() -> None:
     bench = Bench()
     air = bench.add(AirSupply, {"pressure": 6, "decay": 100})

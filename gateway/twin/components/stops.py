@@ -18,7 +18,7 @@ class Stopper(Rod):
     """Energised it goes down and lets pass; its spring closes it.
 
     It bars the way while it is half-way out or more. Under a workpiece it comes up to half-way, waits there
-    (neither switch made) until the workpiece has passed, and so stops the next one.
+    (neither switch made) until the workpiece has passed or is taken off, and so stops the next one.
     """
 
     ABOUT = "stopper, spring-closed"
@@ -35,7 +35,8 @@ class Stopper(Rod):
 
     def start(self) -> None:
         self._belt = self.link("on", BeltConveyor)
-        self._belt.mark(self.params["at"], left=self._passed)
+        self._belt.mark(self.params["at"], left=lambda _: self._freed())
+        self._belt.subscribe(self._freed)  # somebody may take it off by hand
         super().start()
 
     def target(self) -> float:
@@ -53,7 +54,7 @@ class Stopper(Rod):
     def _under(self) -> bool:
         return self._belt.across(self.params["at"]) is not None
 
-    def _passed(self, workpiece: Workpiece) -> None:
+    def _freed(self) -> None:
         if self.place == HALF:
             self.aim()
 
