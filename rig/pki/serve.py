@@ -157,17 +157,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.path not in answers:
             self._refuse(HTTPStatus.NOT_FOUND, "there is nothing here; see docs/pki.md")
             return
+        length = self.headers.get("Content-Length", "")
+        if not length.isascii() or not length.isdigit() or not 0 < int(length) <= MAX_BYTES:
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"say 1 to {MAX_BYTES} bytes; none were read")
+            return
+        asked = self.rfile.read(int(length))  # in any case: who is left with half said hears no answer
         host, guesses = _host(self.client_address), self.server.guesses
         if wait := guesses.wait(host, time.monotonic_ns()):
             minutes = -(-wait // (60 * 10**9))
             what = f"too many wrong tokens came; ask again in {minutes} min"
             self._refuse(HTTPStatus.TOO_MANY_REQUESTS, what)
             return
-        length = self.headers.get("Content-Length", "")
-        if not length.isascii() or not length.isdigit() or not 0 < int(length) <= MAX_BYTES:
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"say 1 to {MAX_BYTES} bytes; none were read")
-            return
-        answer = answers[self.path](self.rfile.read(int(length)))
+        answer = answers[self.path](asked)
         if isinstance(answer, Refused):
             if answer.guess:
                 guesses.add(host, time.monotonic_ns())
