@@ -24,9 +24,11 @@ from rig.child import END, Child
 from rig.genesis import begin, inspector, witnesses
 from rig.line import Line, LineStation
 from rig.open import Options, broker_of
+from rig.pki.authority import Authority
 from rig.ports import free_ports, taken
 from rig.remote import BusBackend
 from rig.scratch import Scratch
+from rig.secured import enrol_gateway, is_secured, kept_certificate, serve_options
 
 READY = 60.0
 EPOCH = 1  # blocks: the chain lives as long as the session, and its shares follow at once
@@ -48,6 +50,7 @@ class LocalLine:
         self._real = {n: each for n, each in line.stations.items() if n not in self._virtual}
         self._children: list[Child] = []
         self._ports: dict[str, dict[str, int]] = {}  # by station and device
+        self._made: Authority | None = None
         operator = Identity.create(options.operator)
         self._witnesses = witnesses(self._real, operator.node, line.stations)
         self._identities = {name: Identity.create(name) for name in (*line.stations, *self._witnesses)}
@@ -142,6 +145,21 @@ class LocalLine:
         self._trust.save(self._scratch / "trust.yaml")
         (self._scratch / "genesis.json").write_bytes(genesis_bytes(self.chain.genesis))
 
+    def _authority(self) -> Authority:
+        """That of this run, once there is a need for one."""
+        if self._made is None:
+            self._made = Authority.create(self._scratch / "authority", self.line.id, None, now=time.time_ns())
+        return self._made
+
+    def _certificates(self, name: str, each: LineStation) -> str:
+        """The folder for OPC UA of its gateway; "": it needs none."""
+        if name in self._virtual or each.mode == "ril" or not is_secured(each.station):
+            return ""
+        if not each.serve:
+            return str(kept_certificate())
+        folder = self._scratch / "opcua" / name
+        return str(enrol_gateway(self._authority(), folder, self._identities[name]))
+
     def _station(self, name: str, each: LineStation) -> Station:
         return each.station.moved(self._ports.get(name, {}))
 
@@ -178,6 +196,9 @@ class LocalLine:
                 command += [option, f"{device.address}?at={device.at}"]
         if each.mode == "shadow":
             command += _wired(station)
+        if is_secured(station):
+            folder = self._scratch / "opcua" / f"{name}-plc"
+            command += serve_options(self._authority(), folder, station)
         command += ["--scan", format_duration(station.scan), "--end-with-stdin"]
         return self._child(f"controller {name}", command)
 
@@ -210,6 +231,7 @@ class LocalLine:
             within=each.within,
             mode=each.mode,
             seed=self.line.seed,
+            opcua=self._certificates(name, each),
         )
 
     def _write(self, name: str, station: str, **more: Any) -> Path:
