@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 import tape as tapes
-from running import MOSQUITTO, Memory, Starter, belt, memory, until
+from running import MOSQUITTO, WITHIN, Memory, Starter, belt, memory, until
 from site_alone import Site
 from tape import Message, Tape
 
+from gateway.agentfile import AgentConfig
 from gateway.cell.admission import LONGEST
 from gateway.field.tags import TagRef
 from gateway.net import topics
@@ -227,7 +228,40 @@ def test_each_way_round_the_rules(site: Site, tape: Tape, beats: Beats, watched:
         assert words in why[request]
     assert bodies[8].station == "belt"
     assert gateway.shown.count("mallory is refused (unknown)") == 1
+    shell = site.start(
+        site.folder, sys.executable, "-m", "gateway.local", str(site.config.parent), "-c", "net"
+    )
+    assert shell.wait() == 0, shell.shown
+    for cause, count in {**others, "reordered": 1}.items():
+        assert f"{count} {cause}" in shell.said
     gateway.assert_no_traceback()
+
+
+def test_a_copy_that_another_broker_brings_is_no_replay(site: Site, watched: Memory) -> None:
+    with Broker(site.folder / "second", kind="mosquitto") as second:
+        brokers = (site.broker.url, second.url)
+        config = msgspec.json.decode(site.config.read_bytes(), type=AgentConfig)
+        site.config.write_bytes(msgspec.json.encode(msgspec.structs.replace(config, brokers=brokers)))
+        site.gateway()
+        tapes = [Tape(site.broker.port), Tape(second.port)]
+        beats = Beats(site)
+        anna = BusBackend("one", ["belt"], list(brokers), site.operators["anna"], site.trust)
+        try:
+            anna.start()
+            assert anna.bus.wait_ready(WITHIN, every=True)
+            anna.hold("belt")
+            anna.run({"belt": Script(HOLDS, keep=True)})
+            watched.wait(Memory.HELD)
+            until("renewals", lambda: all(len(each.commands("anna")) > 6 for each in tapes))
+            assert beats.next().refused == {}
+            tapes[1].play([tapes[1].commands("anna")[0]])
+            until("that it was counted", lambda: beats.refused == {"replayed": 1})
+            assert beats.next().holder == "anna"
+        finally:
+            anna.close()
+            beats.bus.close()
+            for each in tapes:
+                each.close()
 
 
 def test_a_flood_by_one_does_not_keep_another_from_being_heard(
