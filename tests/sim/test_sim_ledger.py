@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 from ledger_checks import MembersAlone, watch_all
 from sim_ledger import SECOND, Faults, SimKeys, World, party
 
-from ledger.codec import Malformed
+from ledger.codec import Malformed, digest
 from ledger.light import Trust, follow
 from ledger.proof import prove
 from ledger.records import Enrolled, Revoked
@@ -42,7 +43,11 @@ def hostile(seed: int) -> World:
     others = [f"n{number}" for number in range(1, members)]
     goes = draw.choice(sorted(lying) or others) if others and draw.random() < 0.3 else None
     if goes is not None and len(lying.keys() - {goes}) <= (members - 2) // 3:
-        world.at(draw.randint(0, STORM), "record", ("n0", Revoked(goes, "drawn", weakens=True)))
+        begin = draw.randint(0, STORM)
+        world.at(begin, "record", ("n0", Revoked(goes, "drawn", weakens=True)))
+        if draw.random() < 0.5:  # it comes back by another key, where that is not too early
+            again = msgspec.structs.replace(party(goes), public=digest(goes.encode(), b"again"))
+            world.at(draw.randint(begin, STORM), "record", ("n0", Enrolled(again)))
     world.heal_at = STORM
     for name in world.names:
         world.start(name)
