@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+import typer
 
 from gateway.agentfile import read_config
 from gateway.errors import BadInput, Problem
@@ -16,7 +17,7 @@ from ledger.contracts.parties import STILL_HEARD
 from ledger.records import Enrolled, Party, Record, Revoked
 from ledger.state import State
 from ledger.votes import faults
-from rig.chain import RigChain, Settled
+from rig.chain import NotFinal, RigChain, Settled
 from rig.prepare import CONFIG, GENESIS, LEDGER, TRUST, key_of
 
 TRIES = 8  # a record may come too early, or with what was true some blocks ago; each try makes a block
@@ -61,14 +62,16 @@ def decide(chain: RigChain, made: Callable[[State], Record]) -> tuple[Settled, R
 
 
 def revoke(
-    line: str, keys: Path, operator: str, node: str, why: str, brokers: Sequence[str] = ()
+    keys: Path, operator: str, node: str, why: str, brokers: Sequence[str] = (), line: str = ""
 ) -> list[str]:
-    """Have ``node`` of the ``line`` heard no more, and its key never again; what has come of it, a line each.
+    """Have ``node`` heard no more, and its key never again; what has come of it, a line each. ``line``: of
+    which the keys must be, if it is given.
 
     Where the chain then bears fewer members that lie or are away, that is done all the same, and said.
     NotFinal, Void, BadInput, OSError.
     """
-    _check_line(line, keys)
+    if line:
+        _check_line(line, keys)
     with on_chain(keys, operator, brokers) as chain:
         settled, record = decide(chain, lambda state: Revoked(node, why, state.admission.weakened_by(node)))
         members = len(chain.state.admission.members)
@@ -128,3 +131,17 @@ def _check_line(line: str, keys: Path) -> None:
             raise BadInput(
                 [Problem(str(path), 0, 0, f"is of line {named}", f"the folder of {line} is meant")]
             )
+
+
+def said(work: Callable[[], list[str]]) -> int:
+    """Say what comes of ``work`` at the desk; the exit status: 0 done, 1 it means nothing, 3 not final."""
+    try:
+        for line in work():
+            typer.echo(line)
+    except Void as void:
+        typer.echo(f"on the chain, and without effect: {void}", err=True)
+        return 1
+    except (NotFinal, OSError) as failed:
+        typer.echo(f"not done: {failed}", err=True)
+        return 3
+    return 0

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from gateway.chain import ChainKeeper
 from gateway.net.identity import Identity
 from ledger.codec import Malformed
+from ledger.effect import Effect, prove_effect
 from ledger.genesis import Genesis
 from ledger.light import Proof
 from ledger.proof import prove
@@ -200,6 +201,16 @@ class RigChain:
         """The members that are heard now."""
         peers = self._keepers[self.operator].shown.peers
         return [node for node in self.state.members if node in peers]
+
+    def effect(self, settled: Settled, limit: float = FINAL) -> Effect:
+        """That the record has its effect, once the block after it is decided. NotFinal after ``limit`` s."""
+        until = time.monotonic() + limit
+        while self.state.height <= settled.height:
+            if time.monotonic() > until:
+                raise NotFinal(f"no block follows height {settled.height}, which is to show what it came to")
+            time.sleep(LOOK)
+            self.follow()
+        return prove_effect(self.genesis, self._commit, settled.height, settled.at)
 
     def proof(self, settled: Settled) -> Proof:
         """That the record is final."""

@@ -1,13 +1,15 @@
-"""``chain/`` in a run's folder: what shows anybody, without a node, that the run's manifest is final.
+"""``chain/`` in a run's folder: what shows anybody, without a node, that it is final and who signed it.
 
 ``genesis.json`` begins the chain, ``proof.json`` leads from it to the record of the manifest, and
-``blocks.bin`` holds the blocks of the session, the last of which is the one that is proven. Each can be
+``blocks.bin`` holds the blocks of the session, the last of which is the one that is proven.
+``signed-PARTY.json`` shows that the party has signed the manifest off, and that this counted. Each can be
 written in one way only, so that a changed byte shows, whatever it meant.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -19,18 +21,21 @@ from gateway.store.atomic import write_atomically
 from ledger import merkle
 from ledger.chain import leaves
 from ledger.codec import Malformed, decode, encode
+from ledger.effect import Effect, verify_effect
 from ledger.genesis import Genesis
 from ledger.light import Proof
 from ledger.proof import Proven, prove, verify
-from ledger.records import SessionClosed, SessionOpened, read
+from ledger.records import SessionClosed, SessionOpened, SignedOff, read
 from ledger.types import Block, Commit
 from rig.record import Record
 from rig.report.bundle import CHAIN, MANIFEST, SESSION
 from rig.report.bundle import verify as compare
 
 GENESIS, PROOF, BLOCKS = f"{CHAIN}/genesis.json", f"{CHAIN}/proof.json", f"{CHAIN}/blocks.bin"
-FORMAT = "proof 1"
+FORMAT, SIGNED = "proof 1", "signed 1"
+SIGNATURE = "signed-"  # begins the name of a party's
 Read = TypeVar("Read")
+_SIGNATURE = re.compile(rf"{CHAIN}/{SIGNATURE}[a-z][a-z0-9-]{{0,31}}\.json")
 MAX_BLOCKS = 1 << 30  # bytes of a session's blocks
 
 
@@ -40,6 +45,14 @@ class ProofFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
     proof: Proof
     format: str = FORMAT
+
+
+class SignatureFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``signed-PARTY.json``: ``sha256`` is that of the canonical bytes of what shows it, in hex."""
+
+    sha256: str
+    effect: Effect
+    format: str = SIGNED
 
 
 class Shown(NamedTuple):
@@ -52,6 +65,7 @@ class Shown(NamedTuple):
     proven: Proven | None
     blocks: tuple[Block, ...] = ()
     files: int = 0  # of the manifest
+    signed: tuple[Proven, ...] = ()  # sign-offs that count
 
 
 def write_chain(folder: Path, genesis: Genesis, proof: Proof, blocks: Sequence[Block]) -> None:
@@ -69,7 +83,8 @@ def examine(folder: Path, trusted: Genesis | None = None) -> Shown:
         return Shown((*wrong, f"{CHAIN}: {_why_none(folder)}"), None, None, None)
     expected = {GENESIS, PROOF, BLOCKS}
     present = {path.relative_to(folder).as_posix() for path in (folder / CHAIN).rglob("*")}
-    wrong += [f"{name}: does not belong there" for name in sorted(present - expected)]
+    signatures = sorted(name for name in present if _SIGNATURE.fullmatch(name))
+    wrong += [f"{name}: does not belong there" for name in sorted(present - expected - set(signatures))]
     wrong += [f"{name}: missing" for name in sorted(expected - present)]
     if expected - present:
         return Shown(tuple(wrong), None, None, None)
@@ -97,14 +112,48 @@ def examine(folder: Path, trusted: Genesis | None = None) -> Shown:
     if isinstance(proof, Proof) and isinstance(blocks, tuple):
         why = _unlinked(blocks, proof, genesis if isinstance(genesis, Genesis) else None)
         wrong += [f"{BLOCKS}: {why}"] if why else []
+    signed: list[Proven] = []
+    if isinstance(genesis, Genesis) and proven is not None:
+        for name in signatures:
+            signature = _signature(folder / name, genesis, proven)
+            if isinstance(signature, Malformed):
+                wrong.append(f"{name}: {signature.reason}")
+            else:
+                signed.append(signature)
     return Shown(
         tuple(dict.fromkeys(wrong)),
         genesis if isinstance(genesis, Genesis) else None,
         proof if isinstance(proof, Proof) else None,
         proven,
         blocks if isinstance(blocks, tuple) else (),
-        sum(path.is_file() for path in folder.rglob("*")) - len(expected) - 1,
+        sum(path.is_file() for path in folder.rglob("*")) - len(expected) - len(signatures) - 1,
+        tuple(signed),
     )
+
+
+def write_signature(folder: Path, party: str, effect: Effect) -> Path:
+    """Write what shows that ``party`` has signed the run ``folder`` off; where. OSError."""
+    path = folder / CHAIN / f"{SIGNATURE}{party}.json"
+    write_atomically(path, _signature_bytes(effect))
+    return path
+
+
+def _signature(path: Path, genesis: Genesis, closed: Proven) -> Proven | Malformed:
+    """What a file of a signature shows of the session that was ``closed`` so."""
+    effect = _read(path, _effect_of)
+    if isinstance(effect, Malformed):
+        return effect
+    shown = verify_effect(effect, genesis)
+    if isinstance(shown, Malformed):
+        return shown
+    record, end = shown.record, closed.record
+    if not isinstance(record, SignedOff) or not isinstance(end, SessionClosed):
+        return Malformed("is of another record than a sign-off")
+    if path.name != f"{SIGNATURE}{shown.node}.json":
+        return Malformed(f"is what {shown.node} signed")
+    if (record.session, record.manifest) != (end.session, end.manifest):
+        return Malformed(f"signs {record.session} with another manifest, or another session")
+    return shown
 
 
 def _why_none(folder: Path) -> str:
@@ -197,6 +246,19 @@ def _proof_of(data: bytes) -> Proof | Malformed:
     if file.format != FORMAT:
         return Malformed(f"format {file.format!r}; this version reads {FORMAT!r}")
     return file.proof if _proof_bytes(file.proof) == data else Malformed("was changed after it was written")
+
+
+def _signature_bytes(effect: Effect) -> bytes:
+    file = SignatureFile(hashlib.sha256(encode(effect)).hexdigest(), effect)
+    return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
+
+
+def _effect_of(data: bytes) -> Effect | Malformed:
+    file = msgspec.json.decode(data, type=SignatureFile)
+    if file.format != SIGNED:
+        return Malformed(f"format {file.format!r}; this version reads {SIGNED!r}")
+    same = _signature_bytes(file.effect) == data
+    return file.effect if same else Malformed("was changed after it was written")
 
 
 def _genesis_of(data: bytes) -> Genesis | Malformed:

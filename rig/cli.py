@@ -280,6 +280,23 @@ def session_verify(folder: FolderArgument) -> None:
     raise typer.Exit(1 if differences else 0)
 
 
+@session_app.command("sign")
+def session_sign(
+    folder: FolderArgument,
+    keys: Annotated[Path, typer.Option(metavar="DIR", help="The folder of 'twinline gateway prepare'.")],
+    operator: Annotated[str, typer.Option(help="The party that signs; it has the role signer.")],
+    person: Annotated[str, typer.Option(help="Who accepts it.")],
+    role: Annotated[str, typer.Option(help="As whose: vendor, customer or integrator.")],
+    despite: Annotated[str, typer.Option(help="The reservation under which it is accepted.")] = "",
+    broker: Annotated[list[str] | None, typer.Option(help="Where the chain's nodes are heard.")] = None,
+) -> None:
+    """Accept a run for a party, on the line's chain; status 1: the chain refuses, 3: it is not there."""
+    from rig.admission import said
+    from rig.signoff import sign
+
+    raise typer.Exit(said(lambda: sign(folder, keys, operator, person, role, despite, tuple(broker or ()))))
+
+
 @session_app.command("report")
 def session_report(folder: FolderArgument) -> None:
     """Make the evidence of a run that was cut short, from what it left on the disk."""

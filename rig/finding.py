@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ledger.records import SessionClosed
+from ledger.proof import Proven
+from ledger.records import SessionClosed, SignedOff
 from rig.chainfolder import Shown
 from rig.report.wording import clean, utc
 
@@ -28,9 +29,22 @@ def explain(run: Path, shown: Shown, trusted: Path | None) -> Iterator[str]:
     yield f"recorded  by {shown.proven.node} ({owner}), {utc(shown.proven.time)}"
     yield f"final     at height {shown.proven.height} of {shown.genesis.chain}"
     yield f"signed    by {len(signed)} members: {', '.join(signed)}"
+    for each in shown.signed:
+        yield _signature(each)
+    if not shown.signed:
+        yield "accepted  by nobody yet: twinline session sign"
     yield f"genesis   {shown.genesis.id.hex()}"
     if trusted is None:
         yield "          by the word of this folder alone: compare that id with one that you were given,"
         yield "          or give the file that you trust: --genesis FILE"
     else:
         yield f"          the one in {trusted}"
+
+
+def _signature(signed: Proven) -> str:
+    """Who has accepted the session."""
+    record = signed.record
+    assert isinstance(record, SignedOff)
+    despite = f", despite: {clean(record.despite)}" if record.despite else ""
+    who = f"{clean(record.person)}, {clean(record.role)} ({signed.node})"
+    return f"accepted  by {who}, {utc(signed.time)}, height {signed.height}{despite}"

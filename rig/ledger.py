@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.errors import BadInput, Problem
+from ledger.codec import PUBLIC_BYTES
 
 app = typer.Typer(
     help="Check evidence against the line's chain, and look into the chain.", no_args_is_help=True
@@ -147,6 +148,69 @@ def status(
         raise BadInput([Problem(str(run), 0, 0, what, "give --state FOLDER of a node")])
     for line in standing(opened.genesis, opened.blocks):
         typer.echo(line)
+
+
+KeysOption = Annotated[
+    Path, typer.Option(metavar="DIR", help="The folder of 'twinline gateway prepare', with the key.")
+]
+OperatorOption = Annotated[str, typer.Option(help="Who does it; it has the role commissioner.")]
+BrokersOption = Annotated[list[str] | None, typer.Option(help="Where the chain's nodes are heard.")]
+
+
+@app.command()
+def enroll(
+    node: Annotated[str, typer.Argument(help="The node's id.", metavar="NODE")],
+    keys: KeysOption,
+    operator: OperatorOption,
+    roles: Annotated[
+        str | None, typer.Option(help="viewer, operator, commissioner, signer; several by commas.")
+    ] = None,
+    owner: Annotated[str, typer.Option(help="Whose it is (default: the line's).")] = "",
+    votes: Annotated[bool | None, typer.Option("--vote/--no-vote", help="Whether it votes.")] = None,
+    key: Annotated[str, typer.Option(metavar="HEX", help="Its public key (default: the trust file's).")] = "",
+    broker: BrokersOption = None,
+) -> None:
+    """Let a node belong to the chain, or change what it may; status 1: the chain refuses, 3: it is not
+    there."""
+    from gateway.net.roles import ROLES
+    from rig.admission import enrol, said
+
+    wanted = None if roles is None else [each.strip() for each in roles.split(",") if each.strip()]
+    problems = [
+        Problem("--roles", 0, 0, f"{each!r} is no role", f"use {', '.join(ROLES)}")
+        for each in wanted or ()
+        if each not in ROLES
+    ]
+    try:
+        public = bytes.fromhex(key)
+    except ValueError:
+        public = b"?"
+    if key and len(public) != PUBLIC_BYTES:
+        problems.append(Problem("--key", 0, 0, "is no public key", "write its 64 hexadecimal digits"))
+    if problems:
+        raise BadInput(problems)
+    brokers = tuple(broker or ())
+    raise typer.Exit(
+        said(
+            lambda: enrol(
+                keys, operator, node, public or None, roles=wanted, owner=owner, votes=votes, brokers=brokers
+            )
+        )
+    )
+
+
+@app.command()
+def revoke(
+    node: Annotated[str, typer.Argument(help="The node's id.", metavar="NODE")],
+    why: Annotated[str, typer.Option(help="The reason; it is on the record.")],
+    keys: KeysOption,
+    operator: OperatorOption,
+    broker: BrokersOption = None,
+) -> None:
+    """Have a node heard no more, and its key never again; status 1: the chain refuses, 3: it is not there."""
+    from rig.admission import revoke, said
+
+    raise typer.Exit(said(lambda: revoke(keys, operator, node, why, tuple(broker or ()))))
 
 
 def _check_run(run: Path) -> None:
