@@ -44,6 +44,7 @@ class Script(NamedTuple):
     watch: tuple[str, ...] = ()
     tail: int = 0
     keep: bool = False
+    counted: tuple[str, ...] = ()
 
     @property
     def limit(self) -> int:
@@ -90,8 +91,8 @@ class Backend(Protocol):
         ...
 
     def finish(self, begun: Begun, out: int = 0) -> dict[str, Trace]:
-        """Wait for them. With ``out``, all are ended as soon as one has ended or that many workpieces have
-        come out of the line."""
+        """Wait for them. With ``out``, all are ended as soon as one has ended or that many workpieces, of
+        those that are counted, have come out of the line."""
         ...
 
     def run(self, scripts: Mapping[str, Script], out: int = 0) -> dict[str, Trace]:

@@ -117,7 +117,9 @@ class StationFlow(msgspec.Struct, frozen=True):
 class Flow(msgspec.Struct, frozen=True):
     """The flow phase in numbers; times in ns. Coupling latency is offer to accept, on the sender's clock.
 
-    ``reworked`` came to the same station more than once.
+    ``reworked`` came to the same station more than once. Where the line was fed, ``besides`` are those that
+    came on a machine in shadow, fed by nobody here, and came out: they are in no other number but ``doubled``
+    and what the stations had.
     """
 
     workpieces: int
@@ -129,6 +131,7 @@ class Flow(msgspec.Struct, frozen=True):
     coupling: tuple[int, ...] = ()
     stations: tuple[StationFlow, ...] = ()
     reworked: int = 0
+    besides: int = 0
 
 
 class Discrepancy(msgspec.Struct, frozen=True):

@@ -28,14 +28,17 @@ def test_workpieces(session: Session, step: StepContext) -> None:
         pytest.skip("the line file declares no flow")
     if session.gone:
         pytest.skip("; ".join(f"{name}: {why}" for name, why in session.gone.items()))
-    readings = _run(session, flow)
-    counted = count(flow, readings)
+    fed = flow.source.station not in session.line.in_shadow
+    readings = _run(session, flow, fed)
+    counted = count(flow, readings, fed)
     session.flow = counted
-    # A machine in shadow is fed by others: what comes, or came, to it besides comes out and is counted too.
-    alone = not session.line.in_shadow
-    step.measure("fed", counted.workpieces, low=flow.workpieces if alone else 0)
-    most = flow.workpieces if alone else None
+    # A machine in shadow at the source feeds itself: all that comes is what was to come.
+    step.measure("fed", counted.workpieces, low=flow.workpieces if fed else 0)
+    most = flow.workpieces if fed else None
     step.measure("finished", counted.finished, low=flow.workpieces - flow.rejects, high=most)
+    if counted.besides or (fed and session.line.in_shadow):
+        own = "the machines in shadow had them from elsewhere" if session.line.in_shadow else ""
+        step.measure("came out besides", counted.besides, high=None if own else 0, note=own)
     step.measure("rejected", counted.rejected, high=flow.rejects)
     step.measure("lost", counted.lost, high=0)
     step.measure("twice", counted.doubled, high=0)
@@ -57,8 +60,11 @@ def test_workpieces(session: Session, step: StepContext) -> None:
         step.measure(f"utilisation of {each.station}", round(100 * each.utilisation, 1), "%")
 
 
-def _run(session: Session, flow: FlowLine) -> dict[str, Reading]:
-    """Everything empty and coupled first, then the workpieces, until the last one is out."""
+def _run(session: Session, flow: FlowLine, fed: bool) -> dict[str, Reading]:
+    """Everything empty and coupled first, then the workpieces, until the last one is out.
+
+    ``fed`` by the rig; else a machine brings them, which are counted whatever they are called.
+    """
     empty = {
         name: Script(tuple(in_automatic(handle.spec, isolated=False)))
         for name, handle in session.stations.items()
@@ -71,32 +77,35 @@ def _run(session: Session, flow: FlowLine) -> dict[str, Reading]:
     workpieces = tuple(session.line.workpiece(n + 1, *run) for n in range(flow.workpieces))
     if coordinator is not None:
         coordinator.plan(workpieces, flow.source.station, flow.within)
+    ours = tuple(each.id for each in workpieces) if fed else ()
     scripts: dict[str, Script] = {}
     for name, handle in session.stations.items():
         actions: list[Action] = [Pause(flow.within)]
-        if name == flow.source.station and name not in session.line.in_shadow:
+        if name == flow.source.station and fed:
             actions.insert(0, Feed(handle.spec.inlets[flow.source.place], workpieces))
         if flow.sent_back is not None and name == flow.sent_back[0]:
             fault = flow.sent_back[1]
             gone = AwaitHappenings(("left",), 1, flow.within)
             actions = [*actions[:-1], Inject(fault), gone, Clear(fault), actions[-1]]
         booleans = tuple(tag.name for tag in handle.spec.tags.values() if tag.type.kind == "bool")
-        scripts[name] = Script(tuple(actions), watch=booleans)
+        scripts[name] = Script(tuple(actions), watch=booleans, counted=ours)
     readings = session.run(scripts, out=flow.workpieces)
     if coordinator is not None:
         coordinator.measured(readings)
     return readings
 
 
-def count(flow: FlowLine, readings: dict[str, Reading]) -> Flow:
+def count(flow: FlowLine, readings: dict[str, Reading], fed: bool = True) -> Flow:
     """What became of each workpiece: one place at the end, and never in a station twice at once.
 
     One that came out of the line elsewhere than at a sink is rejected. Those of several sinks are timed on
-    each one's clock, from the moment that the scripts were sent.
+    each one's clock, from the moment that the scripts were sent. Of a line that the rig has ``fed``, those
+    that it did not feed came out besides; else all that came out are what was to come.
     """
-    fed = [each.workpiece for each in _of(readings[flow.source.station], "entered") if not each.detail]
+    come = {each.workpiece for each in _of(readings[flow.source.station], "entered") if not each.detail}
     finished: list[str] = []
     rejected: list[str] = []
+    besides: list[str] = []
     joined: list[str] = []
     ends: list[int] = []
     doubled: set[str] = set()
@@ -112,7 +121,9 @@ def count(flow: FlowLine, readings: dict[str, Reading]) -> Flow:
                 been.add(each.workpiece)
             elif each.kind in ("left", "finished", *GONE):
                 inside.discard(each.workpiece)
-            if each.kind == "finished" and WayEnd(name, outlet_of(each)) in flow.sinks:
+            if each.kind in OUT and fed and each.workpiece not in come:
+                besides.append(each.workpiece)
+            elif each.kind == "finished" and WayEnd(name, outlet_of(each)) in flow.sinks:
                 finished.append(each.workpiece)
                 ends.append(each.time)
             elif each.kind in OUT:
@@ -120,13 +131,13 @@ def count(flow: FlowLine, readings: dict[str, Reading]) -> Flow:
             elif each.kind == "joined":
                 joined.append(each.workpiece)
     standing = [w.id for reading in readings.values() for w in reading.trace.contents]
-    places = Counter([*finished, *rejected, *joined, *standing])
+    places = Counter([*finished, *rejected, *besides, *joined, *standing])
     ends.sort()
     return Flow(
-        workpieces=len(set(fed)),
+        workpieces=len(come),
         finished=len(finished),
         rejected=len(rejected),
-        lost=len(set(fed) - places.keys()),
+        lost=len(come - places.keys()),
         doubled=len(doubled | {workpiece for workpiece, times in places.items() if times > 1}),
         takt=tuple(b - a for a, b in itertools.pairwise(ends)),
         coupling=tuple(took for r in readings.values() for _, _, took in r.trace.couplings),
@@ -135,6 +146,7 @@ def count(flow: FlowLine, readings: dict[str, Reading]) -> Flow:
             for name, reading in readings.items()
         ),
         reworked=len(again),
+        besides=len(besides),
     )
 
 

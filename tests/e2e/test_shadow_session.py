@@ -46,6 +46,6 @@ def test_the_machine_feeds_the_line_and_nothing_is_written_to_it(tmp_path: Path,
     flow = record.flow
     assert flow is not None
     assert flow.finished >= WORKPIECES
-    assert (flow.lost, flow.doubled) == (0, 0)
+    assert (flow.lost, flow.doubled, flow.besides) == (0, 0, 0)
     logs = {log.name for log in (run.run / "logs").iterdir()}
     assert {"plant-infeed.log", "controller-infeed.log", "gateway-infeed.log"} <= logs

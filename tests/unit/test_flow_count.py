@@ -87,3 +87,30 @@ def test_takt_is_over_all_sinks() -> None:
         "test": reading((25, "finished", "w-1", "by good")),
     }
     assert count(FLOW, told).takt == (15, 15)
+
+
+MIXED = {
+    "feed": reading((0, "entered", "w-1"), (0, "entered", "w-2"), (5, "left", "w-1", "pack")),
+    "pack": reading(
+        (1, "entered", "pack-real-0001"),
+        (6, "entered", "w-1", "feed"),
+        (10, "finished", "pack-real-0001"),
+        (14, "finished", "pack-real-0000"),
+        (30, "finished", "w-1"),
+        (31, "dropped", "pack-real-0002"),
+        (70, "finished", "w-2"),
+    ),
+}
+
+
+def test_what_a_machine_in_shadow_had_from_elsewhere_is_counted_apart() -> None:
+    counted = count(FLOW, MIXED)
+    assert (counted.workpieces, counted.finished, counted.rejected, counted.lost) == (2, 2, 0, 0)
+    assert counted.besides == 3
+    assert counted.takt == (40,)
+
+
+def test_where_the_machine_brings_them_all_are_what_was_to_come() -> None:
+    counted = count(FLOW, MIXED, fed=False)
+    assert (counted.finished, counted.rejected, counted.besides) == (4, 1, 0)
+    assert counted.takt == (4, 16, 40)
