@@ -148,9 +148,7 @@ def enroll(
         return
     lasts = _or_bad("--valid", lambda: duration(valid))
     if not 0 < lasts <= LONGEST:
-        raise BadInput(
-            [Problem("--valid", 0, 0, f"{valid} is not allowed", "write more than 0 s, up to 7 d")]
-        )
+        raise BadInput([Problem("--valid", 0, 0, f"{valid} is too long or none", "write up to 168 h")])
     where = authority or desk.address
     if authority:
         _or_bad("--authority", lambda: read_address(authority))
