@@ -107,7 +107,9 @@ class Agent:
         if self.chain is not None:
             chain = self.chain.genesis.chain
             self.admission = Admission(chain, identity, self.trust, self.journal, self.cell, self._bell.set)
-        self.recorder = None if self.chain is None else Recorder(self.chain, identity, self.journal)
+        self.recorder: Recorder | None = None
+        if self.chain is not None:
+            self.recorder = Recorder(self.chain, identity, self.journal, loop.call_later)
         self.ready, self.ending = asyncio.Event(), asyncio.Event()
         self._outbox: asyncio.Queue[Outputs | None] = asyncio.Queue(MAX_OUTBOX)
         self._persisted = 0
@@ -153,7 +155,8 @@ class Agent:
             task.cancel()
         await asyncio.gather(*tasks, ended, return_exceptions=True)
         await self.devices.close()
-        if self.chain is not None:
+        if self.chain is not None and self.recorder is not None:
+            self.recorder.flush()
             await asyncio.to_thread(self.chain.stop)
         await asyncio.get_running_loop().run_in_executor(None, self.bus.close, 1.0)
         self.journal.close()

@@ -19,6 +19,7 @@ from ledger.types import MAX_MEMBERS, MAX_RECORD, ChainName, Evidence, Hash, Id,
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Text = Annotated[str, Meta(max_length=256)]
 Duration = Annotated[int, Meta(ge=0, le=10**16)]
+MAX_TAGS = 32  # that one record names
 MIN_POOL = 4  # nodes: fewer could not outvote one that lies
 Roles = Annotated[tuple[Id, ...], Meta(max_length=8)]
 Public = Annotated[bytes, Meta(min_length=codec.PUBLIC_BYTES, max_length=codec.PUBLIC_BYTES)]
@@ -144,6 +145,23 @@ class Forced(Struct, frozen=True, tag="forced"):
     time: Natural
 
 
+class Written(Struct, frozen=True, tag="written"):
+    """What a station wrote under the lease ``token`` of an operator from ``since`` to ``until``: so many
+    ``writes`` to these ``tags``, in order of name, and to so many ``more``; what all of them were before and
+    are after, by commitment."""
+
+    station: Id
+    operator: Id
+    token: Natural
+    since: Natural
+    until: Natural
+    writes: Natural
+    tags: Annotated[tuple[Name, ...], Meta(max_length=MAX_TAGS)]
+    more: Natural
+    old: Hash
+    new: Hash
+
+
 class Loaded(Struct, frozen=True, tag="loaded"):
     """A station runs with this program and this configuration."""
 
@@ -234,8 +252,8 @@ class Anchored(Struct, frozen=True, tag="anchored"):
 
 Record = (
     Requirement | Procedure | Completion | Inspection | Demand | Offer | SessionOpened | SessionClosed
-    | LeaseGranted | LeaseEnded | Forced | Loaded | SignedOff | Enrolled | Revoked | Firmware | Accused
-    | PoolOpened | PoolResumed | PoolPaused | PoolClosed | Anchored
+    | LeaseGranted | LeaseEnded | Forced | Written | Loaded | SignedOff | Enrolled | Revoked | Firmware
+    | Accused | PoolOpened | PoolResumed | PoolPaused | PoolClosed | Anchored
 )  # fmt: skip
 
 

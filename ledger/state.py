@@ -38,6 +38,7 @@ from ledger.records import (
     SessionClosed,
     SessionOpened,
     SignedOff,
+    Written,
     kind_of,
     read,
 )
@@ -193,6 +194,8 @@ class State:
                 return self.sessions.sign(record, by)
             case Forced():
                 return self.sessions.force(record, by)
+            case Written(station) if station != by.node:
+                return f"{by.node} is not {station}"
             case LeaseGranted() | LeaseEnded():
                 return self.sessions.lease(record, by)
         return ""

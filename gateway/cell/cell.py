@@ -10,11 +10,11 @@ from collections.abc import Collection, Mapping
 
 from gateway.cell.agreement import Agreement, shifted
 from gateway.cell.arrivals import before, doors
-from gateway.cell.commands import Commands
+from gateway.cell.commands import Commands, Kept
 from gateway.cell.companion import Companion
 from gateway.cell.couplings import Couplings, Neighbours, Stored, load
 from gateway.cell.differences import Differences
-from gateway.cell.facts import Given, Made
+from gateway.cell.facts import Given, Held, Made
 from gateway.cell.formulas import Formulas
 from gateway.cell.gate import Gate
 from gateway.cell.lease import Lease
@@ -27,7 +27,7 @@ from gateway.cell.script import Script
 from gateway.cell.showing import Showing
 from gateway.cell.withheld import Withheld
 from gateway.controller.beside import Beside
-from gateway.field.tags import Tag
+from gateway.field.tags import Tag, read_ref
 from gateway.field.types import Value
 from gateway.net.messages import State
 from gateway.station import Mode, Station
@@ -140,10 +140,19 @@ class Cell:
             self._telling.event("safe", why)
             if operator := load(stored, "lease", "holder", ""):
                 self._telling.fact(Given(operator, self.lease.token, why))
+                for key in forces:
+                    self._tell_ended(operator, key, stored)
             for key in forces:
                 self._telling.journal("force", key, None)
         for text in self.couplings.recover(stored):
             self._telling.event("workpiece", text)
+
+    def _tell_ended(self, operator: str, ref: str, stored: Stored) -> None:
+        """A force has ended with the process that held it."""
+        held = load(stored, "force", ref, Kept(False, False)).new
+        forced = read_ref(ref)
+        tag = self.gate.inputs.get(forced.tag)
+        self._telling.fact(Held(operator, ref, True, held, held if tag is None else forced.of(tag.safe)))
 
     # --- one scan ----------------------------------------------------------------------------------
 
@@ -178,6 +187,9 @@ class Cell:
                 wanted = self._wanted()
         writes = self._pass(wanted)
         self._show(wanted, writes)
+        if writes and self.gate.state == "open":
+            values = wanted if self.machine is None else {**self.machine.driven, **wanted}
+            self.commands.burst.note(seen.utc, {tag: values[tag] for tag in writes})
         self._count_missed()
         self._tell_happenings()
         self.commands.end()
@@ -239,6 +251,7 @@ class Cell:
             writes = self.gate.passing(self._now, dict(sorted(moved.items(), key=self._rank)))
             for tag, value in writes.items():
                 self._change(tag, value)
+            self.commands.burst.note(seen.utc, writes)
             if len(writes) < len(moved):
                 self._gliding = None  # what was left has its turn in a whole scan
         out = self._telling.collect()

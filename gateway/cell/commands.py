@@ -6,9 +6,11 @@ What a command needs on the disk is journalled first, and the command waits for 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
+from gateway.cell.burst import Burst
 from gateway.cell.check import refuses, refuses_watch
 from gateway.cell.couplings import Couplings
 from gateway.cell.facts import Given, Held, Taken
@@ -35,6 +37,13 @@ from gateway.station import Mode, Station
 from gateway.twin.discrepancy import Discrepancy
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import Workpiece
+
+
+class Kept(NamedTuple):
+    """A force as the journal has it: what was there before it, and what it is held at."""
+
+    old: Value
+    new: Value
 
 
 class Commands:
@@ -64,6 +73,7 @@ class Commands:
         self._telling, self._change = telling, change
         self._waiting: tuple[Asked, int] | None = None  # a command until its ticket is persisted
         self._kept: set[TagRef] = set()  # forces whose old value is journalled
+        self.burst = Burst(gate.safe)
         self._leased: Taken | None = None  # the lease as it was told
         self._freed: dict[TagRef, tuple[str, Value]] = {}  # forces that ended in this scan, and whose
         self._ended = ""  # why nobody gets the lease any more
@@ -128,8 +138,8 @@ class Commands:
                     return
                 for action in command.actions:
                     if isinstance(action, Force):
-                        old = self.values.get(action.ref.tag, False)
-                        self._telling.journal("force", str(action.ref), msgspec.msgpack.encode(old))
+                        kept = Kept(self._value(action.ref), action.value)
+                        self._telling.journal("force", str(action.ref), msgspec.msgpack.encode(kept))
                         self._kept.add(action.ref)
                 self._wait(asked)
             case Abort(token=token):
@@ -199,6 +209,7 @@ class Commands:
         self._waiting = None
         if isinstance(asked.command, Acquire):
             self.gate.open()
+            self.burst.begin()
             self._leased = Taken(asked.operator, self.lease.token)
             self._telling.fact(self._leased)
             self._telling.event("lease", f"{asked.operator} holds the lease, token {self.lease.token}")
@@ -236,6 +247,7 @@ class Commands:
         for fault in self.twin.active_faults():
             self.twin.inject(fault, False)
         self._free_all()
+        self._tell_burst()
         if self._leased is not None:
             self._telling.fact(Given(*self._leased, why))
             self._leased = None
@@ -259,8 +271,13 @@ class Commands:
             return
         self.script = None
         script.undo(self)
+        self._tell_burst()
         trace = script.trace(self._now, self.couplings.contents(), self.lost)
         self._telling.reply(script.operator, script.request, trace)
+
+    def _tell_burst(self) -> None:
+        if self._leased is not None and (wrote := self.burst.tell(*self._leased)) is not None:
+            self._telling.fact(wrote)
 
     # --- what a script does to the station (script.Station) ------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 from gateway.field.types import Value
@@ -32,10 +33,23 @@ class Held(NamedTuple):
     new: Value
 
 
+class Wrote(NamedTuple):
+    """Under the lease ``token`` of ``operator`` so many ``writes`` were made from ``since`` to ``until`` (UTC
+    ns), to the tags of ``old`` and ``new``: what these were before and are after."""
+
+    operator: str
+    token: int
+    since: int
+    until: int
+    writes: int
+    old: Mapping[str, Value]
+    new: Mapping[str, Value]
+
+
 class Made(NamedTuple):
     """``workpiece`` has left the station good."""
 
     workpiece: str
 
 
-Fact: TypeAlias = Taken | Given | Held | Made
+Fact: TypeAlias = Taken | Given | Held | Wrote | Made

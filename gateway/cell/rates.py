@@ -20,11 +20,12 @@ class Rates:
         self._full: dict[str, int] = {}  # when the bucket of each is full again
         self._all_full = 0
 
-    def take(self, now: int, sender: str, alone: bool = False) -> bool:
-        """Whether ``sender`` may ask at ``now`` (ns, never before the last), which counts from then on; who
-        is to be judged ``alone`` is bound by its own bucket only, whatever others have asked."""
-        own = self._after(now, self._full.get(sender, now), self._each)
-        whole = self._after(now, self._all_full, self._whole)
+    def take(self, now: int, sender: str, alone: bool = False, cost: int = 1) -> bool:
+        """Whether ``sender`` may ask at ``now`` (ns, never before the last), which counts from then on, as
+        ``cost`` commands. Who is to be judged ``alone`` is bound by its own bucket only, whatever others have
+        asked."""
+        own = self._after(now, self._full.get(sender, now), self._each * cost)
+        whole = self._after(now, self._all_full, self._whole * cost)
         if own is None or (whole is None and not alone) or not self._room(now, sender):
             return False
         self._full[sender] = own
@@ -32,7 +33,7 @@ class Rates:
         return True
 
     def _after(self, now: int, full: int, interval: int) -> int | None:
-        """When a bucket is full again if it gives one token at ``now``; None if it has none."""
+        """When a bucket is full again that gives tokens at ``now``, worth ``interval``; None if it cannot."""
         after = max(now, full) + interval
         return after if after - now <= self._depth else None
 

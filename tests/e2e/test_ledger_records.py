@@ -18,7 +18,7 @@ from gateway.recorder import salt
 from gateway.station import load_station
 from gateway.twin.workpiece import Workpiece
 from ledger.codec import encode
-from ledger.records import Completion, Forced, LeaseEnded, LeaseGranted, Loaded, Requirement, opens
+from ledger.records import Completion, Forced, LeaseEnded, LeaseGranted, Loaded, Requirement, Written, opens
 from rig.backend import Script
 from rig.broker import Broker
 from rig.prepare import KEY, STATION, TRUST
@@ -80,13 +80,21 @@ def test_a_gateway_records_what_happens_at_its_station(site: Recorded) -> None:
         proof = salt(identity, site.genesis.chain, "part-enters", record.time, which)
         assert opens(getattr(record, which), proof, encode(value))
 
+    wrote = site.until_found(Written, operator=OPERATOR, token=granted.token)
+    assert "part-enters" in wrote.tags
+    assert wrote.writes >= len(wrote.tags) > 1
+    assert wrote.since <= wrote.until
+
     site.keeper.record(Requirement("w-0", 7, "box", "belt", 3, 0, 0))
     site.backend.run({"belt": Script(BRING_UP)})
     site.backend.run({"belt": Script((Feed("conveyor", (Workpiece("w-0", "box", 100.0),)),))})
     site.until_found(Completion, task="w-0", operation=7)
 
-    site.kill("belt")  # while it holds the lease
+    site.backend.run({"belt": Script((Force(ENTERS, True),), keep=True)})
+    released = len(site.found(Forced, tag="part-enters", released=True))
+    site.kill("belt")  # while it holds the lease, and forces
     site.run("belt")
+    site.until_found(Forced, released + 1, tag="part-enters", released=True, operator=OPERATOR)
     ended = site.until_found(LeaseEnded, operator=OPERATOR)
     assert ended.token >= granted.token
     assert "restarted while driving" in ended.why

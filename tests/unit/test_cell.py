@@ -304,7 +304,7 @@ def test_a_force_is_on_the_disk_before_it_takes_effect() -> None:
     bench.disk_works = True
     bench.steps(2)
     assert bench.device["next"] is True
-    assert bench.disk["force", "next"] == msgspec.msgpack.encode(False)
+    assert bench.disk["force", "next"] == msgspec.msgpack.encode((False, True))
 
 
 def test_released_an_input_shows_what_the_twin_shows_now() -> None:

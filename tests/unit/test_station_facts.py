@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from cell_support import COMMAND, MS, NEXT, SECOND, W1, Bench
+from cell_support import COMMAND, MS, NEXT, SAFE, SECOND, W1, Bench
 
 from gateway.cell.couplings import Neighbours
-from gateway.cell.facts import Fact, Given, Held, Made, Taken
+from gateway.cell.facts import Fact, Given, Held, Made, Taken, Wrote
 from gateway.cell.scan import Outputs
 from gateway.field.tags import TagRef
 from gateway.net.messages import MAIN, Acquire, Force, Free, Offer, Pause, Release
 
 
 class Noting(Bench):
-    """A bench that keeps the facts, in their order."""
+    """A bench that keeps the facts, in their order; ``wrote`` apart from the others."""
 
     def __init__(self, **given: object) -> None:
         self.facts: list[Fact] = []
+        self.wrote: list[Wrote] = []
         super().__init__(**given)  # type: ignore[arg-type]
 
     def step(self, *args: object, **given: object) -> Outputs:
         out = super().step(*args, **given)  # type: ignore[arg-type]
-        self.facts += out.facts
+        self.facts += [fact for fact in out.facts if not isinstance(fact, Wrote)]
+        self.wrote += [fact for fact in out.facts if isinstance(fact, Wrote)]
         return out
 
 
@@ -83,7 +85,37 @@ def test_the_holder_before_a_kill_is_known_after_it() -> None:
     bench.facts.clear()
     bench.restart()
     bench.steps(3)
-    assert bench.facts == [Given("anna", token, "restarted while driving: safe state; forces ended: next")]
+    assert bench.facts == [
+        Given("anna", token, "restarted while driving: safe state; forces ended: next"),
+        Held("anna", "next", True, True, False),
+    ]
+
+
+def test_a_script_and_the_rest_of_a_lease_each_tell_what_was_written() -> None:
+    bench = Noting()
+    token = bench.lease()
+    assert bench.wrote == []
+    bench.run(token, Force(COMMAND, 5), Pause(50 * MS), Force(COMMAND, 6), keep=True)
+    [first] = bench.wrote
+    assert (first.operator, first.token) == ("anna", token)
+    assert first.old == SAFE
+    assert first.new == {**SAFE, "ok": True, "command": 6}
+    assert first.writes == len(SAFE) + 2  # all when the gate opened, and the command twice
+    bench.step()
+    bench.run(token, Pause(50 * MS))
+    assert len(bench.wrote) == 1  # nothing was written
+    bench.step({"run": True})
+    bench.steps(3)
+    shown = bench.device["speed"]
+    bench.answer(Release(token))
+    second = bench.wrote[1]
+    assert second.old.keys() == second.new.keys() == {"speed"}
+    assert second.old["speed"] == 0
+    assert second.new["speed"] == shown != 0
+    again = bench.lease("bert")
+    bench.answer(Release(again), "bert")
+    assert bench.wrote[2].old == SAFE  # whatever the one before wrote
+    assert bench.wrote[2].operator == "bert"
 
 
 def test_what_left_good_was_made_here() -> None:
