@@ -7,6 +7,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
@@ -181,17 +182,40 @@ def revoke(
     node: NodeArgument,
     why: Annotated[str, typer.Option(help="The reason; it is kept.")],
     pki: PkiOption = HERE,
+    keys: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="On the chain, too: the folder of 'twinline gateway prepare'."),
+    ] = None,
+    operator: Annotated[str, typer.Option(help="With --keys: who decides it, a commissioner.")] = "rig",
+    broker: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="With --keys (default: the gateways' own)."),
+    ] = None,
 ) -> None:
-    """Take back what was given to a node: its certificates, and tokens that it has not used."""
+    """Take back what was given to a node: its certificates, and tokens that it has not used.
+
+    With --keys the chain revokes it, too; exit status 1: without effect there, 3: not final there yet.
+    """
     from rig.pki.authority import CRL
     from rig.pki.desk import Refused
 
     if not 1 <= len(why) <= 256:
         raise BadInput([Problem("--why", 0, 0, "is not 1 to 256 characters", "say it in a sentence")])
-    done = _desk(pki).revoke(node, why)
-    if isinstance(done, Refused):
+    desk = _desk(pki)
+    done = desk.revoke(node, why)
+    if not isinstance(done, Refused):
+        typer.echo(f"{node} is revoked; {pki / CRL}: to the broker, which reads it again at SIGHUP")
+    elif keys is None:
         _refuse(done)
-    typer.echo(f"{node} is revoked; {pki / CRL}: to the broker, which reads it again at SIGHUP")
+    else:  # the chain was not there the last time
+        typer.echo(str(done))
+    if keys is not None:
+        from rig import admission
+
+        line = desk.authority.line
+        work = partial(admission.revoke, keys, operator, node, why, tuple(broker or ()), line)
+        raise typer.Exit(admission.said(work))
+    typer.echo(f"where the line has a chain: twinline pki revoke {node} --why … --keys DIR --operator NODE")
 
 
 @app.command("list")
