@@ -83,6 +83,17 @@ class Device(msgspec.Struct, frozen=True, rename="kebab"):
         return not said and not is_loopback(self.endpoint[0])
 
     @property
+    def protection(self) -> str:
+        """How it is protected on its way over OPC UA, in words; "": another protocol, which has nothing."""
+        if self.protocol != "opcua":
+            return ""
+        if self.secured:
+            return f"{self.security}" + (f", user {self.user}" if self.user else "")
+        if self.exposed:
+            return "none: not signed, not encrypted; give security: in the station file"
+        return "none, as the station file says" if self.security is not None else "none, on this machine"
+
+    @property
     def protocol(self) -> Protocol:
         """Which protocol the address speaks."""
         return SCHEMES[urlsplit(self.address).scheme]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from gateway.field.tags import TagRef
@@ -55,6 +56,7 @@ def test_controller(session: Session, station: StationHandle, step: StepContext)
     _remember(session, station, found, None)
     step.measure("protocol", found.protocol)
     step.measure("controller", _controller(found) or "unnamed")
+    _measure_protection(step, device, found.address)
     _measure_link(step, found.devices[device.name])
     if found.link != "ready":
         session.gone[station.id] = "its controller is not connected"
@@ -79,10 +81,18 @@ def test_device(session: Session, device: tuple[StationHandle, Device], step: St
     step.measure("role", found.role)
     step.measure("protocol", found.protocol)
     step.measure("device", " ".join(filter(None, (found.vendor, found.product, found.version))) or "unnamed")
+    _measure_protection(step, declared, found.address)
     _measure_link(step, found)
     if not found.ready:
         session.gone[station.id] = f"its device {declared.name} is not ready"
         raise Failed(f"{station.id}: {declared.name} at {found.address}: {found.problem}", declared.name)
+
+
+def _measure_protection(step: StepContext, device: Device, address: str) -> None:
+    """Whether somebody in between may read and change what is said; where the protocol has a choice."""
+    said = msgspec.structs.replace(device, address=address).protection
+    if said:
+        step.measure("security", said)
 
 
 def _measure_link(step: StepContext, found: DeviceFound) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -285,69 +284,6 @@ def test_the_key_of_another_certificate_is_noticed(press: Press, tmp_path: Path)
     shutil.copytree(press.own, own)
     shutil.copy(press.folder / "key.pem", own / "key.pem")
     assert "is not the RSA key of" in str(refused(press.url, access(own)))
-
-
-@pytest.fixture(scope="module")
-def guarded(line: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Press]:
-    """It takes the user ada alone."""
-    folder = tmp_path_factory.mktemp("guarded")
-    there, own = enrol(line, folder, "guarded", "127.0.0.1"), enrol(line, folder, "gateway")
-    trust(there, own)
-    uri = "urn:twinline:press-line:guarded"
-    with server(there, uri, *BOTH, user=f"ada:{SECRET}") as (_, port):
-        yield Press(port, there, own, line)
-
-
-def test_a_user_logs_in_by_a_password_that_nobody_sees(guarded: Press) -> None:
-    async def work() -> Between:
-        between = Between(guarded.port)
-        async with between.listening() as url:
-            made = driver(url, access(guarded.own, user="ada", password=SECRET))
-            await made.connect()
-            assert await made.read() == {"shown": 7.5}
-            await made.close()
-        return between
-
-    for said in run(work()).heard:
-        assert SECRET.encode() not in said[0] + said[1]
-
-
-@pytest.mark.parametrize(("user", "password"), [("", ""), ("ada", "wrong-9"), ("eve", SECRET)])
-def test_who_is_not_that_user_is_not_let_in(guarded: Press, user: str, password: str) -> None:
-    async def work() -> GatewayError:
-        made = driver(guarded.url, access(guarded.own, user=user, password=password))
-        with pytest.raises(GatewayError) as error:
-            await made.connect()
-        await made.close()
-        return error.value
-
-    error = run(work())
-    assert isinstance(error, DeviceRefused)
-    assert error.code in ("BadUserAccessDenied", "BadIdentityTokenRejected")
-    assert "check the user" in str(error)
-    assert not password or password not in str(error)
-
-
-def test_a_password_that_others_may_read_is_not_sent(guarded: Press) -> None:
-    how = access(guarded.own, user="ada", password=SECRET)
-    os.chmod(how.password_file, 0o640)
-    assert "others may read it; chmod 600" in str(refused(guarded.url, how))
-    os.unlink(how.password_file)
-    assert "No such file" in str(refused(guarded.url, how))
-
-
-def test_a_password_may_stand_in_the_environment(guarded: Press, monkeypatch: pytest.MonkeyPatch) -> None:
-    how = access(guarded.own, user="ada")._replace(variable="TWINLINE_PASSWORD_GLUE_PLC")
-    error = refused(guarded.url, how)
-    assert "set TWINLINE_PASSWORD_GLUE_PLC" in str(error)
-    monkeypatch.setenv("TWINLINE_PASSWORD_GLUE_PLC", SECRET)
-
-    async def work() -> None:
-        made = driver(guarded.url, how)
-        await made.connect()
-        await made.close()
-
-    run(work())
 
 
 def test_who_closes_without_a_word_is_said_to_mistrust_us(press: Press) -> None:

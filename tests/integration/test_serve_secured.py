@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from asyncua import Client, ua
 from asyncua.ua.uaerrors import UaError
 from cryptography import x509
 from drivers_support import PATIENT_NS, run, tags_for
-from secured_support import BEST, SECRET, access, authority, enrol, trust
+from secured_support import BEST, SECRET, Between, access, authority, enrol, trust
 from serve_support import STILL, WITHIN_S, serving
 
 from gateway.controller.serve import main
@@ -70,6 +71,13 @@ async def fails(made: Driver) -> GatewayError:
         await made.close()
 
 
+async def meets(still: Still, how: Access) -> None:
+    """It comes in."""
+    made = driver(still, how)
+    await made.connect()
+    await made.close()
+
+
 def test_a_gateway_of_the_line_reads_and_writes(still: Still) -> None:
     async def work() -> None:
         made = driver(still, ada(still.own))
@@ -92,12 +100,45 @@ def test_another_policy_or_mode_is_not_served(still: Still) -> None:
 def test_no_one_comes_in_without_the_users_password(still: Still) -> None:
     for how in (
         access(still.own),
-        access(still.own, user="ada", password="4711"),
+        access(still.own, user="ada", password="Bern-1848x"),
         access(still.own, user="admin", password=SECRET),
     ):
         error = run(fails(driver(still, how)))
         assert isinstance(error, DeviceRefused)
         assert error.code in ("BadUserAccessDenied", "BadIdentityTokenRejected")
+        assert "check the user" in str(error)
+        assert SECRET not in str(error)
+        assert "Bern-1848x" not in str(error)
+
+
+def test_a_password_that_others_may_read_is_not_sent(still: Still) -> None:
+    how = access(still.own, user="ada", password=SECRET)
+    os.chmod(how.password_file, 0o640)
+    assert "others may read it; chmod 600" in str(run(fails(driver(still, how))))
+    os.unlink(how.password_file)
+    assert "No such file" in str(run(fails(driver(still, how))))
+
+
+def test_a_password_may_stand_in_the_environment(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+    how = access(still.own, user="ada")._replace(variable="TWINLINE_PASSWORD_GLUE_PLC")
+    assert "set TWINLINE_PASSWORD_GLUE_PLC" in str(run(fails(driver(still, how))))
+    monkeypatch.setenv("TWINLINE_PASSWORD_GLUE_PLC", SECRET)
+    run(meets(still, how))
+
+
+def test_nobody_in_between_sees_the_password(still: Still) -> None:
+    async def work() -> Between:
+        between = Between(still.port)
+        async with between.listening() as url:
+            made = open_driver(url, tags_for("opcua", INPUTS, OUTPUTS), PATIENT_NS, access=ada(still.own))
+            await made.connect()
+            await made.close()
+        return between
+
+    heard = run(work()).heard
+    assert len(heard) == 2
+    for said in heard:
+        assert SECRET.encode() not in said[0] + said[1]
 
 
 def test_a_stranger_is_not_even_given_a_channel_and_comes_in_once_trusted(
@@ -110,38 +151,19 @@ def test_a_stranger_is_not_even_given_a_channel_and_comes_in_once_trusted(
     assert isinstance(error, ConnectionLost)
     assert "does not trust the certificate" in str(error)
     trust(still.folder, stranger)
-
-    async def work() -> None:
-        made = driver(still, ada(stranger))
-        await made.connect()
-        await made.close()
-
-    run(work())
+    run(meets(still, ada(stranger)))
 
 
 def test_a_node_that_is_revoked_stays_out(still: Still, tmp_path: Path) -> None:
     node = enrol(still.authority, tmp_path, "gone")
-
-    async def meets() -> None:
-        made = driver(still, ada(node))
-        await made.connect()
-        await made.close()
-
-    run(meets())
+    run(meets(still, ada(node)))
     serial = x509.load_der_x509_certificate(OpcuaFiles.of(node).certificate.read_bytes()).serial_number
     now = time.time_ns()
     still.authority.revoke([(serial, now)], now=now)
     [revoked] = still.authority.folder.glob("*.crl.pem")
     shutil.copy(revoked, OpcuaFiles.of(still.folder).ca / "revoked.crl")
     assert isinstance(run(fails(driver(still, ada(node)))), ConnectionLost)
-    run(work_of(still))
-
-
-async def work_of(still: Still) -> None:
-    """Who is not revoked still comes in."""
-    made = driver(still, ada(still.own))
-    await made.connect()
-    await made.close()
+    run(meets(still, ada(still.own)))
 
 
 @pytest.mark.parametrize("anonymous", [True, False])
