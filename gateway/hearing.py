@@ -39,6 +39,7 @@ from gateway.refusals import Refusals
 MAX_ASKED = 256  # commands that wait for the scan
 MAX_OWN = 64  # of them of one operator
 LOOKED_AT = 2  # times as many commands have their signature checked as are admitted: those are answered
+SMALL = 16_384  # bytes of a command that counts as one; a larger one counts as several
 
 
 class Hearing:
@@ -140,7 +141,8 @@ class Hearing:
             if again is not Arrival.NEW:
                 self._refusals.note(sender, "replayed", "the command came before")
             return True  # the bus lets it go
-        if not self._looked_at.take(time.monotonic_ns(), sender, alone=sender == self._holder()):
+        cost = 1 + len(envelope.body) // SMALL
+        if not self._looked_at.take(time.monotonic_ns(), sender, sender == self._holder(), cost):
             return self._drop(sender, "too many", "more commands come than can be looked at")
         return True
 

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from gateway.cell.admission import EACH
+from gateway.cell.rates import Rates
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
 from gateway.net.identity import Identity, Trust
@@ -56,6 +58,7 @@ from rig.presence import Seen
 ANSWER = 3_000_000_000  # for a command that is done at once; for as long it may be begun
 BROKER_GRACE = 2_000_000_000  # a broker may come back within
 PINGS = 5
+PACE = EACH * 3 // 4  # commands a second to a gateway, which refuses what is more than it takes
 
 
 class Heard(NamedTuple):
@@ -113,6 +116,8 @@ class BusBackend(Backend):
         self._held: dict[str, _Held] = {}
         # Replies go to the operator: another rig of the same one hears them too, and must not mistake them.
         self._request = secrets.randbits(62)
+        count = max(1, len(stations))
+        self._rates = Rates(PACE, PACE * count, senders=count)
         self._broker_lost: int | None = None
         self.watched = frozenset(watched)
         self._differed: Callable[[str, Discrepancy], None] = lambda station, found: None
@@ -275,6 +280,7 @@ class BusBackend(Backend):
     def _ask(self, station: str, command: Command, reply: bool = True) -> int:
         """Its number, 0 for no reply; BrokerGone, and GatewayGone where it has yet to say who it is."""
         boot = "" if isinstance(command, Identify) else self._life(station, command)
+        self._pace(station)
         with self._condition:
             here = time.monotonic_ns()
             until = self._clocks[station].now(here) + _good(command) if boot else 0
@@ -288,6 +294,14 @@ class BusBackend(Backend):
         if not self.bus.publish(topic, "ask", body, qos=1 if reply else 0, sign=True) and reply:
             raise BrokerGone("no broker takes messages")
         return request
+
+    def _pace(self, station: str) -> None:
+        """Wait until the gateway will hear one more; most often that is now."""
+        while True:
+            with self._condition:
+                if self._rates.take(time.monotonic_ns(), station):
+                    return
+            self._closing.wait(1 / PACE)
 
     def _life(self, station: str, command: Command) -> str:
         """For which life of the gateway ``command`` is: that which granted the lease, else the last known."""

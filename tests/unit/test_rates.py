@@ -32,6 +32,13 @@ def test_who_is_judged_alone_is_heard_though_others_have_used_up_all() -> None:
     assert sum(rates.take(0, "bert", alone=True) for _ in range(50)) == 20
 
 
+def test_what_costs_more_counts_for_more() -> None:
+    rates = Rates(each=10, whole=100, seconds=2)
+    assert [rates.take(0, "anna", cost=8) for _ in range(3)] == [True, True, False]
+    assert [rates.take(0, "anna", cost=4) for _ in range(2)] == [True, False]
+    assert not rates.take(3600 * SECOND, "anna", cost=21)  # never
+
+
 def test_the_table_is_bounded_and_idle_ones_make_room() -> None:
     rates = Rates(each=10, whole=10_000)
     taken = [rates.take(0, f"s-{n}") for n in range(2 * MAX_SENDERS)]
