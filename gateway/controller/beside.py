@@ -223,11 +223,11 @@ class Beside:
 
         It is to be in step again before anything else is said.
         """
-        ended = [msgspec.structs.replace(each, end=now) for each in self._open.values()]
+        ended = [msgspec.structs.replace(each, end=now) for each in self.present]
         self._unknown |= self._inputs.keys()
         self._real.clear()
         self._begin_anew(now)
-        return sorted(ended, key=_order)
+        return ended
 
     @property
     def unknown(self) -> list[str]:
@@ -236,8 +236,8 @@ class Beside:
 
     @property
     def present(self) -> list[Parting]:
-        """The partings that last, the oldest first."""
-        return sorted(self._open.values(), key=_order)
+        """The partings that last, the oldest first; none before the two are in step, when nothing is told."""
+        return sorted(self._open.values(), key=_order) if self.in_step else []
 
     def _compare(self, now: int, ref: TagRef) -> list[Parting]:
         virtual, real = self._virtual.get(ref.tag), self._real.get(ref.tag)

@@ -133,6 +133,15 @@ def test_after_a_loss_nothing_is_said_until_they_are_in_step_again() -> None:
     assert [each.tag for each in told] == ["lift-raise"]
 
 
+def test_what_differs_before_they_are_in_step_is_told_by_nothing() -> None:
+    hand = Hand()
+    hand.scans(100, over={"take": False})
+    assert hand.told == []
+    assert not hand.beside.in_step
+    assert hand.beside.present == []  # what the heartbeat says
+    assert hand.beside.lost(hand.now) == []
+
+
 def test_where_memories_drifted_apart_a_fresh_run_takes_over_at_rest() -> None:
     hand = Hand().in_step()
     # Only the virtual one hears that a part came, and lifts it.
