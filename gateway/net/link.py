@@ -22,7 +22,7 @@ import msgspec
 from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
-from gateway.net.tls import LineContext, explain
+from gateway.net.tls import LineContext, explain, unanswered
 from gateway.pki.credentials import TlsFiles
 
 log = logging.getLogger(__name__)
@@ -152,6 +152,8 @@ class Link:
             log.warning(
                 "%s: the network thread did not end in %.1f s and is left behind", self.url, timeout_s
             )
+        else:
+            self._client._reset_sockets()  # else those that wake its thread stay open for the collector
 
     def _on_pre_connect(self, client: Client, _userdata: Any) -> None:
         if will := self._events.will(self.url):
@@ -204,11 +206,13 @@ class Link:
 
     def _on_disconnect(self, *_: Any) -> None:
         with self._condition:
-            was_up, self.up, self._connected = self.up, False, False
+            was_up, answered, self.up, self._connected = self.up, self._connected, False, False
             self._asked.clear()
             self._condition.notify_all()
         if was_up:
             self._events.changed(self, False)
+        if self._tls is not None and not answered and not self.problem:
+            self._is_wrong(unanswered(self._tls))
 
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
         try:

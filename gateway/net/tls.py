@@ -52,6 +52,18 @@ class LineContext:
 
     def wrap_socket(self, sock: socket.socket, server_hostname: str, **_: Any) -> ssl.SSLSocket:
         """A connection on which nothing was said yet; OSError where our own files do not serve."""
+        try:
+            line, context = self._open()
+            made = context.wrap_socket(sock, server_hostname=server_hostname, do_handshake_on_connect=False)
+        except OSError:
+            sock.close()  # paho leaves it open
+            raise
+        assert isinstance(made, BrokerSocket)
+        made.line, made.refused = line, self._refused
+        return made
+
+    def _open(self) -> tuple[str, ssl.SSLContext]:
+        """Our line, and what to connect with."""
         files = self._files
         try:
             own = subject_of(read_certificates(files.certificate)[0])
@@ -64,10 +76,7 @@ class LineContext:
         context.load_verify_locations(files.ca)
         context.load_cert_chain(files.certificate, files.key, password=str)  # none: it must not ask
         context.sslsocket_class = BrokerSocket
-        made = context.wrap_socket(sock, server_hostname=server_hostname, do_handshake_on_connect=False)
-        assert isinstance(made, BrokerSocket)
-        made.line, made.refused = own.line, self._refused
-        return made
+        return own.line, context
 
 
 class BrokerSocket(ssl.SSLSocket):
@@ -78,7 +87,14 @@ class BrokerSocket(ssl.SSLSocket):
 
     def do_handshake(self, block: bool = False) -> None:
         """As ever, and then the peer's place. WrongPeer."""
-        super().do_handshake(block)
+        try:
+            super().do_handshake(block)
+            self._check_peer()
+        except OSError:
+            self.close()  # paho leaves it open
+            raise
+
+    def _check_peer(self) -> None:
         shown = self.getpeercert(True)
         assert shown is not None, "a context for clients wants one"
         found = subject_of(x509.load_der_x509_certificate(shown))
@@ -104,13 +120,30 @@ def explain(error: OSError, files: TlsFiles | None) -> str:
     match error:
         case ssl.SSLCertVerificationError():
             return _peer(error)
+        case ConnectionResetError() | ssl.SSLEOFError() if files is not None:
+            return "the connection was cut at its beginning; is it a broker that speaks TLS?"
         case ssl.SSLError():
             return _alert(error, files)
         case socket.gaierror():
             return "no such host name"
         case TimeoutError():
-            return "no answer in time"
+            return (
+                "no answer in time" if files is None else "no answer in time; is it a broker that speaks TLS?"
+            )
     return error.strerror or str(error)
+
+
+def unanswered(files: TlsFiles) -> str:
+    """Of a broker that ended the connection without a word."""
+    return _own_time(files) or "the broker ended the connection: it refuses our certificate, or is no broker"
+
+
+def _own_time(files: TlsFiles) -> str:
+    """What is wrong with the time of our own certificate."""
+    try:
+        return invalid_now(read_certificates(files.certificate)[0], time.time_ns(), "our certificate")
+    except BadInput as bad:
+        return str(bad)
 
 
 def _peer(error: ssl.SSLCertVerificationError) -> str:
@@ -132,11 +165,7 @@ def _alert(error: ssl.SSLError, files: TlsFiles | None) -> str:
     reason = error.reason or ""
     said = next((text for alert, text in _ALERTS.items() if reason.endswith(alert)), "")
     if reason == "WRONG_VERSION_NUMBER":
-        return "it answers without TLS; write mqtt:// where that is meant, or correct the port"
+        return "it speaks no TLS; write mqtt:// where that is meant, or correct the port"
     if reason.endswith("CERTIFICATE_EXPIRED") and files is not None:
-        try:
-            own = invalid_now(read_certificates(files.certificate)[0], time.time_ns(), "our certificate")
-        except BadInput as bad:
-            own = str(bad)
-        return own or f"{said}, which it has not by the clock here; set the broker's clock"
+        return _own_time(files) or f"{said}, which it has not by the clock here; set the broker's clock"
     return said or f"TLS failed: {reason or error}"
