@@ -399,7 +399,8 @@ class Node:
         if self._over.is_set():
             return
         if error is not None:
-            log.error("the node of %s on %s has ended: %s", self.me, self.chain.id, error, exc_info=error)
+            trace = None if isinstance(error, StoreFailed) else error  # of a disk the text says all
+            log.error("the node of %s on %s has ended: %s", self.me, self.chain.id, error, exc_info=trace)
         self._error, self._stopping = error, True
         self._over.set()
         self._disk.shutdown(wait=False)
