@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from running import WITHIN, until
-from site_safe import ANNA, BERTA, SAFE, Bench, held
+from site_safe import ANNA, BERTA, Bench, ShimBench
 
 LEASE = 1.1  # s: its time to live and 100 ms
 RESTART = 5.0  # of the gateway's start
 RECONNECT = 2.6  # the longest pause before another try to connect, a time-out, and 100 ms
+SHIM = 0.6  # its watchdog and 100 ms
 AT_ONCE = 0.1  # by a gateway for which the lease ran out while it was stopped
 HOUR = 3600
 
@@ -26,16 +27,17 @@ class Struck(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """``strike`` leaves all parts of the bench there again; ``bound`` in s."""
+    """``strike`` leaves all parts of a ``bench`` there again; ``bound`` in s."""
 
     what: str
     bound: float
     strike: Callable[[Bench], Struck]
+    bench: type[Bench] = Bench
 
 
 def safe_after(bench: Bench, since: int) -> Struck:
     """Once it is so."""
-    return Struck(since, bench.watch.wait(SAFE, since))
+    return Struck(since, bench.watch.wait(bench.safe, since))
 
 
 def rig_killed(bench: Bench) -> Struck:
@@ -74,14 +76,14 @@ def two_rigs(bench: Bench) -> Struck:
     berta = bench.rig("berta", BERTA)
     assert berta.refused.wait(WITHIN)
     began = time.monotonic_ns()
-    assert bench.watch.since(began)[-1].inputs == held(ANNA)
+    assert bench.watch.since(began)[-1].inputs == bench.held(ANNA)
     since = time.monotonic_ns()
     anna.end()
-    over = bench.watch.first("anna's no longer", lambda inputs: inputs[0] != ANNA, since)
-    taken = bench.watch.wait(held(BERTA), over)
-    assert ANNA not in [each.inputs[0] for each in bench.watch.since(over) if each.inputs]
+    over = bench.watch.first("anna's no longer", lambda inputs: inputs[bench.own] != ANNA, since)
+    taken = bench.watch.wait(bench.held(BERTA), over)
+    assert ANNA not in [each.inputs[bench.own] for each in bench.watch.since(over) if each.inputs]
     berta.leave()
-    bench.watch.wait(SAFE, taken)
+    bench.watch.wait(bench.safe, taken)
     return Struck(since, over)
 
 
@@ -113,7 +115,7 @@ def gateway_killed(bench: Bench) -> Struck:
     rig = bench.forcing()
     bench.gateway.process.kill()
     bench.gateway.process.wait(WITHIN)
-    assert bench.watch.since(time.monotonic_ns())[-1].inputs == held(ANNA)
+    assert bench.watch.since(time.monotonic_ns())[-1].inputs == bench.held(ANNA)
     since = time.monotonic_ns()
     bench.start_gateway()
     struck = safe_after(bench, since)
@@ -173,7 +175,7 @@ def clock_stepped(bench: Bench) -> Struck:
     stepped = time.monotonic_ns()
     clock.step(bench.random.choice((-HOUR, HOUR)))
     time.sleep(LEASE)
-    assert [each.inputs for each in bench.watch.since(stepped)] == [held(ANNA)]
+    assert [each.inputs for each in bench.watch.since(stepped)] == [bench.held(ANNA)]
     since = time.monotonic_ns()
     rig.end()
     struck = safe_after(bench, since)
@@ -217,6 +219,31 @@ def _has_room_again(bench: Bench) -> None:
     bench.gateway.wait_ready()
 
 
+def gateway_killed_shim(bench: Bench) -> Struck:
+    """SIGKILL: the shim gives the program its terminals back, with nobody's help."""
+    rig = bench.forcing()
+    since = time.monotonic_ns()
+    bench.gateway.process.kill()
+    struck = safe_after(bench, since)
+    bench.gateway.process.wait(WITHIN)
+    bench.start_gateway()
+    bench.gateway.wait_ready()
+    rig.finds_out()
+    return struck
+
+
+def gateway_stopped_shim(bench: Bench) -> Struck:
+    """SIGSTOP: as above. It goes on when the lease has run out."""
+    rig = bench.forcing()
+    since = time.monotonic_ns()
+    os.kill(bench.gateway.process.pid, signal.SIGSTOP)
+    struck = safe_after(bench, since)
+    time.sleep(LEASE)
+    os.kill(bench.gateway.process.pid, signal.SIGCONT)
+    rig.finds_out()
+    return struck
+
+
 RIG = {
     "rig-killed": Cause("rig killed", LEASE, rig_killed),
     "rig-stopped": Cause("rig stopped", LEASE, rig_stopped),
@@ -236,4 +263,8 @@ GATEWAY = {
     "controller-stopped": Cause("controller stopped, rig killed, continued", RECONNECT, controller_stopped),
     "controller-killed": Cause("controller killed, rig killed, started again", RECONNECT, controller_killed),
 }
-CAUSES = {**RIG, **BROKER, **GATEWAY}
+SHIMMED = {
+    "gateway-killed-shim": Cause("gateway killed, with a shim", SHIM, gateway_killed_shim, ShimBench),
+    "gateway-stopped-shim": Cause("gateway stopped, with a shim", SHIM, gateway_stopped_shim, ShimBench),
+}
+CAUSES = {**RIG, **BROKER, **GATEWAY, **SHIMMED}

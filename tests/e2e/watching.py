@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from pymodbus.exceptions import ModbusException
-from running import WITHIN, Memory
+from running import WITHIN
 
-Inputs = tuple[int, bool, bool, bool]
+Inputs = tuple[int | bool, ...]
 EVERY = 0.01  # s; a time is known as exactly as that, and never told too short
 
 
@@ -21,11 +21,21 @@ class Seen(NamedTuple):
     inputs: Inputs | None
 
 
-class Watch:
-    """The small line's memory at ``port``, from now until ``close``."""
+class Client(Protocol):
+    """A connection to the controller, made anew when it is read."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def read(self) -> Inputs | None:
+        """What it has; None while nobody answers."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class Watch:
+    """What ``client`` reads, from now until ``close``."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
         self._changes: list[Seen] = []
         self._told = threading.Condition()  # its lock is taken again by who has it
         self._ending = threading.Event()
@@ -65,7 +75,7 @@ class Watch:
         self._thread.join(WITHIN)
 
     def _run(self) -> None:
-        client = Memory(self._port)
+        client = self._client
         try:
             while not self._ending.wait(EVERY):
                 inputs: Inputs | None = None

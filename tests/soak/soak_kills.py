@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 
 from running import starter
 from safe_causes import CAUSES, Cause
-from site_safe import Bench, NotHere
+from site_safe import NotHere
 
 TIMES = 100
 INTO = Path(__file__).parents[2] / "build/soak"
@@ -62,7 +62,7 @@ def soak(name: str, times: int) -> dict[str, object]:
     """Strike so many times, on a bench of its own."""
     cause, took = CAUSES[name], []
     with tempfile.TemporaryDirectory() as folder, starter() as start:
-        bench = Bench(Path(folder), start)
+        bench = cause.bench(Path(folder), start)
         try:
             for _ in range(times):
                 struck = cause.strike(bench)
