@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
@@ -62,9 +63,10 @@ def init(
     if len(owner) > 64:
         raise BadInput([Problem("--owner", 0, 0, "has more than 64 characters", "shorten it")])
     passphrase = _passphrase(passphrase_file, new=True)
-    made = Authority.create(folder, line, passphrase, now=time.time_ns(), owner=owner)
-    Registry(folder).close()
-    made.revoke((), now=time.time_ns())
+    with _writing(folder):
+        made = Authority.create(folder, line, passphrase, now=time.time_ns(), owner=owner)
+        Registry(folder).close()
+        made.revoke((), now=time.time_ns())
     typer.echo(f"{folder}: the authority of line {line}; its root: {made.root_hex}")
     typer.echo(
         f"{folder / ROOT_KEY}: move it to a place that is locked, two copies, and its passphrase to another; "
@@ -78,7 +80,9 @@ def reissue(pki: PkiOption = HERE, passphrase_file: PassphraseOption = None) -> 
     """Give the issuing authority two more years; needs the root's key and its passphrase."""
     from rig.pki.authority import Authority
 
-    made = Authority.renew(pki, _passphrase(passphrase_file, new=False), now=time.time_ns())
+    passphrase = _passphrase(passphrase_file, new=False)
+    with _writing(pki):
+        made = Authority.renew(pki, passphrase, now=time.time_ns())
     until = f"{made.issuing.not_valid_after_utc:%Y-%m-%d}"
     typer.echo(f"{pki}: the issuing authority holds until {until}; lock the root's key away again")
 
@@ -99,7 +103,8 @@ def serve(
 
     address = _or_bad("--at", lambda: read_address(f"https://{at}"))
     desk = _desk(pki)
-    desk.publish()
+    with _writing(pki):
+        desk.publish()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
         server = Server(desk, address)
@@ -203,6 +208,8 @@ def revoke(
         raise BadInput([Problem("--why", 0, 0, "is not 1 to 256 characters", "say it in a sentence")])
     desk = _desk(pki)
     done = desk.revoke(node, why)
+    with _writing(pki):
+        desk.publish()
     if not isinstance(done, Refused):
         typer.echo(f"{node} is revoked; {pki / CRL}: to the broker, which reads it again at SIGHUP")
     elif keys is None:
@@ -281,7 +288,8 @@ def _hand_back(given: Answer | Refused, request: Path, answer: Path | None, opti
     if isinstance(given, Refused):
         _refuse(given)
     path = answer or request.with_suffix(".answer")
-    write_atomically(path, codec.encode(given))
+    with _writing(path):
+        write_atomically(path, codec.encode(given))
     command = f"python -m gateway.enroll --answer {path.name} {option}".strip()
     typer.echo(f"{path}: carry it back; there: {command} --into FOLDER")
 
@@ -308,6 +316,16 @@ def _or_bad(option: str, read: Callable[[], T]) -> T:
     except ValueError as error:
         what, _, hint = str(error).partition("; ")
         raise BadInput([Problem(option, 0, 0, what, hint)]) from None
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """A disk that does not take it is a person's to see to."""
+    try:
+        yield
+    except OSError as error:
+        hint = "see to the disk and its permissions, and do it again"
+        raise BadInput([Problem(str(path), 0, 0, error.strerror or str(error), hint)]) from None
 
 
 def _passphrase(file: Path | None, new: bool) -> str:

@@ -148,7 +148,9 @@ class Desk:
         return answer
 
     def revoke(self, node: str, why: str) -> Refused | int:
-        """End every enrolment of ``node`` that has not ended, and its open tokens: how many certificates."""
+        """End every enrolment of ``node`` that is not revoked, and its open tokens: how many enrolments.
+
+        To be published then, again and again if need be: a kill may come in between."""
         with self._lock, self._registry.changing():
             now = self._clock()
             live = [each for each in self._registry.issued(node) if each.revoked is None]
@@ -157,7 +159,6 @@ class Desk:
                 return Refused(f"nothing of {node} is left to revoke", "see: twinline pki list")
             for each in live:
                 self._registry.revoke(each.number, now, why)
-        self.publish()
         return len(live)
 
     def publish(self) -> None:

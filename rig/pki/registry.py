@@ -73,13 +73,13 @@ class Registry:
         try:
             self._db = sqlite3.connect(self.path, PATIENCE, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA synchronous = FULL")
-            with self.changing():
-                (version,) = self._db.execute("PRAGMA user_version").fetchone()
-                if version == 0:
-                    for statement in _SCHEMA.split(";"):
-                        self._db.execute(statement)
         except sqlite3.Error as error:
             raise BadInput([self._problem(str(error), "restore the file from a backup")]) from None
+        with self.changing():
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                for statement in _SCHEMA.split(";"):
+                    self._db.execute(statement)
         if version not in (0, VERSION):
             what = f"is of version {version}, this Twinline reads {VERSION}"
             raise BadInput([self._problem(what, "use the Twinline that wrote it")])
@@ -91,15 +91,17 @@ class Registry:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
-        """One transaction: all of it is on the disk afterwards, or nothing. sqlite3.Error where it cannot."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """One transaction: all of it is on the disk afterwards, or nothing. BadInput where it cannot be."""
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             yield
             self._db.execute("COMMIT")
-        except BaseException:
+        except sqlite3.Error as error:
+            hint = "see to the disk, or to who else uses the file; nothing was changed: try again"
+            raise BadInput([self._problem(str(error), hint)]) from None
+        finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise
 
     def invite(self, hash: bytes, place: Place, until: int) -> None:
         """Remember a token; those that ended and were never used are forgotten."""

@@ -275,6 +275,8 @@ def test_a_folder_that_cannot_be_made(desk: Desk) -> None:
     (desk.folder / "file").write_text("in the way")
     told = desk.at_gateway("--request", desk.file("r"), "--node", "infeed", "--into", desk.file("file/node"))
     assert (told.status, "Not a directory" in told.text) == (2, True)
+    told = run("init", desk.file("file/a"), "--line", "b", "--passphrase-file", passphrase(desk.folder))
+    assert (told.status, "see to the disk" in told.text) == (2, True)
 
 
 def test_how_to_renew_is_said(desk: Desk) -> None:

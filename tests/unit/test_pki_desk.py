@@ -224,6 +224,7 @@ def test_who_is_revoked_gets_nothing_and_its_key_never_returns(bench: Bench) -> 
     bench.install(folder, bench.desk.enrol(make_request(folder, token.secret)))
     open_one = bench.token(Place("outfeed", "gateway", "starter"))
     assert bench.desk.revoke("infeed", "stolen") == 1
+    bench.desk.publish()
     assert bench.revoked() == serials(folder)
     assert "was revoked (stolen)" in why(bench.desk.enrol(make_request(folder, token.secret)))
     assert "was revoked (stolen)" in why(bench.desk.renew(bench.renewal(folder)))
@@ -345,5 +346,17 @@ def test_what_is_no_request_issues_nothing(bench: Bench) -> None:
 
 def test_a_registry_that_is_none_is_said_so(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"this is no database, and longer than its header" * 10)
-    with pytest.raises(BadInput, match="restore the file from a backup"):
+    with pytest.raises(BadInput, match="file is not a database"):
         Registry(tmp_path)
+
+
+def test_a_full_disk_is_said_and_changes_nothing(bench: Bench) -> None:
+    """SQLite's own bound on the file's size gives the very error."""
+    token, folder = bench.token(), bench.node("infeed", opcua=True)
+    pages = bench.registry._db.execute("PRAGMA page_count").fetchone()[0]
+    bench.registry._db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(BadInput, match=r"full.*nothing was changed"):
+        bench.desk.enrol(make_request(folder, token.secret))
+    bench.registry._db.execute("PRAGMA max_page_count = 100000")
+    assert bench.registry.issued() == []
+    bench.install(folder, bench.desk.enrol(make_request(folder, token.secret)))
