@@ -128,6 +128,17 @@ def test_sessions_that_are_over_make_room() -> None:
     assert cause(admission, sent(1, until=now + LONGEST, session="s"), now=now + LONGEST) == ""
 
 
+@pytest.mark.parametrize("now", [3 * SECOND, 5 * SECOND])
+def test_what_can_still_be_asked_is_remembered_however_many_come(now: int) -> None:
+    admission = Admission(HERE)
+    assert cause(admission, sent(1, until=5 * SECOND)) == ""
+    assert cause(admission, sent(2, until=2 * SECOND)) == ""
+    for n in range(2 * MAX_STREAMS):
+        assert cause(admission, sent(1, until=SECOND, session=str(n))) == ("too many" if n > 62 else "")
+    assert cause(admission, sent(1, until=now, session="t"), now=now) == ""  # all of those are over
+    assert cause(admission, sent(1, until=5 * SECOND), now=now) == "replayed"
+
+
 class Network(RuleBasedStateMachine):
     """Rigs that come and go, a gateway that restarts, and a network that keeps all it has seen and delivers
     whatever it likes, whenever it likes. Nobody's wall clock is in it, so none can be wrong."""
