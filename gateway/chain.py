@@ -20,12 +20,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from gateway.agentfile import AgentConfig
 from gateway.belonging import Belonging
 from gateway.completions import Completions
 from gateway.genesisfile import load_genesis
 from gateway.net import topics
-from gateway.net.bus import Bus, Will
+from gateway.net.bus import Bus, Counters, Will
 from gateway.net.chainbus import ChainBus
 from gateway.net.identity import Identity, boot_id
 from gateway.net.messages import ChainState, encode
@@ -78,6 +80,7 @@ class ChainKeeper:
         self._lost = 0  # records for which there was no room
         self._failed = ""  # why the node does not run
         self._node: Node | None = None
+        self._bus: Bus | None = None
         self.shown = ChainState(True, boot_id().hex(), genesis.chain)  # what was reported last
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -136,6 +139,18 @@ class ChainKeeper:
             said.append(f"{self._lost} records were lost: no room while the chain's disk failed")
         return "; ".join(said)
 
+    @property
+    def brokers(self) -> dict[str, bool]:
+        """Each broker, and whether it is up."""
+        return self._bus.brokers if self._bus is not None else dict.fromkeys(self._brokers, False)
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """What was sent and received, lost and refused."""
+        if self._bus is None:
+            return {**msgspec.structs.asdict(Counters()), "missing": 0}
+        return {**msgspec.structs.asdict(self._bus.counters), "missing": self._bus.missing}
+
     def facts(self) -> dict[str, str]:
         """What there is to say of it, by what it is about, for a person."""
         state = self.shown
@@ -184,6 +199,7 @@ class ChainKeeper:
             will=Will(self._topic, "chain", self._offline, sign=True),
         )
         self._carried = ChainBus(bus, self.genesis.chain, self.me, self._received)
+        self._bus = bus
         bus.start()
         reporting = asyncio.create_task(self._report(bus))
         try:

@@ -8,6 +8,10 @@ from pathlib import Path
 from gateway.agentfile import AgentConfig
 from gateway.chain import chain_of
 from gateway.errors import BadInput, Problem
+from gateway.local.access import group_id
+from gateway.local.desk import Desk
+from gateway.local.recent import LOG
+from gateway.local.witnessed import WitnessView
 from gateway.net.identity import Identity
 from gateway.store.journal import Journal
 
@@ -33,12 +37,18 @@ class Witness:
         assert chain is not None
         self.chain = chain
         self.journal = Journal(Path(config.state) / "journal.sqlite")  # of a gateway: one runs here, no other
+        self.shell = Desk(
+            None, Path(config.state), group_id(config.group), WitnessView(config.line, chain, LOG)
+        )
         self.ready, self.ending = asyncio.Event(), asyncio.Event()
 
     async def run(self) -> None:
         """Until ``ending`` is set."""
         self.chain.start()
+        answering = asyncio.create_task(self.shell.run())
         self.ready.set()
         await self.ending.wait()
+        answering.cancel()
+        await asyncio.gather(answering, return_exceptions=True)
         await asyncio.to_thread(self.chain.stop)
         self.journal.close()

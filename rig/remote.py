@@ -38,6 +38,7 @@ from gateway.net.messages import (
     decode,
     encode,
 )
+from gateway.pki.credentials import TlsFiles
 from gateway.twin.discrepancy import Discrepancy
 from rig.backend import (
     LEASE_RENEW,
@@ -62,10 +63,11 @@ PACE = EACH * 3 // 4  # commands a second to a gateway, which refuses what is mo
 
 
 class Heard(NamedTuple):
-    """A station's last state, and when it came (monotonic ns)."""
+    """A station's last state, when it came (monotonic ns), and since when its lease has had that holder."""
 
     state: State
     at: int
+    since: int
 
 
 class Answer(NamedTuple):
@@ -104,6 +106,7 @@ class BusBackend(Backend):
         identity: Identity,
         trust: Trust,
         watched: Collection[str] = (),
+        tls: TlsFiles | None = None,
     ) -> None:
         self.line, self.operator = line, identity.node
         self._condition = threading.Condition()
@@ -124,7 +127,9 @@ class BusBackend(Backend):
         self._differences = Differences()
         self._closing = threading.Event()
         self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
-        self.bus = Bus(identity.node, brokers, identity=identity, trust=trust, on_state=self._broker_changed)
+        self.bus = Bus(
+            identity.node, brokers, identity=identity, trust=trust, on_state=self._broker_changed, tls=tls
+        )
         self._about: dict[str, About] = {}
         self.bus.subscribe(topics.state(line, topics.ANY), self._on_state)
         self.bus.subscribe(topics.about(line, topics.ANY), self._on_about)
@@ -136,7 +141,8 @@ class BusBackend(Backend):
         """Connect; BrokerGone if no broker answers in time."""
         self.bus.start()
         if not self.bus.wait_ready(timeout / 1e9):
-            raise BrokerGone("no broker answers at " + ", ".join(self.bus.brokers))
+            why = [f"{url}: {text}" for url, text in self.bus.problems.items()]
+            raise BrokerGone("no broker answers at " + ", ".join(why or self.bus.brokers))
         self._renewer.start()
 
     def now(self) -> int:
@@ -348,6 +354,7 @@ class BusBackend(Backend):
                 self._check_broker(now)
                 for request in missing:
                     self._check_gateway(names[request], now)
+                    self._check_lease(request, names[request], now)
                 if now > deadline:
                     station = names[missing[0]]
                     raise GatewayGone(station, f"no answer within {limit / 1e9:g} s")
@@ -367,6 +374,15 @@ class BusBackend(Backend):
             raise GatewayGone(station, f"silent for {(now - heard.at) / 1e9:.1f} s")
         if self._boots.get(station, heard.state.boot) != heard.state.boot:
             raise GatewayGone(station, "restarted in the middle of the session")
+
+    def _check_lease(self, request: int, station: str, now: int) -> None:
+        """A gateway answers nobody who is revoked: that the lease is gone is seen in its state alone."""
+        asked, heard = self._pending.get(request), self._heard.get(station)
+        if asked is None or heard is None or station not in self._held:
+            return
+        if heard.state.holder != self.operator and now - max(asked.at, heard.since) > SILENCE:
+            what = f"does not have {self.operator} hold the lease, and answers nothing: is it revoked?"
+            raise GatewayGone(station, what)
 
     def _renew(self) -> None:
         while not self._closing.wait(LEASE_RENEW / 1e9):
@@ -401,7 +417,8 @@ class BusBackend(Backend):
                 clock = self._clocks.get(sender)
                 if clock is not None and clock.boot == delivery.envelope.boot.hex():
                     clock.heard(delivery.envelope.mono_ns, now)
-                self._heard[sender] = Heard(state, now)
+                again = before is not None and before.state.holder == state.holder
+                self._heard[sender] = Heard(state, now, before.since if before and again else now)
                 self._differences.hear(sender, state, 0 if before is None else now - before.at)
                 new = [each for each in state.differs if self._differences.add(sender, each)]
                 self._condition.notify_all()

@@ -35,6 +35,7 @@ from gateway.local.messages import (
     Status,
     Tags,
     TwinShown,
+    Witnessed,
 )
 from gateway.local.plain import as_json
 from gateway.net.messages import Refused
@@ -57,6 +58,10 @@ _ASKED: dict[str, tuple[Look, type[Shown]]] = {
     "chain": (AskChain(), Chain),
     "logs": (AskLogs(LINES), Logs),
 }
+_WITNESSED: dict[str, tuple[Look, type[Shown]]] = {
+    "status": (AskStatus(), Witnessed),
+    **{name: asked for name, asked in _ASKED.items() if name in ("net", "chain", "logs")},
+}
 
 
 def bundle(file: Path, config: AgentConfig, into: Path, said: Callable[[str], None]) -> None:
@@ -72,8 +77,9 @@ def bundle(file: Path, config: AgentConfig, into: Path, said: Callable[[str], No
             said(name)
 
         add("gateway.json", _read(file))
-        add("station.yaml", _read(Path(config.station)))
-        for name, (request, wanted) in _ASKED.items():
+        if config.station:
+            add("station.yaml", _read(Path(config.station)))
+        for name, (request, wanted) in (_ASKED if config.station else _WITNESSED).items():
             add(f"{name}.json", _ask(Path(config.state), request, wanted))
         add("selftest.txt", "\n".join(f"{each.standing:<5} {each.check}: {each}" for each in selftest(file)))
         add("machine.txt", _machine(Path(config.state)))

@@ -22,6 +22,7 @@ from gateway.local.messages import VERSION, Answer, Follow, Look, No, Request, W
 from gateway.local.place import SOCKET, reachable
 from gateway.local.recent import LOG, Recent
 from gateway.local.view import View
+from gateway.local.witnessed import NO_STATION, WitnessView
 from gateway.net.messages import Acquire, Command, Force, Free, Refused, Release, Renew, ReplyBody, Run
 
 log = logging.getLogger(__name__)
@@ -43,12 +44,17 @@ class _Caller(NamedTuple):
 
 
 class Desk:
-    """Of the agent ``inside``, whose state is in ``folder``; ``group`` is the id of who else may come."""
+    """Of the agent ``inside``, or of a witness, which has no station (``view`` shows it); the state is in
+    ``folder``, ``group`` is the id of who else may come."""
 
-    def __init__(self, inside: Inside, folder: Path, group: int | None) -> None:
+    def __init__(
+        self, inside: Inside | None, folder: Path, group: int | None, view: WitnessView | None = None
+    ) -> None:
         self._inside, self._folder, self._group = inside, folder, group
         self._recent = Recent()
-        self._view = View(inside, self._recent, LOG)
+        shows = view if inside is None else View(inside, self._recent, LOG)
+        assert shows is not None, "there is nothing to show"
+        self._view = shows
         logging.getLogger().addHandler(LOG)
         self._followers: set[Follower] = set()
         self._waiting: dict[tuple[str, int], asyncio.Future[ReplyBody]] = {}
@@ -129,7 +135,7 @@ class Desk:
             if self._shells > MAX_SHELLS:
                 await self._say(caller, No(f"{MAX_SHELLS} connections are open already", "close a shell"))
                 return
-            await self._say(caller, Welcome(VERSION, self._inside.station.id, caller.operator))
+            await self._say(caller, Welcome(VERSION, self._view.name, caller.operator))
             while (request := await read_request(reader)) is not None:
                 await self._answer(caller, request)
         except Broken as broken:
@@ -145,11 +151,14 @@ class Desk:
             writer.close()
 
     async def _answer(self, caller: _Caller, request: Request) -> None:
+        inside = self._inside
         match request:
-            case Follow(tags=tags):
-                await self._follow(caller, tags)
-            case Acquire() | Renew() | Release() | Run():
-                await self._say(caller, await self._ask(caller.operator, request))
+            case Follow(tags=tags) if inside is not None:
+                await self._follow(caller, inside, tags)
+            case Acquire() | Renew() | Release() | Run() if inside is not None:
+                await self._say(caller, await self._ask(caller.operator, inside, request))
+            case Follow() | Acquire() | Renew() | Release() | Run():
+                await self._say(caller, NO_STATION)
             case _:
                 look: Look = request
                 await self._say(caller, self._view.show(look))
@@ -161,7 +170,7 @@ class Desk:
             async with asyncio.timeout(DRAIN_S):
                 await caller.writer.drain()
 
-    async def _ask(self, operator: str, command: Command) -> ReplyBody:
+    async def _ask(self, operator: str, inside: Inside, command: Command) -> ReplyBody:
         """The cell's answer; the cell knows a shell as it knows a rig."""
         if isinstance(command, Run):
             few = len(command.actions) <= FEW and command.keep and not command.tail
@@ -171,7 +180,7 @@ class Desk:
         waiting: asyncio.Future[ReplyBody] = asyncio.get_running_loop().create_future()
         self._waiting[operator, request] = waiting
         try:
-            if not self._inside.ask(operator, request, command):
+            if not inside.ask(operator, request, command):
                 return Refused("too many commands wait")
             async with asyncio.timeout(ANSWER_S):
                 return await waiting
@@ -182,19 +191,19 @@ class Desk:
 
     def _give_back(self, operator: str) -> None:
         """Who has gone holds nothing."""
-        lease = self._inside.cell.lease
-        if lease.holder == operator:
-            self._inside.ask(operator, 0, Release(lease.token))
+        inside = self._inside
+        if inside is not None and inside.cell.lease.holder == operator:
+            inside.ask(operator, 0, Release(inside.cell.lease.token))
 
-    async def _follow(self, caller: _Caller, tags: tuple[str, ...]) -> None:
+    async def _follow(self, caller: _Caller, inside: Inside, tags: tuple[str, ...]) -> None:
         """Changes as they come, until the shell says anything or goes."""
-        unknown = [tag for tag in tags if tag not in self._inside.station.tags]
+        unknown = [tag for tag in tags if tag not in inside.station.tags]
         if unknown:
             await self._say(caller, No(f"{', '.join(unknown)}: no such tag here", "'tags' shows them"))
             return
         bell = asyncio.Event()
         follower = Follower(tags, bell.set)
-        values = self._inside.cell.values
+        values = inside.cell.values
         follower.changed(time.time_ns(), {tag: values[tag] for tag in tags if tag in values})
         ended = asyncio.ensure_future(caller.reader.read(1))
         self._followers.add(follower)

@@ -99,6 +99,19 @@ class Status(Body, frozen=True):
     lost: dict[str, str]
 
 
+class Witnessed(Body, frozen=True):
+    """How a witness is, which has no station; ``chain`` is what there is to say of its part in that."""
+
+    node: str
+    line: str
+    version: str
+    chain: dict[str, str]
+    brokers: dict[str, bool]
+    uptime: int
+    pid: int
+    problem: str
+
+
 class TagShown(Row, frozen=True):
     """One tag: what it is, and what it is now. ``refused`` is what its device says against it."""
 
@@ -225,5 +238,5 @@ class Changes(Body, frozen=True):
 Look = AskStatus | AskTags | AskDevices | AskTwin | AskLease | AskNet | AskChain | AskLogs
 Write = Acquire | Renew | Release | Run
 Request = Look | Follow | Write
-Shown = Status | Tags | Devices | TwinShown | LeaseShown | Net | Chain | Logs
+Shown = Status | Witnessed | Tags | Devices | TwinShown | LeaseShown | Net | Chain | Logs
 Answer = Welcome | No | Shown | Changes | ReplyBody

@@ -22,6 +22,7 @@ from gateway.local.holding import Holding
 from gateway.local.messages import Answer, AskTags, Request, Tags, TagShown
 from gateway.local.plain import as_json
 from gateway.local.table import WIDTH, hanging
+from gateway.local.witnessed import NO_STATION
 from gateway.net.messages import Refused
 from gateway.station import Station, load_station
 
@@ -67,15 +68,13 @@ class Shell(cmd2.Cmd):
         except (OSError, ValueError):
             return WIDTH
 
-    def check_asked(self) -> None:
-        """Unanswered where there is nobody to be asked: a witness has no shell of its own."""
+    def check_station(self) -> None:
+        """Unanswered where there is no station to be asked."""
         if not self.config.station:
-            do = "selftest, peers, net and bundle look at it from outside"
-            raise Unanswered("a witness has no station, and cannot be asked", do)
+            raise Unanswered(NO_STATION.why, NO_STATION.do)
 
     def ask(self, request: Request, wanted: type[_Wanted]) -> _Wanted:
         """The agent's answer; Unanswered where it gives none, or refuses."""
-        self.check_asked()
         with Client(self.folder) as client:
             answer = client.ask(request, wanted)
         if isinstance(answer, Refused):
@@ -88,6 +87,7 @@ class Shell(cmd2.Cmd):
 
     def station(self) -> Station:
         """As the station file has it; BadInput."""
+        self.check_station()
         # No property: cmd2 looks at every attribute of a shell that begins.
         if self._station is None:
             self._station = load_station(Path(self.config.station))

@@ -50,6 +50,7 @@ class View:
     def __init__(self, inside: Inside, recent: Recent, log: LogLines) -> None:
         self._inside, self._recent, self._log = inside, recent, log
         self._begun = time.monotonic_ns()
+        self.name = inside.station.id
         self._shows: dict[type[Look], Callable[[Any], Shown]] = {
             AskStatus: self._status,
             AskTags: self._tags,

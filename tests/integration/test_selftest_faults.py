@@ -18,11 +18,14 @@ from drivers_support import SNAP7_SERVER, process, snap7_server
 from serve_support import serving
 from shell_support import ROOT, WITHIN_S, Gateway, findings, until, wrong
 
+from gateway.genesisfile import genesis_bytes
 from gateway.local.place import reachable
 from gateway.net import topics
 from gateway.net.bus import Bus
 from gateway.net.identity import Identity
 from gateway.net.messages import State, encode
+from ledger.genesis import Genesis
+from ledger.records import Party
 from rig.broker import Broker
 
 CELL = """
@@ -323,22 +326,41 @@ def test_a_quota_is_a_full_disk_too(tmp_path: Path) -> None:
     assert findings(done.stdout)["disk"]["text"].startswith(f"{gateway.state} is full")
 
 
-def test_a_witness_is_looked_at_from_outside(tmp_path: Path, broker: Broker) -> None:
-    """It has no station, and nobody answers for it."""
+def test_a_witness_answers_what_needs_no_station(tmp_path: Path, broker: Broker) -> None:
     gateway = Gateway(tmp_path / "gw", "modbus://127.0.0.1:9/1", MODBUS, broker.url)
     file = gateway.folder / "gateway.json"
     config = msgspec.json.decode(file.read_bytes())
-    file.write_bytes(msgspec.json.encode({**config, "station": ""}))
-    gateway.state.mkdir()
-    with neighbour(broker, "left", 0):
-        found = gateway.selftest()
-    assert wrong(found) == []
-    assert found["files"]["text"] == "all files of cell can be read"
-    assert found["gateway"]["standing"] == "open"
-    for command in ("status", "watch level", "trace level", "lease take"):
-        done = gateway.shell(command)
-        assert done.returncode == 3
-        assert "a witness has no station" in " ".join(done.stderr.split())
+    file.write_bytes(msgspec.json.encode({**config, "station": "", "chain": "genesis.json"}))
+    keys = {"cell": Identity.load(gateway.folder / "key.pem"), "other": Identity.create("other")}
+    parties = tuple(Party(name, each.public_bytes, name) for name, each in keys.items())
+    (gateway.folder / "genesis.json").write_bytes(genesis_bytes(Genesis(1, "one", 0, parties)))
+    done = gateway.shell("status")
+    assert done.returncode == 3
+    assert "the gateway's process does not run" in " ".join(done.stderr.split())
+    with gateway.running():
+        with neighbour(broker, "left", 0):
+            found = gateway.selftest()
+        assert wrong(found) == ["chain"]
+        assert found["chain"]["text"] == "no other node of it is heard"
+        assert found["gateway"]["text"].endswith("a witness")
+        assert found["files"]["text"] == "all files of cell can be read"
+        for command, says in (
+            ("status", "cell of line one; it has no station"),
+            ("chain", "member"),
+            ("net", "answers in"),
+            ("logs", ""),
+            (
+                f"bundle {tmp_path}/seen.zip",
+                "holds gateway.json, status.json, net.json, chain.json, logs.json",
+            ),
+        ):
+            done = gateway.shell(command)
+            assert done.returncode == 0, done.stderr
+            assert says in " ".join(done.stdout.split())
+        for command in ("tags", "plc", "twin", "lease", "watch level", "trace level", "lease take", "probe"):
+            done = gateway.shell(command)
+            assert done.returncode == 3, command
+            assert "a witness has no station" in " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize("sent", [b"\0\0\0\4oops", b"\xff\xff\xff\xff", b"GET / HTTP/1.1\r\n\r\n", b""])

@@ -17,9 +17,21 @@ from gateway.local.checks.cable import cable
 from gateway.local.checks.clock import clock
 from gateway.local.checks.disk import disk
 from gateway.local.checks.finding import Finding, ok, unseen, wrong
+from gateway.local.checks.ledger import ledger
 from gateway.local.checks.line import Heard, listen
 from gateway.local.client import Client, Unanswered
-from gateway.local.messages import AskDevices, AskStatus, AskTags, Devices, DeviceShown, Status, Tags
+from gateway.local.messages import (
+    AskChain,
+    AskDevices,
+    AskStatus,
+    AskTags,
+    Chain,
+    Devices,
+    DeviceShown,
+    Status,
+    Tags,
+    Witnessed,
+)
 from gateway.net.identity import Identity, Trust
 from gateway.net.link import broker_address
 from gateway.net.messages import Refused
@@ -35,12 +47,13 @@ class Agent:
     def __init__(self, folder: Path) -> None:
         self.why: Unanswered | None = None
         self.status: Status | None = None
+        self.chain = Chain({})
         self.devices: dict[str, DeviceShown] = {}
         self.tags = Tags(())
         try:
             with Client(folder) as client:
                 status, devices = client.ask(AskStatus(), Status), client.ask(AskDevices(), Devices)
-                tags = client.ask(AskTags(), Tags)
+                tags, chain = client.ask(AskTags(), Tags), client.ask(AskChain(), Chain)
         except Unanswered as unanswered:
             self.why = unanswered
             return
@@ -50,6 +63,8 @@ class Agent:
             self.devices = {each.name: each for each in devices.devices}
         if not isinstance(tags, Refused):
             self.tags = tags
+        if not isinstance(chain, Refused):
+            self.chain = chain
 
 
 def selftest(file: Path) -> Iterator[Finding]:
@@ -75,16 +90,19 @@ def selftest(file: Path) -> Iterator[Finding]:
     except BadInput as bad:
         for problem in bad.problems:
             yield wrong("files", str(problem), "correct the file; the gateway does not start with it")
-    agent = Agent(state)
+    agent = None
     if config.station:
+        agent = Agent(state)
         yield from _agent(agent)
+        if config.chain and agent.why is None:
+            yield ledger(agent.chain.facts)
     else:
-        yield unseen("gateway", "a witness has no station, and cannot be asked how it is")
+        yield from _witness(state)
     heard = listen(config.line, config.id or (station.id if station else ""), config.brokers)
     yield from _brokers(config, heard)
     yield clock(time.time_ns(), _newest(state), heard.voices, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
     yield from certificate.own(datetime.now(UTC))
-    if station is not None:
+    if station is not None and agent is not None:
         for each in _real(config, station).values():
             yield from _device(each, station, agent)
 
@@ -125,6 +143,19 @@ def _agent(agent: Agent) -> Iterator[Finding]:
         yield wrong("gateway", what, "end what else runs here ('top' shows it), or give a longer scan")
         return
     yield ok("gateway", f"version {status.version} runs as process {status.pid}, scans are in time")
+
+
+def _witness(state: Path) -> Iterator[Finding]:
+    """Of one that has no station."""
+    try:
+        with Client(state) as client:
+            status = client.ask(AskStatus(), Witnessed)
+    except Unanswered as unanswered:
+        yield wrong("gateway", unanswered.why, unanswered.do)
+        return
+    if not isinstance(status, Refused):
+        yield ok("gateway", f"version {status.version} runs as process {status.pid}, a witness")
+        yield ledger(status.chain)
 
 
 def _brokers(config: AgentConfig, heard: Heard) -> Iterator[Finding]:

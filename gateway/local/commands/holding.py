@@ -40,7 +40,7 @@ class Writing(Commands):
         """Who may write; take the lease for this shell, or give it back."""
         shell = shell_of(self)
         if action == "take" and shell.lease is None:
-            shell.check_asked()
+            shell.check_station()
             shell.lease = Holding(shell.folder, self._lost)
             shell.refresh_prompt()
             shell.say(hanging("", _TAKEN, shell.width))

@@ -27,6 +27,7 @@ from gateway.local.messages import (
     Status,
     TagShown,
     TwinShown,
+    Witnessed,
 )
 from gateway.local.sockets import connections
 from gateway.local.table import hanging, pairs, table
@@ -44,6 +45,10 @@ class Looking(Commands):
     def do_status(self, json: Json = False) -> None:
         """How the gateway is: its station, mode, link, lease, forces, faults and what is wrong."""
         shell = shell_of(self)
+        if not shell.config.station:
+            witness = shell.ask(AskStatus(), Witnessed)
+            shell.tell(witness, pairs(list(_witnessed(witness)), shell.width), json)
+            return
         status = shell.ask(AskStatus(), Status)
         shell.tell(status, pairs(list(_status(status)), shell.width), json)
 
@@ -73,7 +78,7 @@ class Looking(Commands):
         if not 0 < len(tags) <= MOST_WATCHED:
             shell.fail(f"name 1 to {MOST_WATCHED} tags", "trace takes more")
             return
-        shell.check_asked()
+        shell.check_station()
         live = shell.stdout.isatty()
         shown: dict[str, str] = {}
         screen = _Screen(shell.stdout)
@@ -109,7 +114,7 @@ class Looking(Commands):
         if not tags:
             shell.fail("name the tags", "'tags' shows them")
             return
-        shell.check_asked()
+        shell.check_station()
         missed, changes = 0, []
         if not json:
             shell.say("utc,tag,value")
@@ -176,6 +181,14 @@ def _status(status: Status) -> Iterator[tuple[str, str]]:
     yield "scans", f"every {format_duration(status.scan)}, {state.overruns} came late"
     yield "missed", ", ".join(f"{tag} {count} pulses" for tag, count in state.missed.items())
     yield "problem", "" if status.lost else state.problem
+
+
+def _witnessed(witness: Witnessed) -> Iterator[tuple[str, str]]:
+    up = [url for url, is_up in witness.brokers.items() if is_up]
+    yield "witness", f"{witness.node} of line {witness.line}; it has no station"
+    yield "gateway", f"version {witness.version}, runs for {_long(witness.uptime)}, process {witness.pid}"
+    yield "brokers", f"{len(up)} of {len(witness.brokers)} up" if witness.brokers else "none"
+    yield from witness.chain.items()
 
 
 def _devices(devices: Devices, width: int) -> Iterator[str]:

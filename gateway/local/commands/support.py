@@ -61,6 +61,8 @@ class Support(Commands):
         from gateway.field.probe.probe import command
 
         shell = shell_of(self)
+        if what is None or "://" not in what:
+            shell.check_station()
         devices = shell.config.addresses | {}
         name = what or shell.station().controller.name
         if "://" in name:
