@@ -7,6 +7,7 @@ kill in between is finished by ``finish``.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,8 +98,7 @@ def finish(folder: Path) -> bool:
         for trust in (opcua.trusted, opcua.ca):
             trust.mkdir(exist_ok=True)
         for each in (root, issuing):
-            name = f"{certificates.fingerprint(each).hex()[:16]}.der"
-            write_atomically(opcua.ca / name, certificates.der(each))
+            _trust(opcua.ca, each)
         _take_next(opcua.key)
         write_atomically(opcua.certificate, answer.opcua)
     write_atomically(folder / ENROLMENT, enrolment.enrolment_bytes(answer.enrolment))
@@ -114,6 +114,18 @@ def next_key(key: Path) -> Path:
 def asked_key(key: Path) -> Path:
     """The key that certificates are asked for: the next one, where there is one."""
     return following if (following := next_key(key)).exists() else key
+
+
+def _trust(folder: Path, authority: x509.Certificate) -> None:
+    """Trust ``authority``, and no more the certificate that it had before; others are a person's."""
+    name = f"{certificates.fingerprint(authority).hex()[:16]}.der"
+    write_atomically(folder / name, certificates.der(authority))
+    for path in folder.glob("*.der"):
+        with contextlib.suppress(ValueError):
+            held = x509.load_der_x509_certificate(path.read_bytes())
+            subject = certificates.subject_of(held)
+            if path.name != name and subject is not None and subject == certificates.subject_of(authority):
+                path.unlink()
 
 
 def _take_next(key: Path) -> None:

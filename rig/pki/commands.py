@@ -42,6 +42,15 @@ RequestOption = Annotated[
 AnswerOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="With --request: where the answer to carry back goes.")
 ]
+KeysOption = Annotated[Path, typer.Option(metavar="DIR", help="The folder of 'twinline gateway prepare'.")]
+MaybeKeysOption = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="On the chain, too: the folder of 'twinline gateway prepare'."),
+]
+DeciderOption = Annotated[str, typer.Option(help="Who decides it on the chain: a commissioner.")]
+BrokersOption = Annotated[
+    list[str] | None, typer.Option(metavar="URL", help="For the chain (default: the gateways' own).")
+]
 HERE = Path("authority")
 ROLES_OF: dict[str, tuple[str, ...]] = {"operator": ("operator",), "party": ("signer",)}  # unless said
 T = TypeVar("T")
@@ -183,19 +192,46 @@ def renew(
 
 
 @app.command()
+def record(
+    node: NodeArgument,
+    keys: KeysOption,
+    pki: PkiOption = HERE,
+    operator: DeciderOption = "rig",
+    broker: BrokersOption = None,
+) -> None:
+    """Have a node belong to the line's chain as it is enrolled here: gateways and witnesses vote.
+
+    Exit status 1: on the chain without effect, 3: not final yet.
+    """
+    from rig import admission
+
+    found = [each for each in _desk(pki).listed() if each.place.node == node and each.revoked is None]
+    if not found:
+        hint = f"enrol it first: twinline pki enroll {node}"
+        raise BadInput([Problem("NODE", 0, 0, f"{node} is not enrolled here", hint)])
+    said = found[0].answer.enrolment.enrolment
+    work = partial(
+        admission.enrol,
+        keys,
+        operator,
+        node,
+        said.public,
+        roles=said.roles,
+        owner=said.owner,
+        votes=said.kind in ("gateway", "witness"),
+        brokers=tuple(broker or ()),
+    )
+    raise typer.Exit(admission.said(work))
+
+
+@app.command()
 def revoke(
     node: NodeArgument,
     why: Annotated[str, typer.Option(help="The reason; it is kept.")],
     pki: PkiOption = HERE,
-    keys: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="On the chain, too: the folder of 'twinline gateway prepare'."),
-    ] = None,
-    operator: Annotated[str, typer.Option(help="With --keys: who decides it, a commissioner.")] = "rig",
-    broker: Annotated[
-        list[str] | None,
-        typer.Option(metavar="URL", help="With --keys (default: the gateways' own)."),
-    ] = None,
+    keys: MaybeKeysOption = None,
+    operator: DeciderOption = "rig",
+    broker: BrokersOption = None,
 ) -> None:
     """Take back what was given to a node: its certificates, and tokens that it has not used.
 

@@ -20,6 +20,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from gateway.errors import BadInput
 from gateway.pki import certificates
 from gateway.pki.asking import CRL, ENROL, RENEW, ROOT, Address
 from gateway.pki.certificates import DAY
@@ -168,7 +169,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             what = f"too many wrong tokens came; ask again in {minutes} min"
             self._refuse(HTTPStatus.TOO_MANY_REQUESTS, what)
             return
-        answer = answers[self.path](asked)
+        try:
+            answer = answers[self.path](asked)
+        except (BadInput, OSError) as error:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, f"the authority cannot write it down: {error}")
+            return
         if isinstance(answer, Refused):
             if answer.guess:
                 guesses.add(host, time.monotonic_ns())

@@ -289,6 +289,16 @@ def test_what_is_no_request_is_refused_and_it_goes_on(fresh: Site) -> None:
     assert b"BEGIN X509 CRL" in raw(fresh.address, f"GET {CRL} HTTP/1.0\r\n\r\n".encode())
 
 
+def test_a_full_disk_is_told_to_who_asks_and_the_token_holds(tmp_path: Path, fresh: Site) -> None:
+    token, pragma = fresh.token("patient"), fresh.registry._db.execute
+    (pages,) = pragma("PRAGMA page_count").fetchone()
+    pragma(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(Declined, match=r"cannot write it down.*full"):
+        enroll.by_token(token, fresh.address, tmp_path / "patient")
+    pragma("PRAGMA max_page_count = 1000000")
+    assert enroll.by_token(token, fresh.address, tmp_path / "patient").enrolment.node == "patient"
+
+
 def test_who_talks_for_ever_is_ended_and_who_fills_every_place_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -141,6 +141,22 @@ def test_reissue_takes_the_roots_passphrase(desk: Desk) -> None:
     assert (desk.pki / "issuing.pem").read_bytes() != old
 
 
+def test_a_node_goes_over_to_a_reissued_authority_and_forgets_the_old_one(desk: Desk) -> None:
+    by_hand(desk)
+    node = desk.folder / "node"
+    old = {path.name for path in (node / "opcua/ca").iterdir()}
+    own = node / "opcua/ca" / "of-a-plc-vendor.der"
+    own.write_bytes(b"what a person put there")
+    assert desk.pki_("reissue", "--passphrase-file", passphrase(desk.folder)).status == 0
+    request, answer = desk.file("request"), desk.file("answer")
+    desk.at_gateway("--renew", "--new-keys", "--request", request, "--into", str(node))
+    desk.pki_("renew", "infeed", "--request", request, "--answer", answer)
+    assert desk.at_gateway("--answer", answer, "--into", str(node)).status == 0
+    new = {path.name for path in (node / "opcua/ca").iterdir()} - {own.name}
+    assert len(old) == len(new) == 2
+    assert len(old & new) == 1  # the root
+
+
 def test_a_token_is_printed_with_what_to_type(desk: Desk) -> None:
     told = desk.pki_("enroll", "anna", "--as", "operator", "--owner", "Integrator", "--valid", "1 h")
     assert told.status == 0
