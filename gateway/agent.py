@@ -98,6 +98,7 @@ class Agent:
             trust=trust,
             loop=loop,
             will=Will(topics.state(self.line, self.node), "state", self._offline, sign=True),
+            tls=config.tls_files,
         )
         self.hearing = Hearing(
             self.line, self.node, self.boot, self.bus, trust, self._who, self._holder, self._bell.set

@@ -9,9 +9,11 @@ import msgspec
 from gateway.cell.couplings import Neighbours
 from gateway.controller.beside import LEAST, MOST, WITHIN
 from gateway.errors import BadInput, Problem
+from gateway.net.link import broker_address, check_plain
+from gateway.pki.credentials import TlsFiles
 from gateway.station import Mode, Station
 
-PATHS = ("station", "key", "trust", "state", "program", "beside", "chain", "opcua")
+PATHS = ("station", "key", "trust", "state", "program", "beside", "chain", "opcua", "tls")
 
 
 class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,7 +28,9 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     may use the local shell, too (docs/shell.md).
     ``seed`` is of what chance decides in the twin. ``chain`` is the path of the genesis of the line's chain
     (empty: none); ``opcua`` is the folder with its certificate for devices with security (docs/opcua.md).
-    Without a ``station`` it is a witness, which only votes on that (docs/gateway.md).
+    ``tls`` is the folder with its certificate for the brokers (docs/broker.md); ``plain`` allows brokers on
+    other machines without TLS. Without a ``station`` it is a witness, which only votes on the chain
+    (docs/gateway.md).
     """
 
     line: str
@@ -47,6 +51,13 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
     opcua: str = ""
     within: int = WITHIN
+    tls: str = ""
+    plain: bool = False
+
+    @property
+    def tls_files(self) -> TlsFiles | None:
+        """What it shows the brokers, None where it is told nothing."""
+        return TlsFiles.of(Path(self.tls)) if self.tls else None
 
 
 def load_config(path: Path) -> AgentConfig:
@@ -67,8 +78,23 @@ def read_config(path: Path) -> AgentConfig:
     except msgspec.MsgspecError as error:
         hint = "see docs/gateway.md, or make it with twinline gateway prepare"
         raise BadInput([Problem(str(path), 0, 0, str(error), hint)]) from None
+    _check_brokers(config, str(path))
     seen = {name: str(path.parent / value) for name in PATHS if (value := getattr(config, name))}
     return msgspec.structs.replace(config, **seen)
+
+
+def _check_brokers(config: AgentConfig, file: str) -> None:
+    problems: list[Problem] = []
+    for url in config.brokers:
+        try:
+            check_plain(url, config.plain)
+            if broker_address(url).secured and not config.tls:
+                raise ValueError(f"{url} wants a certificate; give tls, the folder that holds it")
+        except ValueError as error:
+            what, _, hint = str(error).partition("; ")
+            problems.append(Problem(file, 0, 0, f"brokers: {what}", hint))
+    if problems:
+        raise BadInput(problems)
 
 
 def check(config: AgentConfig, station: Station) -> None:

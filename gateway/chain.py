@@ -31,6 +31,7 @@ from gateway.net.bus import Bus, Counters, Will
 from gateway.net.chainbus import ChainBus
 from gateway.net.identity import Identity, boot_id
 from gateway.net.messages import ChainState, encode
+from gateway.pki.credentials import TlsFiles
 from ledger import pom
 from ledger.genesis import Genesis
 from ledger.node import Ended, Node
@@ -69,9 +70,11 @@ class ChainKeeper:
         decided: Callable[[Commit], None] = lambda commit: None,
         timing: Timing = TIMING,
         belonging: Callable[[Belonging], object] = lambda belonging: None,
+        tls: TlsFiles | None = None,
     ) -> None:
         self.me, self.genesis, self.path = identity.node, genesis, state / STORE
         self._identity, self._brokers, self._timing = identity, list(brokers), timing
+        self._tls = tls
         self._topic = topics.chain(line, self.me)
         self._decided, self._completions = decided, Completions(identity.node)
         self._pending: deque[tuple[Record, Future[int]]] = deque()
@@ -197,6 +200,7 @@ class ChainKeeper:
             identity=self._identity,
             loop=asyncio.get_running_loop(),
             will=Will(self._topic, "chain", self._offline, sign=True),
+            tls=self._tls,
         )
         self._carried = ChainBus(bus, self.genesis.chain, self.me, self._received)
         self._bus = bus
@@ -369,5 +373,6 @@ def chain_of(
         return None
     genesis = load_genesis(Path(config.chain))
     return ChainKeeper(
-        config.line, identity, config.brokers, genesis, Path(config.state), belonging=belonging
-    )
+        config.line, identity, config.brokers, genesis, Path(config.state), belonging=belonging,
+        tls=config.tls_files,
+    )  # fmt: skip

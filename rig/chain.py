@@ -7,13 +7,14 @@ session: a line does not need its chain.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import NamedTuple
 
 from gateway.chain import ChainKeeper
 from gateway.net.identity import Identity
+from gateway.pki.credentials import TlsFiles
 from ledger.codec import Malformed
 from ledger.effect import Effect, prove_effect
 from ledger.genesis import Genesis
@@ -67,7 +68,7 @@ class RigChain:
     ``inspector``.
 
     Their copies go into folders of ``state``. ``newcomers`` have come to the line since the chain began.
-    Used by one thread.
+    ``tls`` says what each shows the brokers. Used by one thread.
     """
 
     def __init__(
@@ -79,12 +80,13 @@ class RigChain:
         brokers: tuple[str, ...],
         state: Path,
         newcomers: tuple[Party, ...] = (),
+        tls: Callable[[str], TlsFiles | None] = lambda node: None,
     ) -> None:
         self._newcomers = newcomers
         self.genesis, self.operator = genesis, operator.node
         self.inspector = "" if inspector is None else inspector.node
         self._keepers = {
-            each.node: ChainKeeper(line, each, brokers, genesis, state / each.node)
+            each.node: ChainKeeper(line, each, brokers, genesis, state / each.node, tls=tls(each.node))
             for each in (operator, inspector)
             if each is not None
         }

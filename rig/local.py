@@ -15,16 +15,20 @@ from gateway.agentfile import AgentConfig
 from gateway.genesisfile import genesis_bytes
 from gateway.net.identity import Identity, Trust
 from gateway.net.roles import ALL
+from gateway.pki.credentials import TLS, TlsFiles
 from gateway.station import Device, Station
 from gateway.units import format_duration
+from rig import brokerfiles
+from rig.acl import Admitted
 from rig.backend import RigFault
-from rig.broker import Broker, BrokerFailed
+from rig.broker import HOST, Broker, BrokerFailed
 from rig.chain import RigChain
 from rig.child import END, Child
 from rig.genesis import begin, inspector, witnesses
 from rig.line import Line, LineStation
 from rig.open import Options, broker_of
 from rig.pki.authority import Authority
+from rig.pki.here import enrol_here
 from rig.ports import free_ports, taken
 from rig.remote import BusBackend
 from rig.scratch import Scratch
@@ -43,7 +47,7 @@ class LocalLine:
         self._kept = Scratch()  # keys and journals: never evidence
         self._scratch = self._kept.path
         there = broker_of(line, options)
-        self._broker = None if there else Broker(self._scratch / "broker", kind=options.broker)
+        self._broker = None if there else Broker(self._scratch / "broker", kind=options.broker, secured=True)
         self._brokers = [self._broker.url if self._broker is not None else there]
         # Stations that are virtual among others share one process, and are no nodes of the chain.
         self._virtual = {n for n, each in line.stations.items() if each.mode == "virtual"}
@@ -52,6 +56,8 @@ class LocalLine:
         self._ports: dict[str, dict[str, int]] = {}  # by station and device
         self._made: Authority | None = None
         operator = Identity.create(options.operator)
+        inspecting = Identity.create(inspector(line.stations, operator.node))
+        self._persons = (operator, inspecting)
         self._witnesses = witnesses(self._real, operator.node, line.stations)
         self._identities = {name: Identity.create(name) for name in (*line.stations, *self._witnesses)}
         self._trust = Trust()
@@ -59,14 +65,14 @@ class LocalLine:
         for identity in self._identities.values():
             self._trust.add(identity.node, identity.public_bytes)
         self.backend = BusBackend(
-            line.id, list(line.stations), self._brokers, operator, self._trust, line.in_shadow
-        )
-        inspecting = Identity.create(inspector(line.stations, operator.node))
+            line.id, list(line.stations), self._brokers, operator, self._trust, line.in_shadow,
+            self._tls(operator.node),
+        )  # fmt: skip
         nodes = [self._identities[name] for name in (*self._real, *self._witnesses)]
         everybody = {each.node: each.public_bytes for each in (operator, inspecting, *nodes)}
         genesis = begin(line.id, time.time_ns(), everybody, operator.node, inspecting.node, EPOCH)
         self.chain = RigChain(
-            line.id, genesis, operator, inspecting, tuple(self._brokers), self._scratch / "rig"
+            line.id, genesis, operator, inspecting, tuple(self._brokers), self._scratch / "rig", tls=self._tls
         )
 
     def start(self) -> None:
@@ -76,13 +82,14 @@ class LocalLine:
             self._choose_ports()
         self._check_ports()
         self._make_keys()
+        deadline = time.monotonic() + READY
+        served = [child for n, each in self._real.items() if each.serve for child in self._serve(n, each)]
         if self._broker is not None:
+            self._admit()
             try:
                 self._broker.start()
             except BrokerFailed as failed:
                 raise RigFault(str(failed)) from None
-        deadline = time.monotonic() + READY
-        served = [child for n, each in self._real.items() if each.serve for child in self._serve(n, each)]
         self.backend.start()
         for child in served:
             child.wait_ready(deadline)
@@ -150,6 +157,24 @@ class LocalLine:
         if self._made is None:
             self._made = Authority.create(self._scratch / "authority", self.line.id, None, now=time.time_ns())
         return self._made
+
+    def _admit(self) -> None:
+        """Credentials for all that connect to the broker of this run, and for that itself."""
+        authority, now = self._authority(), time.time_ns()
+        operator, inspecting = self._persons
+        admitted = [Admitted(operator.node, "operator", ALL), Admitted(inspecting.node, "party")]
+        admitted += [Admitted(name, "gateway") for name in self.line.stations]
+        admitted += [Admitted(name, "witness") for name in self._witnesses]
+        known = {each.node: each for each in (*self._persons, *self._identities.values())}
+        for each in admitted:
+            folder = self._scratch / TLS / each.node
+            enrol_here(authority, folder, known[each.node], each.kind, now=now, roles=each.roles)
+        hosts, here = (HOST, "localhost"), (HOST, self._broker.port) if self._broker else (HOST, 0)
+        brokerfiles.write(self._scratch / "broker", authority, "broker", hosts, here, admitted, now)
+
+    def _tls(self, node: str) -> TlsFiles | None:
+        """What it shows the broker of this run; None: one that runs already is reached in the clear."""
+        return None if self._broker is None else TlsFiles.of(self._scratch / TLS / node / TLS)
 
     def _certificates(self, name: str, each: LineStation) -> str:
         """The folder for OPC UA of its gateway; "": it needs none."""
@@ -247,6 +272,7 @@ class LocalLine:
             state=str(state),
             id=name,
             chain="" if name in self._virtual else str(self._scratch / "genesis.json"),
+            tls=str(self._scratch / TLS / name / TLS) if self._broker is not None else "",
             **more,
         )
         path = state / "agent.json"
