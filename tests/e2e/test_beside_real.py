@@ -3,6 +3,7 @@ changed statement is found with its file and line."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from running import ROOT, Starter, by_id, until
 from site_modes import line_file
 
-from gateway.field.tags import TagRef
+from gateway.field.tags import TagRef, read_ref
 from gateway.net.messages import IN_STEP, Action, Feed, Force, Free, Pause, Trace
 from gateway.twin.discrepancy import Discrepancy
 from gateway.twin.workpiece import OUT
@@ -209,26 +210,91 @@ def test_a_session_says_which_statement_it_was(changed: bool, tmp_path: Path, st
     assert "lamp-fault" in page[page.index('id="discrepancies"') :]
 
 
-@pytest.mark.long
-def test_in_shadow_it_runs_on_what_the_real_controller_reads(tmp_path: Path) -> None:
-    file = line_file(
-        tmp_path, "  - {station: ../stations/glue.yaml, mode: shadow, serve: true, feed: 8 s, beside: true}\n"
-    )
-    other = tmp_path / "other.st"
-    other.write_text(source("glue").replace("Take := State = EMPTY", "Take := State <> EMPTY"), "utf-8")
-    programs = {"glue": other}
+@contextmanager
+def shadowed(folder: Path, feeds: Mapping[str, int], changed: Mapping[str, str]) -> Iterator[LocalLine]:
+    """These stations in shadow, each with a virtual controller beside its own and a workpiece every so many
+    seconds; once all are in step. ``changed`` programs are in the real ones."""
+    each = "  - {{station: ../stations/{}.yaml, mode: shadow, serve: true, feed: {} s, beside: true}}\n"
+    file = line_file(folder, "".join(each.format(*fed) for fed in feeds.items()), "  []\n")
+    programs: dict[str, Path] = {}
+    for name, text in changed.items():
+        programs[name] = folder / f"{name}-changed.st"
+        programs[name].write_text(text, "utf-8")
     options = Options(file, programs=programs, ports="auto", broker="embedded")
-    (tmp_path / "run").mkdir()
-    local = LocalLine(load_line(file, programs), options, tmp_path / "run")
+    (folder / "run").mkdir()
+    local = LocalLine(load_line(file, programs), options, folder / "run")
+
+    def in_step(station: str) -> bool:
+        seen = local.backend.seen()[station].state
+        return seen is not None and seen.beside == IN_STEP
+
     try:
         local.start()
-        until("in step", lambda: (seen := local.backend.seen()["glue"].state) and seen.beside == IN_STEP)
-        local.backend.run({"glue": Script((Pause(5 * SECOND),))})
-        outputs = {tag.name for tag in local.line.stations["glue"].station.outputs}
-        found = {each.tag: each for each in local.backend.differences("glue") if each.tag in outputs}
-        (place,) = [n for n, each in enumerate(source("glue").splitlines(), 1) if each.startswith("Take :=")]
-        assert found["take"].suspect.startswith(f"glue.st:{place} in scan ")
-        assert found["take"].twin != found["take"].machine
+        for name in feeds:
+            until(f"{name} in step", lambda name=name: in_step(name))
+        yield local
+        for name in feeds:
+            assert in_step(name)
     finally:
         local.backend.close()
         local.stop()
+
+
+def produce(local: LocalLine, seconds: int) -> dict[str, Trace]:
+    """Watch all for so long; what came is told by the twins."""
+    return local.backend.run({name: Script((Pause(seconds * SECOND),)) for name in local.line.stations})
+
+
+def parted(local: LocalLine, station: str) -> list[Discrepancy]:
+    """Where its controllers parted, ever."""
+    outputs = {tag.name for tag in local.line.stations[station].station.outputs}
+    return [each for each in local.backend.differences(station) if read_ref(each.tag).tag in outputs]
+
+
+def test_in_shadow_a_changed_timer_is_named_and_the_unchanged_program_beside_it_is_not(
+    tmp_path: Path,
+) -> None:
+    timer = "AtStop(IN := PartAtStop, PT := T#{})"
+    slower = source("infeed").replace(timer.format("100ms"), timer.format("4s"))
+    assert slower != source("infeed")
+    with shadowed(tmp_path, {"infeed": 9, "screw": 3}, {"infeed": slower}) as local:
+        # The virtual one lets it go at once, finds that nothing comes, and is in fault.
+        found = until("they part", lambda: parted(local, "infeed"), 90)[0]
+        statement = {
+            "stopper-open": "StopperOpen := ",
+            "lamp-fault": "LampFault := ",
+            "belt-run": "BeltRun := ",
+        }
+        places = [
+            n
+            for n, each in enumerate(source("infeed").splitlines(), 1)
+            if each.startswith(statement[found.tag])
+        ]
+        assert found.suspect.startswith(f"infeed.st:{places[-1]} in scan ")
+        assert found.twin != found.machine
+        assert parted(local, "screw") == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("busy", [0, 2], ids=["free", "busy"])
+@pytest.mark.parametrize("station", ["infeed", "glue", "screw"])
+def test_in_shadow_the_same_program_never_parts(
+    station: str, busy: int, tmp_path: Path, start: Starter
+) -> None:
+    with shadowed(tmp_path, {station: 3}, {}) as local:
+        for _ in range(busy):
+            start(tmp_path, sys.executable, "-c", "while True: pass")
+        trace = produce(local, 30)[station]
+        assert sum(each.kind in OUT for each in trace.happenings) >= 7
+        assert parted(local, station) == []
+
+
+@pytest.mark.long
+def test_in_shadow_it_runs_on_what_the_real_controller_reads(tmp_path: Path) -> None:
+    other = source("glue").replace("Take := State = EMPTY", "Take := State <> EMPTY")
+    with shadowed(tmp_path, {"glue": 8}, {"glue": other}) as local:
+        produce(local, 5)
+        found = {each.tag: each for each in parted(local, "glue")}
+        (place,) = [n for n, each in enumerate(source("glue").splitlines(), 1) if each.startswith("Take :=")]
+        assert found["take"].suspect.startswith(f"glue.st:{place} in scan ")
+        assert found["take"].twin != found["take"].machine
