@@ -29,6 +29,7 @@ import asyncio, logging, pathlib, sys
 from asyncua import Server, ua
 from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server.uaprocessor import UaProcessor
 from cryptography.hazmat.primitives.serialization import Encoding
 logging.disable(logging.CRITICAL)
 folder, uri, user, *policies = sys.argv[1:]
@@ -37,6 +38,14 @@ async def only_known(certificate, description):
     known = [each.read_bytes() for each in (folder / "trusted").iterdir()]
     if certificate.public_bytes(Encoding.DER) not in known:
         raise ServiceError(ua.StatusCodes.BadCertificateUntrusted)
+opens = UaProcessor.open_secure_channel
+def refuses(self, algorithm, sequence, body):  # as some servers do, by a fault in place of a channel
+    if algorithm.SenderCertificate not in [each.read_bytes() for each in (folder / "banned").glob("*")]:
+        return opens(self, algorithm, sequence, body)
+    fault = ua.ServiceFault()
+    fault.ResponseHeader.ServiceResult = ua.StatusCode(ua.StatusCodes.BadCertificateRevoked)
+    self.send_response(1, sequence, fault, ua.MessageType.SecureOpen)
+UaProcessor.open_secure_channel = refuses
 class Users:
     def get_user(self, server, username=None, password=None, certificate=None):
         name, _, secret = user.partition(":")

@@ -229,6 +229,15 @@ def test_a_server_that_does_not_trust_us_is_told_with_what_to_do(press: Press, t
     assert "CODESYS" in error.change
 
 
+def test_a_fault_in_place_of_a_channel_is_understood(press: Press, tmp_path: Path) -> None:
+    banned = enrol(press.authority, tmp_path, "banned")
+    (press.folder / "banned").mkdir()
+    shutil.copy(OpcuaFiles.of(banned).certificate, press.folder / "banned")
+    error = refused(press.url, access(banned))
+    assert error.code == "BadCertificateRevoked"
+    assert f"have a new certificate made in place of {OpcuaFiles.of(banned).certificate}" in error.change
+
+
 def test_another_host_with_a_certificate_of_the_line_is_not_this_server(press: Press, tmp_path: Path) -> None:
     """The certificate names 127.0.0.1; who is reached as localhost is another."""
     error = refused(press.url.replace("127.0.0.1", "localhost"), access(press.own))

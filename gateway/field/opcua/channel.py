@@ -19,6 +19,7 @@ from cryptography import x509
 
 from gateway.errors import DeviceRefused
 from gateway.field.opcua.folder import Own, read_own, read_password, read_trusted, reject
+from gateway.field.opcua.opening import hear_faults
 from gateway.field.opcua.trust import SERVES, Peer, Trusted, judge, split, thumbprint, uris_of
 from gateway.field.security import Access, Security
 from gateway.pki.credentials import OpcuaFiles
@@ -44,10 +45,15 @@ _AGAIN = (
     "have a new certificate made in place of {certificate} (delete it, if 'twinline probe' made it: the next "
     "probe makes another), and trust that one on the server"
 )
+_LISTS = (
+    "the server wants the revocation lists of the authorities of {certificate}: import ca/*.crl there beside "
+    "ca/*.der, or show it a certificate without an authority, as 'twinline probe --security' makes one"
+)
 _USER = "check the user {user} and its password here, and its rights in the server's user administration"
 _ADVICE = {
     "BadSecurityChecksFailed": _TRUST, "BadCertificateUntrusted": _TRUST,
     "BadCertificateChainIncomplete": _TRUST,
+    "BadCertificateRevocationUnknown": _LISTS, "BadCertificateIssuerRevocationUnknown": _LISTS,
     "BadCertificateTimeInvalid": _CLOCK, "BadCertificateIssuerTimeInvalid": _CLOCK,
     "BadCertificateUriInvalid": _AGAIN, "BadCertificateInvalid": _AGAIN, "BadCertificateRevoked": _AGAIN,
     "BadCertificateUseNotAllowed": _AGAIN,
@@ -91,6 +97,7 @@ def secure(client: Client, certificate: bytes, security: Security, own: Own) -> 
     policy: Any = POLICIES[security.policy](server, own.certificate, own.key, MODES[security.mode])
     client.security_policy = policy
     client.uaclient.set_security(policy)
+    hear_faults(client)
 
 
 class Securing:
