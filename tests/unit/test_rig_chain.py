@@ -45,7 +45,7 @@ class Keeper:
 
     world: World
 
-    def __init__(self, line: str, identity: Identity, *_: object) -> None:
+    def __init__(self, line: str, identity: Identity, *_: object, **__: object) -> None:
         self.me, self.problem = identity.node, ""
 
     @property
