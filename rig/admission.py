@@ -13,6 +13,8 @@ from gateway.agentfile import read_config
 from gateway.errors import BadInput, Problem
 from gateway.genesisfile import load_genesis
 from gateway.net.identity import Identity, Trust
+from gateway.net.link import broker_address
+from gateway.pki.credentials import TLS, TlsFiles
 from ledger.contracts.parties import STILL_HEARD
 from ledger.records import Enrolled, Party, Record, Revoked
 from ledger.state import State
@@ -29,8 +31,9 @@ class Void(Exception):
 
 @contextmanager
 def on_chain(keys: Path, operator: str, brokers: Sequence[str] = ()) -> Iterator[RigChain]:
-    """The line's chain as ``operator``, whose key is in the folder ``keys``. Without ``brokers``, through
-    those of the gateways that were prepared there. BadInput, OSError."""
+    """The line's chain as ``operator``, whose key is in the folder ``keys``, and what it shows the brokers in
+    ``keys``/operator/tls, if the line's authority has enrolled it. Without ``brokers``, through those of the
+    gateways that were prepared there. BadInput, OSError."""
     genesis, identity = load_genesis(keys / GENESIS), Identity.load(key_of(keys, operator))
     configs = [read_config(path) for path in sorted(keys.glob(f"*/{CONFIG}"))]
     named = tuple(brokers) or next((each.brokers for each in configs), ())
@@ -38,7 +41,10 @@ def on_chain(keys: Path, operator: str, brokers: Sequence[str] = ()) -> Iterator
         hint = "give --broker mqtt://host:1883, or the folder that twinline gateway prepare made"
         raise BadInput([Problem(str(keys), 0, 0, "names no broker", hint)])
     line = next((each.line for each in configs), genesis.name)
-    chain = RigChain(line, genesis, identity, None, named, keys / LEDGER)
+    folder = keys / operator / TLS
+    tls = TlsFiles.of(folder) if folder.is_dir() else None
+    _check(named, folder)
+    chain = RigChain(line, genesis, identity, None, named, keys / LEDGER, tls=lambda node: tls)
     chain.start()
     try:
         yield chain
@@ -122,6 +128,19 @@ def enrol(
     party = record.party
     may = ", ".join((*(("votes",) if party.member else ()), *party.roles)) or "records"
     return [f"{node} of {party.owner} is enrolled ({may}), {settled.text}"]
+
+
+def _check(brokers: Sequence[str], tls: Path) -> None:
+    """BadInput where one of ``brokers`` is none, or wants a certificate that is not in the folder ``tls``."""
+    problems = []
+    for url in brokers:
+        try:
+            if broker_address(url).secured and not tls.is_dir():
+                raise ValueError(f"{url} wants a certificate; {tls} is to hold it")
+        except ValueError as error:
+            problems.append(Problem("--broker", 0, 0, *str(error).split("; ", 1)))
+    if problems:
+        raise BadInput(problems)
 
 
 def _check_line(line: str, keys: Path) -> None:
