@@ -15,10 +15,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.device import Device
+from gateway.field.probe.opcua_security import credentials
+from gateway.field.security import OPEN, read_security
 from gateway.field.tags import Tag, TagEntry, compile_tags, read_range
 from gateway.field.types import Order, arrange
 from gateway.local.checks import cable
-from gateway.local.checks.certificate import judge
+from gateway.local.checks.certificate import judge, own, protection
 from gateway.local.checks.clock import clock
 from gateway.local.checks.device import refusals
 from gateway.local.checks.disk import disk
@@ -229,3 +232,36 @@ def test_a_disk_that_takes_what_is_written_keeps_nothing_of_it(tmp_path: Path) -
     assert disk(tmp_path).standing == "ok"
     assert list(tmp_path.iterdir()) == []
     assert disk(tmp_path / "none").standing == "open"
+
+
+@pytest.mark.parametrize(
+    ("device", "standing", "says"),
+    [
+        (Device("modbus://10.0.0.7/1"), None, ""),
+        (Device("opc.tcp://127.0.0.1:4840"), "ok", "none, on this machine"),
+        (Device("opc.tcp://[::1]:4840"), "ok", "none, on this machine"),
+        (Device("opc.tcp://press.example:4840"), "open", "not signed, not encrypted"),
+        (Device("opc.tcp://10.0.0.7", security=OPEN), "ok", "none, as the station file says"),
+        (Device("opc.tcp://10.0.0.7", security=read_security("Basic256Sha256")), "ok", "/SignAndEncrypt"),
+        (
+            Device("opc.tcp://10.0.0.7", security=read_security("aes256sha256rsapss"), user="ada"),
+            "ok",
+            "Aes256_Sha256_RsaPss/SignAndEncrypt, user ada",
+        ),
+    ],
+)
+def test_what_protects_a_device_on_its_way(device: Device, standing: str | None, says: str) -> None:
+    found = protection(device)
+    assert (None if found is None else found.standing) == standing
+    assert found is None or says in found.text
+
+
+def test_the_certificate_that_a_gateway_shows_must_be_there(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    [missing] = own(now, str(tmp_path))
+    assert missing.standing == "WRONG"
+    credentials(tmp_path, now)
+    [found] = own(now, str(tmp_path))
+    assert found.standing == "ok"
+    [late] = own(now + timedelta(days=3000), str(tmp_path))
+    assert late.standing == "WRONG"

@@ -3,28 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from datetime import UTC, datetime
+from pathlib import Path
 
 from cryptography import x509
 
+from gateway.device import Device
 from gateway.errors import GatewayError
 from gateway.local.checks.finding import Finding, ok, unseen, wrong
 from gateway.pki.credentials import OpcuaFiles
 
 SOON_DAYS = 14
 _THEIRS = "make a new one in the server's settings, download it, and trust it wherever it was trusted"
+_RENEW = "renew it; the gateway takes it at the next connection"
 _OURS = "delete it: the next 'probe --security' makes a new one, which the server must trust anew"
 
 
-def own(now: datetime) -> list[Finding]:
-    """Of the certificate that the probe shows, where it has made one."""
+def own(now: datetime, folder: str) -> list[Finding]:
+    """Of the one that a gateway shows, in ``folder``; without, of the probe's, where it has made one."""
     from gateway.field.probe.opcua_security import default_folder
 
-    path = OpcuaFiles.of(default_folder()).certificate
-    with contextlib.suppress(OSError):
-        return [judge("certificate ours", path.read_bytes(), now, _OURS, str(path))]
-    return []
+    path = OpcuaFiles.of(Path(folder) if folder else default_folder()).certificate
+    try:
+        found = path.read_bytes()
+    except OSError as error:
+        if not folder:
+            return []
+        return [wrong("certificate ours", f"{path}: {error.strerror}", "enrol this gateway: docs/opcua.md")]
+    return [judge("certificate ours", found, now, _RENEW if folder else _OURS, str(path))]
+
+
+def protection(device: Device) -> Finding | None:
+    """How ``device`` is protected on its way; None where its protocol has no choice."""
+    if not device.protection:
+        return None
+    check = f"security {device.name}"
+    if not device.exposed:
+        return ok(check, device.protection)
+    return unseen(
+        check,
+        "not signed, not encrypted: whoever is on the way to it reads and changes all; give security: "
+        "in the station file (docs/opcua.md), or security: None where that is meant",
+    )
 
 
 async def server(what: str, url: str, timeout_ns: int, now: datetime) -> Finding:

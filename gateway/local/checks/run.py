@@ -101,7 +101,7 @@ def selftest(file: Path) -> Iterator[Finding]:
     heard = listen(config.line, config.id or (station.id if station else ""), config.brokers)
     yield from _brokers(config, heard)
     yield clock(time.time_ns(), _newest(state), heard.voices, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
-    yield from certificate.own(datetime.now(UTC))
+    yield from certificate.own(datetime.now(UTC), config.opcua)
     if station is not None and agent is not None:
         for each in _real(config, station).values():
             yield from _device(each, station, agent)
@@ -187,6 +187,8 @@ def _device(each: Device, station: Station, agent: Agent) -> Iterator[Finding]:
             return
     found = device.connection(each.name, each.role, each.address, shown)
     yield found
+    if (protected := certificate.protection(each)) is not None:
+        yield protected
     if each.protocol == "opcua" and each.role != "served" and found.standing == "ok":
         now = datetime.now(UTC)
         yield asyncio.run(certificate.server(each.name, each.address, TIMEOUT_NS, now))
