@@ -1,19 +1,24 @@
-"""A node of this machine is enrolled where what it has serves no more; else it keeps its credentials."""
+"""A node of this machine is enrolled where what it has serves no more; else it keeps its credentials.
+
+It is remembered in the authority's registry, as if it had been let in from elsewhere: it can be listed,
+renewed and revoked.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
 
-from cryptography import x509
-
+from gateway.errors import BadInput, Problem
 from gateway.net.identity import Identity
 from gateway.net.roles import Role
 from gateway.pki import certificates
-from gateway.pki.credentials import TLS, TlsFiles, enrolled
-from gateway.pki.enrolment import Kind
+from gateway.pki.credentials import KEY, OPCUA, TLS, OpcuaFiles, TlsFiles, enrolled, install
+from gateway.pki.enrolment import Kind, Signed
+from gateway.pki.keys import make_keys, make_request
 from rig.pki.authority import Authority
-from rig.pki.here import enrol_here
+from rig.pki.desk import Desk, Refused
+from rig.pki.registry import Place, Registry
 
 SOON = 30 * certificates.DAY  # what ends earlier is made anew
 
@@ -28,21 +33,44 @@ def admit(
     owner: str = "",
     roles: Collection[Role] = (),
     hosts: Collection[str] = (),
-) -> None:
-    """Credentials of ``identity`` in ``folder``; ``now`` is UTC ns. BadInput, OSError, ValueError."""
-    held = enrolled(folder)
-    if held is not None:
-        said, files = held.enrolment, TlsFiles.of(folder / TLS)
-        same = (said.line, said.kind, said.node, said.public, set(said.roles)) == (
-            authority.line, kind, identity.node, identity.public_bytes, set(roles),
-        )  # fmt: skip
-        ours = certificates.read_certificates(files.ca)[0] == authority.root
-        leaf = certificates.read_certificates(files.certificate)[0]
-        if same and ours and said.before - now > SOON and set(hosts) <= _hosts(leaf):
-            return
-    enrol_here(authority, folder, identity, kind, now=now, owner=owner, roles=roles, hosts=hosts)
+    opcua: bool = False,
+) -> Signed:
+    """Credentials of ``identity`` in ``folder``; ``now`` is UTC ns. BadInput, OSError, ValueError.
+
+    ``opcua`` adds a key and certificate for OPC UA, for the kinds that have one.
+    """
+    place = Place(identity.node, kind, owner or authority.owner, tuple(sorted(roles)), tuple(sorted(hosts)))
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (folder / KEY).exists():
+        identity.save(folder / KEY)
+    make_keys(folder, identity.node, opcua)
+    registry = Registry(authority.folder)
+    try:
+        held = enrolled(folder)
+        if held is not None and _serves(held, authority, folder, registry, place, now):
+            return held
+        renews = held.enrolment.serial if held is not None and _same(held, registry, place) else None
+        desk, request = Desk(authority, registry, lambda: now), make_request(folder, renews=renews)
+        answer = desk.renew(request) if renews is not None else desk.enrol_by_hand(request, place)
+    finally:
+        registry.close()
+    if isinstance(answer, Refused):
+        raise BadInput([Problem(str(folder), 0, 0, answer.what, answer.hint)])
+    return install(folder, answer, certificates.fingerprint(authority.root), now)
 
 
-def _hosts(certificate: x509.Certificate) -> set[str]:
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return {str(each.value) for each in names if isinstance(each, x509.DNSName | x509.IPAddress)}
+def _serves(
+    held: Signed, authority: Authority, folder: Path, registry: Registry, place: Place, now: int
+) -> bool:
+    """Whether what is there can stay."""
+    ours = certificates.read_certificates(TlsFiles.of(folder / TLS).ca)[0] == authority.root
+    files = OpcuaFiles.of(folder / OPCUA)
+    whole = files.certificate.exists() or not files.key.exists()
+    return ours and whole and held.enrolment.before - now > SOON and _same(held, registry, place)
+
+
+def _same(held: Signed, registry: Registry, place: Place) -> bool:
+    """Whether it was issued here, for this place, and last, and is not revoked."""
+    issued = registry.issued(place.node)
+    last = issued[-1] if issued else None
+    return last is not None and (last.answer.enrolment, last.place, last.revoked) == (held, place, None)

@@ -29,7 +29,7 @@ from rig.pki.registry import Issued, Place, Registry
 OPCUA_KINDS = ("gateway", "operator")  # who speaks to devices
 LATE = 30 * DAY  # after its end an enrolment can still be renewed; later the node is enrolled anew
 _ADDRESS = "address"
-SUPERSEDED = "superseded by a renewal with new keys"
+SUPERSEDED = "superseded: it has new keys"
 
 
 class Refused(NamedTuple):
@@ -98,7 +98,10 @@ class Desk:
         return answer
 
     def enrol_by_hand(self, data: bytes, place: Place) -> Answer | Refused:
-        """What the request in ``data`` gets, which a person carried here and vouches for. ValueError."""
+        """What the request in ``data`` gets, which a person carried here and vouches for. ValueError.
+
+        A node that is enrolled gets another place by it, for the same Ed25519 key.
+        """
         self._check(place)
         read = _read(data)
         if isinstance(read, Refused):
@@ -108,13 +111,21 @@ class Desk:
             return Refused(f"the request is of {request.node}", f"name that node, not {place.node}")
         if request.secret is not None or request.renews is not None:
             return Refused("this request is not one for a first enrolment", "make it with --request alone")
-        digest = _digest(request, keys)
         with self._lock, self._registry.changing():
-            if any(each.digest == digest for each in self._registry.issued(request.node)):
-                return self._again(digest)
-            if refused := self._taken(request.node) or self._known(request):
+            issued = self._registry.issued(request.node)
+            held = issued[-1] if issued else None
+            asked = codec.encode((_digest(request, keys), place))
+            if held is not None and held.digest == _nth(asked, len(issued) - 1):
+                return self._again(held.digest)
+            digest = _nth(asked, len(issued))
+            own = held is not None and held.revoked is None and _public(held) == request.public
+            if refused := (None if own else self._taken(request.node)) or self._known(request):
                 return refused
-            return self._issue(digest, place, request, keys)
+            answer = self._issue(digest, place, request, keys)
+            superseded = own and held is not None and self._supersede(held, keys)
+        if superseded:
+            self.publish()
+        return answer
 
     def renew(self, data: bytes) -> Answer | Refused:
         """What follows the enrolment that the request in ``data`` names.
@@ -132,19 +143,19 @@ class Desk:
             if any(each.digest == digest for each in issued):
                 return self._again(digest)
             held = issued[-1] if issued else None
-            said = None if held is None else held.answer.enrolment.enrolment
-            if held is None or said is None or said.public != request.public or not _holds(held, asked):
+            if held is None or _public(held) != request.public or not _holds(held, asked):
                 return Refused(f"this is not {request.node} as it is enrolled here", anew)
             if held.revoked is not None:
                 return Refused(f"{request.node} was revoked ({held.why})", f"with new keys {anew}")
+            said = held.answer.enrolment.enrolment
             if request.renews != said.serial:
                 return Refused("there is a later enrolment than the one that this renews", "use that one")
             if self._clock() > said.before + LATE:
                 return Refused(f"its enrolment ended at {moment(said.before):%Y-%m-%d}", anew)
             answer = self._issue(digest, held.place, request, keys)
-            if _tls_der(held.answer) != certificates.public_der(keys.tls):
-                self._registry.revoke(held.number, self._clock(), SUPERSEDED)
-        self.publish()
+            superseded = self._supersede(held, keys)
+        if superseded:
+            self.publish()
         return answer
 
     def revoke(self, node: str, why: str) -> Refused | int:
@@ -204,6 +215,13 @@ class Desk:
         self._registry.add(digest, place, answer)
         return answer
 
+    def _supersede(self, held: Issued, keys: _Keys) -> bool:
+        """Whether there are new keys: then the old certificates are good no more."""
+        superseded = _tls_der(held.answer) != certificates.public_der(keys.tls)
+        if superseded:
+            self._registry.revoke(held.number, self._clock(), SUPERSEDED)
+        return superseded
+
     def _again(self, digest: bytes) -> Answer | Refused:
         """The answer that these keys had already."""
         (found,) = (each for each in self._registry.issued() if each.digest == digest)
@@ -261,6 +279,15 @@ def _digest(request: Request, keys: _Keys) -> bytes:
     opcua = b"" if keys.opcua is None else certificates.public_der(keys.opcua)
     asked = (request.node, request.public, certificates.public_der(keys.tls), opcua)
     return codec.digest(codec.encode((*asked, request.secret, request.renews)))
+
+
+def _public(held: Issued) -> bytes:
+    return held.answer.enrolment.enrolment.public
+
+
+def _nth(asked: bytes, number: int) -> bytes:
+    """Of what was asked by hand as the node's enrolment of this number: a place may come back."""
+    return codec.digest(asked, number.to_bytes(4))
 
 
 def _holds(held: Issued, asked: Asked) -> bool:

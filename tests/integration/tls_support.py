@@ -98,7 +98,9 @@ class LineOf:
         """One that is not started yet."""
         folder = self.folder / f"broker-{kind}"
         now = time.time_ns()
-        brokerfiles.write(folder, self.authority, "broker", (HOST,), (HOST, 8883), admitted, now)
+        brokerfiles.write(
+            folder, self.authority, f"broker-{kind or 'any'}", (HOST,), (HOST, 8883), admitted, now
+        )
         return Broker(folder, kind=kind, secured=True)
 
 

@@ -1,0 +1,90 @@
+"""Nodes of the authority's own machine: let in once, again where what they have serves no more."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import BadInput
+from gateway.net.identity import Identity
+from gateway.pki import certificates
+from gateway.pki.certificates import DAY
+from gateway.pki.credentials import enrolled
+from gateway.pki.keys import make_keys
+from rig.pki.admission import admit
+from rig.pki.authority import Authority
+from rig.pki.desk import Desk
+from rig.pki.registry import Registry
+
+NOW = time.time_ns()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.create(tmp_path_factory.mktemp("line"), "starter", None, now=NOW)
+
+
+def revoke(authority: Authority, node: str) -> None:
+    registry = Registry(authority.folder)
+    Desk(authority, registry, lambda: NOW).revoke(node, "stolen")
+    registry.close()
+
+
+def test_what_serves_stays_and_what_ends_follows(authority: Authority, tmp_path: Path) -> None:
+    folder, identity = tmp_path / "infeed", Identity.create("infeed")
+    first = admit(authority, folder, identity, "gateway", now=NOW, opcua=True)
+    assert admit(authority, folder, identity, "gateway", now=NOW, opcua=True) == first
+    later = NOW + 340 * DAY
+    second = admit(authority, folder, identity, "gateway", now=later, opcua=True)
+    assert second.enrolment.before > first.enrolment.before
+    assert second.enrolment.public == first.enrolment.public == identity.public_bytes
+    registry = Registry(authority.folder)
+    assert [each.place.node for each in registry.issued("infeed")] == ["infeed"] * 2
+    registry.close()
+
+
+def test_a_key_for_opcua_that_is_added_gets_its_certificate(authority: Authority, tmp_path: Path) -> None:
+    folder, identity = tmp_path / "node", Identity.create("screw")
+    admit(authority, folder, identity, "gateway", now=NOW)
+    assert not (folder / "opcua").exists()
+    admit(authority, folder, identity, "gateway", now=NOW, opcua=True)
+    assert (folder / "opcua/cert.der").exists()
+
+
+def test_a_broker_that_moves_gets_a_certificate_for_where_it_is(authority: Authority, tmp_path: Path) -> None:
+    folder, identity = tmp_path / "broker", make_keys(tmp_path / "broker", "broker", opcua=False)
+    for hosts in (["10.0.0.5"], ["10.0.0.6", "broker.works"]):
+        admit(authority, folder, identity, "broker", now=NOW, hosts=hosts)
+        leaf = certificates.read_certificates(folder / "tls/cert.pem")[0]
+        assert all(host in str(leaf.extensions) for host in hosts)
+
+
+def test_other_roles_are_a_new_enrolment_of_the_same_key(authority: Authority, tmp_path: Path) -> None:
+    folder, identity = tmp_path / "anna", Identity.create("anna")
+    admit(authority, folder, identity, "operator", now=NOW, roles=["operator"])
+    admit(authority, folder, identity, "operator", now=NOW, roles=["viewer"])
+    held = enrolled(folder)
+    assert held is not None
+    assert held.enrolment.roles == ("viewer",)
+    back = admit(authority, folder, identity, "operator", now=NOW, roles=["operator"])
+    assert back.enrolment.roles == ("operator",)
+    registry = Registry(authority.folder)
+    assert [each.place.roles for each in registry.issued("anna")] == [
+        ("operator",),
+        ("viewer",),
+        ("operator",),
+    ]
+    registry.close()
+
+
+def test_who_is_revoked_or_another_is_not_let_in(authority: Authority, tmp_path: Path) -> None:
+    folder, identity = tmp_path / "glue", Identity.create("glue")
+    admit(authority, folder, identity, "gateway", now=NOW)
+    with pytest.raises(BadInput, match="glue is enrolled until"):
+        admit(authority, tmp_path / "other", Identity.create("glue"), "gateway", now=NOW)
+    revoke(authority, "glue")
+    with pytest.raises(BadInput, match="revoked"):
+        admit(authority, folder, identity, "gateway", now=NOW)
+    assert admit(authority, tmp_path / "new", Identity.create("glue"), "gateway", now=NOW).enrolment.node
