@@ -39,4 +39,4 @@ def shipped() -> Path:
 def _nearest(name: str, places: tuple[Path, ...]) -> str:
     known = {path.relative_to(place).as_posix() for place in places for path in place.rglob("*")}
     near = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"did you mean {near[0]}?" if near else "give a path that exists"
+    return f"did you mean config/{near[0]}?" if near else "give a path that exists"

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.units import format_duration
 from ledger.codec import Malformed
 from ledger.genesis import Genesis
 from ledger.records import kind_of, read
@@ -146,6 +147,8 @@ def _short(value: Any) -> str:
 def _whole(name: str, value: Any) -> str:
     if name in ("time", "due") and isinstance(value, int) and value:
         return utc(value)
+    if name == "takes" and isinstance(value, int):
+        return format_duration(value)
     return clean(value.hex() if isinstance(value, bytes) else str(_plain(value)))
 
 

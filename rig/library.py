@@ -51,6 +51,8 @@ def match_groups(
         and all(low <= len(getattr(group, kind)) <= high for (low, high), kind in wanted)
     ]
     _print(found)
+    if not found:
+        typer.echo("no group of the library fits; twinline library list shows all of them", err=True)
     raise typer.Exit(0 if found else 1)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rig.chain import RigChain
 
 Ports = Literal["file", "auto"]
+PREPARE = "twinline gateway prepare LINE --broker mqtt://host:1883 --into DIR"
 CHOICES: dict[str, tuple[str, ...]] = {"mode": get_args(Mode), "ports": ("file", "auto")}
 
 
@@ -67,9 +68,7 @@ class Options(NamedTuple):
             problems.append(Problem("--seed", 0, 0, what, hint))
         keys = None if given.keys is None else Path(given.keys)
         if keys is not None and not keys.is_dir():
-            problems.append(
-                Problem("--keys", 0, 0, f"{keys} is no folder", "make it: twinline gateway prepare")
-            )
+            problems.append(Problem("--keys", 0, 0, f"{keys} is no folder", "make it: " + PREPARE))
         operator = given.operator or "rig"
         try:
             identifier(operator)

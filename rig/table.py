@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from rig.record import VERDICTS, Record, Step, Verdict
-from rig.report.tally import Counts, by_phase, by_station, count, worst
+from rig.report.tally import WORST_FIRST, Counts, by_phase, by_station, count
 from rig.report.wording import one_line
 
 STYLES: dict[Verdict, str] = {
@@ -29,15 +29,17 @@ WHOLE = "(line)"  # steps that speak of no one station
 
 
 def verdict_table(record: Record, width: int) -> Table:
-    """Stations by phases, each cell its worst verdict, but no ERROR hides a FAIL; stations by verdicts where
-    ``width`` is too narrow."""
-    by_phases = _matrix(record)
-    needed = (
-        sum(max(cell.cell_len for cell in column) for column in zip(*by_phases, strict=True))
-        + 3 * len(by_phases[0])
-        + 1
-    )
-    return _table(by_phases if needed <= width else _totals(record))
+    """Stations by phases, each cell with all of its verdicts, the worst first. Where ``width`` is too narrow
+    without what was skipped beside others, then without what passed beside a failure; where it is still,
+    stations by verdicts."""
+    for most in (4, 3, 2):
+        verdicts = WORST_FIRST[:most]
+        rows = _matrix(record, verdicts)
+        columns = zip(*rows, strict=True)
+        needed = sum(max(cell.cell_len for cell in column) + 3 for column in columns) + 1
+        if needed <= width:
+            return _table(rows)
+    return _table(_totals(record))
 
 
 def meaning(status: int, counts: Counts, stopped: str, verdict: Verdict) -> str:
@@ -65,12 +67,13 @@ def reason(step: Step) -> Text:
     return Text(one_line(step.message or step.title))
 
 
-def _matrix(record: Record) -> list[list[Text]]:
+def _matrix(record: Record, verdicts: Sequence[Verdict]) -> list[list[Text]]:
     phases = by_phase(record)
     rows = [[Text("Station"), *(Text(one_line(phase)) for phase in phases)]]
     for station, steps in by_station(record).items():
-        rows.append([_name(station), *(_worst(s for s in steps if s.phase == phase) for phase in phases)])
-    rows.append([Text("all"), *(_worst(steps) for steps in phases.values())])
+        cells = (_verdicts((s for s in steps if s.phase == phase), verdicts) for phase in phases)
+        rows.append([_name(station), *cells])
+    rows.append([Text("all"), *(_verdicts(steps, verdicts) for steps in phases.values())])
     return rows
 
 
@@ -94,12 +97,13 @@ def _table(rows: list[list[Text]]) -> Table:
     return table
 
 
-def _worst(steps: Iterable[Step]) -> Text:
+def _verdicts(steps: Iterable[Step], verdicts: Sequence[Verdict]) -> Text:
+    """How many ended in each of ``verdicts``; where none did, in the worst that there is."""
     counts = count(steps)
-    verdict = worst(counts)
-    if verdict is None:
+    there = [each for each in WORST_FIRST if counts[each]]
+    shown = [each for each in there if each in verdicts] or there[:1]
+    if not shown:
         return Text("-", "dim")
-    shown: list[Verdict] = [verdict, "FAIL"] if verdict == "ERROR" and counts["FAIL"] else [verdict]
     return Text(" ").join(Text(f"{counts[each]} {each}", STYLES[each]) for each in shown)
 
 

@@ -143,7 +143,7 @@ class Desk:
             with contextlib.suppress(OSError, TimeoutError):
                 await self._say(caller, No(f"no request: {broken}", "use the shell of this version"))
         except (OSError, TimeoutError) as error:
-            log.info("a shell has gone: %s", error)
+            log.debug("a shell has gone: %s", error)
         finally:
             self._shells -= 1
             if caller is not None:

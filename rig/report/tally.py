@@ -9,6 +9,7 @@ from rig.record import PHASE_TITLES, PHASES, VERDICTS, Record, Step, Verdict
 from rig.report.wording import clean
 
 Counts = dict[Verdict, int]
+WORST_FIRST: tuple[Verdict, ...] = ("ERROR", "FAIL", "PASS", "SKIPPED")
 
 
 def count(steps: Iterable[Step]) -> Counts:
@@ -17,12 +18,6 @@ def count(steps: Iterable[Step]) -> Counts:
     for step in steps:
         counts[step.verdict] += 1
     return counts
-
-
-def worst(counts: Counts) -> Verdict | None:
-    """The verdict that a reader must see first: ERROR, FAIL, PASS, SKIPPED; None of nothing."""
-    order: tuple[Verdict, ...] = ("ERROR", "FAIL", "PASS", "SKIPPED")
-    return next((verdict for verdict in order if counts[verdict]), None)
 
 
 def by_phase(record: Record) -> dict[str, list[Step]]:

@@ -85,7 +85,7 @@ def test_what_is_nowhere_names_every_place_and_the_nearest(own: Path, package: P
     text = str(caught.value)
     assert "config/lines/pres.yaml or" in text
     assert str(package / "_config" / "lines" / "pres.yaml") in text
-    assert text.endswith("did you mean lines/press.yaml?")
+    assert text.endswith("did you mean config/lines/press.yaml?")
 
 
 def test_what_resembles_nothing_has_no_suggestion(own: Path, package: Path) -> None:

@@ -54,7 +54,13 @@ def test_one_block_and_one_record(made: Made) -> None:
     tx = block.body[1]
     assert name_of(tx) == "rig/3"
     text = checked(list(one_record(block, tx)))
-    for said in ("requirement", "\\x1b[31mphone", "2200000000", "2026-01-02 03:04:05 UTC", tx.sig.hex()[:64]):
+    for said in (
+        "requirement",
+        "\\x1b[31mphone",
+        "takes         2.2 s",
+        "2026-01-02 03:04:05 UTC",
+        tx.sig.hex()[:64],
+    ):
         assert said in text
 
 

@@ -61,7 +61,9 @@ def test_match_by_function_freedom_inputs_and_outputs() -> None:
 
 
 def test_match_of_nothing_is_1_and_of_nonsense_2() -> None:
-    assert run("library", "match", "--function", "clamp", "--outputs", "999") == (1, "")
+    status, said = run("library", "match", "--function", "clamp", "--outputs", "999")
+    assert status == 1
+    assert said.strip() == "no group of the library fits; twinline library list shows all of them"
     assert run("library", "match", "--inputs", "some") == (
         2,
         "--inputs: 'some' is no count; write 2, 2..4 or 2..",

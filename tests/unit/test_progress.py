@@ -16,9 +16,11 @@ from typing import TextIO
 import msgspec
 import pytest
 import record_examples as examples
+from rich.console import Console
 
 from rig.progress import Progress
 from rig.record import Record
+from rig.table import verdict_table
 
 FOLDER = Path("runs/20260102T030405Z-starter")
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
@@ -143,9 +145,9 @@ def test_the_end_has_the_table_the_failures_the_report_and_what_the_exit_status_
     rows = [" ".join(line.split()) for line in text.splitlines()]
     assert "Station connect checkout sequence interlocks flow" in rows
     assert "infeed 1 PASS 8 PASS 1 PASS 1 PASS -" in rows
-    assert "glue 1 PASS 7 PASS 1 PASS 1 FAIL -" in rows
-    assert "screw 1 PASS 1 FAIL 1 PASS 1 PASS -" in rows
-    assert "all 3 PASS 1 FAIL 3 PASS 1 FAIL 1 PASS" in rows
+    assert "glue 1 PASS 7 PASS 1 SKIPPED 1 PASS 1 FAIL -" in rows
+    assert "screw 1 PASS 1 FAIL 7 PASS 1 PASS 1 PASS -" in rows
+    assert "all 3 PASS 1 FAIL 22 PASS 1 SKIPPED 3 PASS 1 FAIL 2 PASS 1 PASS" in rows
     assert text.endswith(
         "FAIL     checkout/screw/reject [reject]\n"
         "         reject was jogged and never became TRUE; its echo seen.9 stayed FALSE\n"
@@ -172,9 +174,26 @@ def test_the_exit_status(name: str, status: int | None, line: str) -> None:
     assert plain(getattr(examples, name)(), status).splitlines()[-1] == line
 
 
+@pytest.mark.parametrize(
+    ("name", "width", "row"),
+    [
+        ("failed", 90, "glue 1 PASS 7 PASS 1 SKIPPED 1 PASS 1 FAIL -"),
+        ("failed", 80, "glue 1 PASS 7 PASS 1 PASS 1 FAIL -"),
+        ("failed", 66, "all 3 PASS 1 FAIL 3 PASS 1 FAIL 1 PASS"),
+        ("failed", 50, "glue 9 1 - 1"),
+        ("torn", 90, "screw 1 PASS 1 ERROR 1 FAIL 6 PASS 1 PASS 1 PASS -"),
+    ],
+)
+def test_the_table_shows_beside_each_other_what_there_is_room_for(name: str, width: int, row: str) -> None:
+    console = Console(width=width, file=io.StringIO())
+    console.print(verdict_table(getattr(examples, name)(), width))
+    assert isinstance(console.file, io.StringIO)
+    assert row in [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
+
+
 def test_an_error_hides_no_failure() -> None:
     rows = [" ".join(line.split()) for line in plain(examples.torn()).splitlines()]
-    assert "screw 1 PASS 1 ERROR 1 FAIL 1 PASS 1 PASS -" in rows
+    assert "screw 1 PASS 1 ERROR 1 FAIL 6 PASS 1 PASS 1 PASS -" in rows
 
 
 def test_one_reason_is_told_once_in_a_phase() -> None:

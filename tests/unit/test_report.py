@@ -199,7 +199,7 @@ def test_flow_in_figures() -> None:
     assert "Takt 9 2.28 s 2.31 s 2.84 s 2.84 s" in words
     assert "Coupling, offer to accept 10 19.8 ms 21.9 ms 35 ms 35 ms" in words
     assert "2.310, 2.290, 2.350, 2.300, 2.840, 2.280, 2.310, 2.330, 2.300" in words
-    assert "glue 10 87 %" in words
+    assert "glue 10 87.0 %" in words
     assert "0 lost, 0 doubled" in words
     bars = re.findall(
         r'<rect x="[0-9.]+" y="([0-9.]+)" width="0.8" height="([0-9.]+)"/>', Page(examples.passed()).html
