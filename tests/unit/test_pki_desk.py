@@ -38,6 +38,7 @@ class Bench:
         self.authority.folder.mkdir()
         self.registry = Registry(self.authority.folder)
         self.desk = Desk(self.authority, self.registry, lambda: self.now)
+        self.desk.publish()
 
     def token(self, place: Place = INFEED, valid: int = 10 * MINUTE) -> Token:
         made = self.desk.invite(place, valid)
