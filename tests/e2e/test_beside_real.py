@@ -225,8 +225,8 @@ def shadowed(folder: Path, feeds: Mapping[str, int], changed: Mapping[str, str])
     local = LocalLine(load_line(file, programs), options, folder / "run")
 
     def in_step(station: str) -> bool:
-        seen = local.backend.seen()[station].state
-        return seen is not None and seen.beside == IN_STEP
+        seen = local.backend.seen().get(station)
+        return seen is not None and seen.state is not None and seen.state.beside == IN_STEP
 
     try:
         local.start()
