@@ -17,6 +17,7 @@ from rig.pki.admission import admit
 from rig.pki.authority import Authority
 from rig.pki.desk import Desk
 from rig.pki.registry import Registry
+from rig.pki.roster import roster
 
 NOW = time.time_ns()
 
@@ -88,3 +89,22 @@ def test_who_is_revoked_or_another_is_not_let_in(authority: Authority, tmp_path:
     with pytest.raises(BadInput, match="revoked"):
         admit(authority, folder, identity, "gateway", now=NOW)
     assert admit(authority, tmp_path / "new", Identity.create("glue"), "gateway", now=NOW).enrolment.node
+
+
+def test_a_roster_says_who_is_not_enrolled_all_at_once(authority: Authority, tmp_path: Path) -> None:
+    paint, dry = Identity.create("paint"), Identity.create("dry")
+    admit(authority, tmp_path / "paint", paint, "gateway", now=NOW)
+    admit(authority, tmp_path / "dry", dry, "witness", now=NOW)
+    admit(authority, tmp_path / "bert", Identity.create("bert"), "operator", now=NOW, roles=["viewer"])
+    found = roster(authority, {"paint": "gateway", "bert": "operator"}, NOW)
+    assert (found["paint"].public, found["paint"].roles) == (paint.public_bytes, ())
+    assert (found["bert"].roles, found["bert"].owner) == (("viewer",), "starter")
+    revoke(authority, "bert")
+    with pytest.raises(BadInput) as raised:
+        roster(authority, {"nobody": "gateway", "bert": "operator", "dry": "gateway"}, NOW)
+    said = [str(each) for each in raised.value.problems]
+    assert any("nobody is not enrolled yet; twinline pki enroll nobody --as gateway --pki" in e for e in said)
+    assert any("bert is revoked (stolen)" in each for each in said)
+    assert any("dry is enrolled as witness, and the line needs a gateway" in each for each in said)
+    with pytest.raises(BadInput, match="the enrolment of paint ended on"):
+        roster(authority, {"paint": "gateway"}, NOW + 366 * DAY)
