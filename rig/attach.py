@@ -25,7 +25,9 @@ class AttachedLine:
     def __init__(self, line: Line, options: Options) -> None:
         identity, trust = load_keys(line, options)
         brokers = [broker_of(line, options)]
-        self.backend = BusBackend(line.id, list(line.stations), brokers, identity, trust, line.in_shadow)
+        self.backend = BusBackend(
+            line.id, list(line.stations), brokers, identity, trust, line.in_shadow, breaks=options.breaks
+        )
         self.chain = _chain(line, options, identity, trust, brokers)
 
     def start(self) -> None:
@@ -70,7 +72,8 @@ def _chain(
         for name in (*line.stations, *witnesses(line.stations, operator.node))
         if name not in known and (public := trust.public_bytes(name)) is not None
     )
-    return RigChain(line.id, genesis, operator, inspecting, tuple(brokers), options.keys / LEDGER, newcomers)
+    state = options.keys / LEDGER
+    return RigChain(line.id, genesis, operator, inspecting, tuple(brokers), state, newcomers, trust=trust)
 
 
 def load_keys(line: Line, options: Options) -> tuple[Identity, Trust]:

@@ -12,8 +12,9 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import NamedTuple
 
+from gateway.belonging import Belonging, follow
 from gateway.chain import ChainKeeper
-from gateway.net.identity import Identity
+from gateway.net.identity import Identity, Trust
 from gateway.pki.credentials import TlsFiles
 from ledger.codec import Malformed
 from ledger.effect import Effect, prove_effect
@@ -68,7 +69,7 @@ class RigChain:
     ``inspector``.
 
     Their copies go into folders of ``state``. ``newcomers`` have come to the line since the chain began.
-    ``tls`` says what each shows the brokers. Used by one thread.
+    ``tls`` says what each shows the brokers. ``trust`` follows who belongs. Used by one thread.
     """
 
     def __init__(
@@ -81,15 +82,20 @@ class RigChain:
         state: Path,
         newcomers: tuple[Party, ...] = (),
         tls: Callable[[str], TlsFiles | None] = lambda node: None,
+        trust: Trust | None = None,
     ) -> None:
         self._newcomers = newcomers
         self.genesis, self.operator = genesis, operator.node
         self.inspector = "" if inspector is None else inspector.node
         self._keepers = {
-            each.node: ChainKeeper(line, each, brokers, genesis, state / each.node, tls=tls(each.node))
+            each.node: ChainKeeper(
+                line, each, brokers, genesis, state / each.node, tls=tls(each.node),
+                belonging=self._belongs if each is operator else lambda now: None,
+            )
             for each in (operator, inspector)
             if each is not None
-        }
+        }  # fmt: skip
+        self._trust = trust
         self._began = time.time_ns() - SKEW
         self.state = State(genesis)  # as far as ``follow`` has come
         self.decided: list[Decided] = []  # what became final since we were made
@@ -105,6 +111,11 @@ class RigChain:
         """Follow no longer; again is harmless."""
         for keeper in self._keepers.values():
             keeper.stop()
+
+    def _belongs(self, now: Belonging) -> None:
+        """On the thread of the operator's keeper: gateways that are revoked are heard no more here, too."""
+        if self._trust is not None:
+            follow(self._trust, now)
 
     @property
     def problem(self) -> str:
