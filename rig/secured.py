@@ -15,6 +15,7 @@ from gateway.net.identity import Identity
 from gateway.pki.credentials import OPCUA
 from gateway.station import Device, Station
 from rig.backend import RigFault
+from rig.line import LineStation
 from rig.pki.authority import Authority
 from rig.pki.here import enrol_here
 
@@ -22,6 +23,11 @@ from rig.pki.here import enrol_here
 def is_secured(station: Station) -> bool:
     """Whether any of its devices is reached with security."""
     return any(device.secured for device in station.devices.values())
+
+
+def needs_certificate(each: LineStation) -> bool:
+    """Whether the gateway of a station has a device to show a certificate to, in its mode."""
+    return not each.played and is_secured(each.station)
 
 
 def enrol_gateway(authority: Authority, folder: Path, identity: Identity) -> Path:
