@@ -115,6 +115,10 @@ class Backend(Protocol):
         """Why that may not be all: when its gateway was not heard; empty if it was heard throughout."""
         return ""
 
+    def left(self, station: str) -> tuple[str, ...]:
+        """What was still forced there when this was closed, by whomever."""
+        return ()
+
     def now(self) -> int:
         """UTC ns, or the virtual clock's."""
         ...

@@ -178,7 +178,7 @@ def line_who(
 
     given = argparse.Namespace(
         line=str(line), mode=None, program=[], ports="file", broker=broker, runs=Path("runs"),
-        operator=operator, procedures=[], keys=keys, seed=None,
+        operator=operator, procedures=[], keys=keys, seed=None, break_lease=False,
     )  # fmt: skip
     try:
         found = who(Options.of(given))
@@ -253,6 +253,9 @@ def session_run(
     keys: KeysOption = None,
     select: SelectOption = None,
     seed: SeedOption = None,
+    break_lease: Annotated[
+        bool, typer.Option("--break-lease", help="Take the leases from whoever holds them (a commissioner).")
+    ] = False,
 ) -> None:
     """Commission a line: connect, check I/O, prove sequences and interlocks, let workpieces flow."""
     from rig.open import Options
@@ -261,6 +264,7 @@ def session_run(
     given = argparse.Namespace(
         line=str(line), mode=mode, program=program or [], ports=ports, broker=broker, runs=runs,
         operator=operator, procedures=[str(each) for each in procedures or ()], keys=keys, seed=seed,
+        break_lease=break_lease,
     )  # fmt: skip
     raise typer.Exit(run_session(Options.of(given), select))
 

@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +57,7 @@ class Evidence:
         self, session: Session, complete: bool, interrupted: bool, note: str, seal: Callable[[], None]
     ) -> Record:
         """Write all evidence, once ``seal`` has closed what others write; the record it shows."""
+        forces = session.forces()
         record = msgspec.structs.replace(
             self._record(session, complete),
             ended=time.time_ns(),
@@ -65,7 +66,8 @@ class Evidence:
             steps=tuple(session.steps),
             coverage=tuple(session.coverage()),
             flow=session.flow,
-            note=note,
+            note=_said(note, forces),
+            forces=tuple(forces),
             discrepancies=tuple(session.discrepancies()),
         )
         with writing(self.folder):
@@ -103,6 +105,14 @@ class Evidence:
                 for name, each in self.line.stations.items()
             },
         )
+
+
+def _said(note: str, forces: Sequence[str]) -> str:
+    """``note``, and that there are ``forces``."""
+    if not forces:
+        return note
+    on = f"Forces were still on when the session ended ({'; '.join(forces)}): it cannot be signed off so."
+    return f"{note} {on}".strip()
 
 
 @contextmanager

@@ -43,6 +43,7 @@ class Options(NamedTuple):
     procedures: tuple[str, ...] = ()
     keys: Path | None = None
     seed: int | None = None
+    breaks: bool = False  # leases that others hold
 
     @classmethod
     def of(cls, given: argparse.Namespace) -> Options:
@@ -69,6 +70,9 @@ class Options(NamedTuple):
         keys = None if given.keys is None else Path(given.keys)
         if keys is not None and not keys.is_dir():
             problems.append(Problem("--keys", 0, 0, f"{keys} is no folder", "make it: " + PREPARE))
+        if given.break_lease and keys is None:
+            what = "nobody else holds a lease on gateways that the session starts itself"
+            problems.append(Problem("--break-lease", 0, 0, what, "give it with --keys"))
         operator = given.operator or "rig"
         try:
             identifier(operator)
@@ -87,7 +91,7 @@ class Options(NamedTuple):
             line = find_config(given.line)
         return cls(
             line, given.mode, programs, given.ports, given.broker,
-            Path(given.runs), operator, tuple(given.procedures), keys, seed,
+            Path(given.runs), operator, tuple(given.procedures), keys, seed, given.break_lease,
         )  # fmt: skip
 
 

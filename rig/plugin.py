@@ -86,6 +86,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="use gateways that run already, with the keys made for them",
     )
+    group.addoption(
+        "--break-lease", action="store_true", help="take the leases from whoever holds them (a commissioner)"
+    )
     group.addoption("--seed", default=None, metavar="N", help="of what chance decides in the twins")
     group.addoption("--runs", default="runs", metavar="DIR", help="where evidence goes")
     group.addoption("--operator", default=None, metavar="ID", help="who commissions (default: rig)")

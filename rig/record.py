@@ -156,6 +156,7 @@ class Record(msgspec.Struct, frozen=True):
     """A whole session, final or as far as it went (``complete`` false).
 
     ``planned`` steps were to come; ``titles`` are those of tags, by station, where they have one.
+    ``forces`` were still on when the session ended, by station: nobody can sign it off as it is.
     ``seed`` is of what chance decided in the twins. ``chain`` is the line's, in which its manifest is to be
     recorded, ``genesis`` the id of that; or empty.
     """
@@ -184,6 +185,7 @@ class Record(msgspec.Struct, frozen=True):
     genesis: str = ""
     discrepancies: tuple[Discrepancy, ...] = ()
     seed: int = 0
+    forces: tuple[str, ...] = ()
 
 
 def overall(verdicts: Iterable[Verdict], interrupted: bool = False) -> Verdict:

@@ -59,6 +59,7 @@ from rig.presence import Seen
 ANSWER = 3_000_000_000  # for a command that is done at once; for as long it may be begun
 BROKER_GRACE = 2_000_000_000  # a broker may come back within
 PINGS = 5
+RELEASED = 1.5  # s, for heartbeats to say that nothing is forced any more
 PACE = EACH * 3 // 4  # commands a second to a gateway, which refuses what is more than it takes
 
 
@@ -93,7 +94,8 @@ class _Held(NamedTuple):
 class BusBackend(Backend):
     """The gateways of ``stations`` on ``line``, through ``brokers``, as ``operator``.
 
-    Those ``watched`` are in shadow: they give no lease, and scripts on them only wait.
+    Those ``watched`` are in shadow: they give no lease, and scripts on them only wait. With ``breaks`` a
+    lease that somebody holds is broken, where the operator is a commissioner.
     """
 
     mode = "hil"
@@ -107,6 +109,7 @@ class BusBackend(Backend):
         trust: Trust,
         watched: Collection[str] = (),
         tls: TlsFiles | None = None,
+        breaks: bool = False,
     ) -> None:
         self.line, self.operator = line, identity.node
         self._condition = threading.Condition()
@@ -125,6 +128,8 @@ class BusBackend(Backend):
         self.watched = frozenset(watched)
         self._differed: Callable[[str, Discrepancy], None] = lambda station, found: None
         self._differences = Differences()
+        self._stations, self._breaks = tuple(stations), breaks
+        self._left: dict[str, tuple[str, ...]] = {}  # what was forced at the end, by station
         self._closing = threading.Event()
         self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
         self.bus = Bus(
@@ -179,7 +184,7 @@ class BusBackend(Backend):
     def hold(self, station: str) -> None:
         """Acquire the lease; a thread renews it until ``close``."""
         assert station not in self.watched, f"{station} is watched, and nothing is written there"
-        acquire = Acquire(LEASE_TTL)
+        acquire = Acquire(LEASE_TTL, self._breaks)
         life = self._life(station, acquire)
         answer = self._call(station, acquire)
         if isinstance(answer.reply.body, Refused) and answer.boot != life:
@@ -245,9 +250,25 @@ class BusBackend(Backend):
             with contextlib.suppress(RigFault):
                 self._wait([request], {request: station}, 1_000_000_000)
         self._held.clear()
+        self._await_release()
         if self._renewer.is_alive():
             self._renewer.join(2.0)
         self.bus.close()
+
+    def _await_release(self) -> None:
+        """What was forced under our leases is so no more with the next heartbeats; what is then, stays."""
+        with self._condition:
+            if self._broker_lost is None:
+                self._condition.wait_for(lambda: not any(map(self._forced, self._stations)), RELEASED)
+            self._left = {name: self._forced(name) for name in self._stations}
+
+    def _forced(self, station: str) -> tuple[str, ...]:
+        heard = self._heard.get(station)
+        return () if heard is None or not heard.state.online else heard.state.forces
+
+    def left(self, station: str) -> tuple[str, ...]:
+        """As its gateway has told."""
+        return self._left.get(station, ())
 
     def differences(self, station: str) -> list[Discrepancy]:
         """As the gateway has told them; times in UTC."""

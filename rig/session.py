@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from gateway.controller.compile import Program
 from gateway.field.tags import read_ref
+from gateway.field.types import Value
 from gateway.net.messages import Action, Await, AwaitAll, Force, Identified, Inject, Trace, Waiting
 from gateway.scenario import show
 from gateway.station import Mode, Station
@@ -93,6 +94,7 @@ class StepContext:
         self.problems: list[str] = []
         self.disturbed = 0
         self.session.missed.clear()
+        self.session.overwritten.clear()
         self.session.early = None
 
     def about(self, *tags: str) -> None:
@@ -145,6 +147,9 @@ class StepContext:
 
     def close(self) -> None:
         """At the end of an attempt: raise what its measurements amount to."""
+        for (station, ref), found in self.session.overwritten.items():
+            what = f"{station}: {ref} was forced and did not hold: overwritten with {show(found)}"
+            self.fail(f"{what}; find out who writes it", read_ref(ref).tag)
         if self.disturbed:
             raise Disturbed("a scan overrun inside a measurement")
         if self.problems:
@@ -227,6 +232,7 @@ class Session:
         self.ahead = Ahead(backend)
         self.early: Early | None = None  # what the step that runs began as
         self.missed: dict[str, int] = {}  # pulses too close together for an input, in the step that runs
+        self.overwritten: dict[tuple[str, str], Value] = {}  # forces by station, in the step that runs
         self.away: dict[str, str] = {}  # stations whose controller was lost in a step, and why
         self.gone: dict[str, str] = {}  # stations that cannot be tested any more, and why
         self.stopped = ""  # why nothing can be tested any more
@@ -256,6 +262,7 @@ class Session:
                 raise RigFault(f"{name}: more changed than a trace holds; watch fewer tags")
             for tag, count in trace.missed.items():
                 self.missed[f"{name} {tag}"] = self.missed.get(f"{name} {tag}", 0) + count
+            self.overwritten.update(((name, ref), found) for ref, found in trace.overwritten.items())
         return {name: Reading(trace) for name, trace in traces.items()}
 
     def lost(self, raised: BaseException | None) -> None:
@@ -298,8 +305,14 @@ class Session:
         return found
 
     def verdict(self, interrupted: bool = False) -> Verdict:
-        """What the steps so far amount to."""
-        return overall((step.verdict for step in self.steps), interrupted or bool(self.stopped))
+        """What the steps so far amount to; with a force on, the line is not what they saw."""
+        broken = interrupted or bool(self.stopped or self.forces())
+        return overall((step.verdict for step in self.steps), broken)
+
+    def forces(self) -> list[str]:
+        """What was still forced when the leases had been given back, in words."""
+        left = ((name, self.backend.left(name)) for name in self.stations)
+        return [f"{name}: {', '.join(forces)}" for name, forces in left if forces]
 
     def discrepancies(self) -> Iterator[Discrepancy]:
         """Where what is real did not do as its model, of all stations in the line's order."""

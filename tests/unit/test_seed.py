@@ -45,7 +45,7 @@ def file(folder: Path, more: str = "", line: str = LINE) -> Path:
 def options(path: Path, **given: object) -> Options:
     asked: dict[str, object] = {
         "line": str(path), "mode": None, "program": [], "ports": "file", "broker": None, "runs": "runs",
-        "operator": "rig", "procedures": [], "keys": None, "seed": None,
+        "operator": "rig", "procedures": [], "keys": None, "seed": None, "break_lease": False,
     }  # fmt: skip
     return Options.of(argparse.Namespace(**asked | given))
 
