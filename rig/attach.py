@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from gateway.errors import BadInput, Problem
 from gateway.genesisfile import load_genesis
 from gateway.library.files import load_library
@@ -14,7 +12,7 @@ from rig.chain import RigChain
 from rig.genesis import inspector, witnesses
 from rig.line import Line
 from rig.open import Options, broker_of, prepare
-from rig.prepare import GENESIS, LEDGER, TRUST, key_of, tls_of
+from rig.prepare import GENESIS, LEDGER, TRUST, key_of
 from rig.presence import Presence, presences
 from rig.remote import BusBackend
 
@@ -27,11 +25,9 @@ class AttachedLine:
     def __init__(self, line: Line, options: Options) -> None:
         identity, trust = load_keys(line, options)
         brokers = [broker_of(line, options)]
-        assert options.keys is not None
         self.backend = BusBackend(
-            line.id, list(line.stations), brokers, identity, trust, line.in_shadow,
-            tls_of(options.keys, identity.node), breaks=options.breaks,
-        )  # fmt: skip
+            line.id, list(line.stations), brokers, identity, trust, line.in_shadow, breaks=options.breaks
+        )
         self.chain = _chain(line, options, identity, trust, brokers)
 
     def start(self) -> None:
@@ -77,10 +73,7 @@ def _chain(
         if name not in known and (public := trust.public_bytes(name)) is not None
     )
     state = options.keys / LEDGER
-    return RigChain(
-        line.id, genesis, operator, inspecting, tuple(brokers), state, newcomers,
-        trust=trust, tls=partial(tls_of, options.keys),
-    )  # fmt: skip
+    return RigChain(line.id, genesis, operator, inspecting, tuple(brokers), state, newcomers, trust=trust)
 
 
 def load_keys(line: Line, options: Options) -> tuple[Identity, Trust]:
