@@ -96,7 +96,7 @@ class LineFile(msgspec.Struct, frozen=True, rename="kebab"):
 class LineStation(msgspec.Struct, frozen=True):
     """A checked station with its place in the line. ``program`` is what a virtual controller runs here;
     without it the one composed of the station's groups, if there is one. ``within``: by so many scans a
-    controller that runs ``beside`` it may be later."""
+    controller that runs ``beside`` it may be later. ``line`` is that of the line file where it stands."""
 
     station: Station
     mode: Mode
@@ -107,6 +107,7 @@ class LineStation(msgspec.Struct, frozen=True):
     watch: int = WATCH
     beside: bool = False
     within: int = WITHIN
+    line: int = 0
 
     @property
     def has_program(self) -> bool:
@@ -210,7 +211,7 @@ def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
             _check_beside(each, station, complain)
         lined[name] = LineStation(
             station, each.mode, each.serve, neighbours[name], program, each.feed, each.watch,
-            bool(each.beside), each.within,
+            bool(each.beside), each.within, each.line,
         )  # fmt: skip
     flow = entry.flow
     if flow is not None and not problems:

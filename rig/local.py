@@ -16,7 +16,7 @@ from gateway.genesisfile import genesis_bytes
 from gateway.net.identity import Identity, Trust
 from gateway.net.roles import ALL
 from gateway.pki.credentials import TLS, TlsFiles
-from gateway.station import Device, Station
+from gateway.station import Station
 from gateway.units import format_duration
 from rig import brokerfiles
 from rig.acl import Admitted
@@ -27,14 +27,16 @@ from rig.child import END, Child
 from rig.genesis import begin, inspector, witnesses
 from rig.line import Line, LineStation
 from rig.open import Options, broker_of
+from rig.pki.admission import admit
 from rig.pki.authority import Authority
-from rig.pki.here import enrol_here
 from rig.ports import free_ports, taken
 from rig.remote import BusBackend
 from rig.scratch import Scratch
 from rig.secured import enrol_gateway, is_secured, kept_certificate, serve_options
+from rig.serving import called, served
 
 READY = 60.0
+BROKER = "broker"
 EPOCH = 1  # blocks: the chain lives as long as the session, and its shares follow at once
 
 
@@ -47,7 +49,7 @@ class LocalLine:
         self._kept = Scratch()  # keys and journals: never evidence
         self._scratch = self._kept.path
         there = broker_of(line, options)
-        self._broker = None if there else Broker(self._scratch / "broker", kind=options.broker, secured=True)
+        self._broker = None if there else Broker(self._scratch / BROKER, kind=options.broker, secured=True)
         self._brokers = [self._broker.url if self._broker is not None else there]
         # Stations that are virtual among others share one process, and are no nodes of the chain.
         self._virtual = {n for n, each in line.stations.items() if each.mode == "virtual"}
@@ -83,15 +85,15 @@ class LocalLine:
         self._check_ports()
         self._make_keys()
         deadline = time.monotonic() + READY
-        served = [child for n, each in self._real.items() if each.serve for child in self._serve(n, each)]
+        started = [child for n, each in self._real.items() if each.serve for child in self._serve(n, each)]
         if self._broker is not None:
-            self._admit()
+            self._admit(self._broker)
             try:
                 self._broker.start()
             except BrokerFailed as failed:
                 raise RigFault(str(failed)) from None
         self.backend.start()
-        for child in served:
+        for child in started:
             child.wait_ready(deadline)
         configs = {name: self._configure(name, each) for name, each in self.line.stations.items()}
         agents = [self._start_agents(f"gateway {name}", [configs[name]]) for name in self._real]
@@ -127,20 +129,17 @@ class LocalLine:
 
     def _choose_ports(self) -> None:
         """Free ports for all that listens on this machine."""
-        served = {name: _served(each, each.station) for name, each in self._real.items() if each.serve}
-        free = iter(free_ports(sum(map(len, served.values()))))
-        self._ports = {name: {device: next(free) for device in devices} for name, devices in served.items()}
+        some = {name: served(each, each.station) for name, each in self._real.items() if each.serve}
+        free = iter(free_ports(sum(map(len, some.values()))))
+        self._ports = {name: {device: next(free) for device in devices} for name, devices in some.items()}
 
     def _check_ports(self) -> None:
-        wrong = []
-        listening: dict[tuple[str, int], str] = {}
-        for name, each in self._real.items():
-            for device in _served(each, self._station(name, each)).values():
-                what = f"{name}'s {'controller' if device.role == 'controller' else f'device {device.name}'}"
-                other = listening.setdefault(device.endpoint, what)
-                why = f"{other} is served there" if other != what else taken(*device.endpoint)
-                if why:
-                    wrong.append(f"{what} cannot be served at {device.address}: {why}")
+        wrong = [
+            f"{called(name, device)} cannot be served at {device.address}: {why}"
+            for name, each in self._real.items()
+            for device in served(each, self._station(name, each)).values()
+            if (why := taken(*device.endpoint))
+        ]
         if wrong:
             raise RigFault(
                 "; ".join(wrong) + "; end what uses it, give it another address, or choose --ports auto"
@@ -158,7 +157,7 @@ class LocalLine:
             self._made = Authority.create(self._scratch / "authority", self.line.id, None, now=time.time_ns())
         return self._made
 
-    def _admit(self) -> None:
+    def _admit(self, broker: Broker) -> None:
         """Credentials for all that connect to the broker of this run, and for that itself."""
         authority, now = self._authority(), time.time_ns()
         operator, inspecting = self._persons
@@ -168,9 +167,8 @@ class LocalLine:
         known = {each.node: each for each in (*self._persons, *self._identities.values())}
         for each in admitted:
             folder = self._scratch / TLS / each.node
-            enrol_here(authority, folder, known[each.node], each.kind, now=now, roles=each.roles)
-        hosts, here = (HOST, "localhost"), (HOST, self._broker.port) if self._broker else (HOST, 0)
-        brokerfiles.write(self._scratch / "broker", authority, "broker", hosts, here, admitted, now)
+            admit(authority, folder, known[each.node], each.kind, now=now, roles=each.roles)
+        brokerfiles.write(broker.folder, authority, BROKER, (HOST, "localhost"), (HOST, broker.port), now)
 
     def _tls(self, node: str) -> TlsFiles | None:
         """What it shows the broker of this run; None: one that runs already is reached in the clear."""
@@ -282,15 +280,6 @@ class LocalLine:
     def _start_agents(self, name: str, configs: list[Path]) -> Child:
         """One process with a gateway for each of ``configs``."""
         return self._child(name, ["gateway.agent", *map(str, configs), "--end-with-stdin"])
-
-
-def _served(each: LineStation, station: Station) -> dict[str, Device]:
-    """The devices of ``station``, as ``each`` has it, that are served on this machine: those of the gateway
-    itself, and with ``serve`` what is real."""
-    devices = station.reached if each.mode == "shadow" else station.devices
-    if each.mode == "ril":
-        devices = {name: device for name, device in station.reached.items() if device is station.plant}
-    return {name: device for name, device in devices.items() if each.serve or device.role == "served"}
 
 
 def _wired(station: Station) -> list[str]:

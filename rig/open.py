@@ -21,6 +21,7 @@ from gateway.yamlfile import identifier, read_text
 from rig.backend import Backend
 from rig.broker import choose
 from rig.line import Line, load_line, read_seed
+from rig.serving import collisions
 
 if TYPE_CHECKING:
     from rig.chain import RigChain
@@ -123,6 +124,8 @@ def prepare(options: Options) -> Line:
             choose(options.broker)
         except BadInput as bad:
             problems += bad.problems
+    if options.keys is None and options.ports == "file":
+        problems += collisions(line)
     _, found = compile_all(line)
     problems += found
     if problems:

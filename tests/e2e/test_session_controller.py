@@ -189,14 +189,3 @@ def test_the_broker_of_the_line_file_is_not_there(tmp_path: Path, start: Starter
     run.assert_nothing_left()
     assert f"no broker answers at {broker}" in run.said
     assert "no broker answers" in run.record("ERROR", complete=False).note
-
-
-def test_two_stations_at_one_address(tmp_path: Path, start: Starter) -> None:
-    made = belt(tmp_path)
-    again = "\n  - {station: ../stations/belt.yaml, as: again, mode: hil, serve: true}"
-    made.change("lines/one.yaml", ("mode: hil, serve: true}", "mode: hil, serve: true}" + again))
-    run = start.session(tmp_path, made.line)
-    assert run.wait() == 3
-    address = f"modbus://127.0.0.1:{made.port}/1"
-    assert f"again's controller cannot be served at {address}: belt's controller is served there" in run.said
-    run.assert_nothing_left()

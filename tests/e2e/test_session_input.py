@@ -135,6 +135,20 @@ def test_all_problems_of_a_file_at_once(tmp_path: Path, start: Starter) -> None:
     refused(run, tmp_path)
 
 
+def test_two_stations_served_at_one_address(tmp_path: Path, start: Starter) -> None:
+    made = belt(tmp_path)
+    again = "  - {station: ../stations/belt.yaml, as: again, mode: hil, serve: true}"
+    mine = made.change(LINE, ("mode: hil, serve: true}", f"mode: hil, serve: true}}\n{again}"))
+    run = start.session(tmp_path, made.line)
+    assert run.wait() == 2, run.shown
+    address = f"modbus://127.0.0.1:{made.port}/1"
+    said = f"{LINE}:{mine + 1}: again's controller is to be served at {address}, where belt's controller is; "
+    assert said in run.said
+    assert "choose --ports auto" in run.said
+    refused(run, tmp_path)
+    prepare(Options(made.line, ports="auto"))
+
+
 def refused(run: Run, folder: Path) -> None:
     """Nothing was started, and nothing but the message is left."""
     run.assert_nothing_left()
