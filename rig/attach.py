@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from gateway.errors import BadInput, Problem
 from gateway.genesisfile import load_genesis
 from gateway.library.files import load_library
@@ -12,7 +14,7 @@ from rig.chain import RigChain
 from rig.genesis import inspector, witnesses
 from rig.line import Line
 from rig.open import Options, broker_of, prepare
-from rig.prepare import GENESIS, LEDGER, TRUST, key_of
+from rig.prepare import GENESIS, LEDGER, TRUST, key_of, tls_of
 from rig.presence import Presence, presences
 from rig.remote import BusBackend
 
@@ -25,9 +27,11 @@ class AttachedLine:
     def __init__(self, line: Line, options: Options) -> None:
         identity, trust = load_keys(line, options)
         brokers = [broker_of(line, options)]
+        assert options.keys is not None
         self.backend = BusBackend(
-            line.id, list(line.stations), brokers, identity, trust, line.in_shadow, breaks=options.breaks
-        )
+            line.id, list(line.stations), brokers, identity, trust, line.in_shadow,
+            tls_of(options.keys, identity.node), breaks=options.breaks,
+        )  # fmt: skip
         self.chain = _chain(line, options, identity, trust, brokers)
 
     def start(self) -> None:
@@ -73,7 +77,10 @@ def _chain(
         if name not in known and (public := trust.public_bytes(name)) is not None
     )
     state = options.keys / LEDGER
-    return RigChain(line.id, genesis, operator, inspecting, tuple(brokers), state, newcomers, trust=trust)
+    return RigChain(
+        line.id, genesis, operator, inspecting, tuple(brokers), state, newcomers,
+        trust=trust, tls=partial(tls_of, options.keys),
+    )  # fmt: skip
 
 
 def load_keys(line: Line, options: Options) -> tuple[Identity, Trust]:

@@ -60,7 +60,7 @@ class Broker:
         self.secured = secured
         self.port = port if port is not None else free_ports(1)[0]
         self.log = directory / "broker.log"
-        self._directory = directory
+        self.folder = directory
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -89,7 +89,7 @@ class Broker:
         assert not self.alive
         if taken(HOST, self.port):
             raise BrokerFailed(f"port {self.port} is in use by another program")
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "rig.broker", *self._arguments()],
@@ -111,13 +111,13 @@ class Broker:
             time.sleep(_POLL_S)
 
     def _arguments(self) -> list[str]:
-        folder = str(self._directory)
+        folder = str(self.folder)
         if self.kind == "embedded":
             return ["--embedded", "--port", str(self.port), *(["--secured", folder] if self.secured else [])]
         settings = mosquitto_conf(HOST, self.port, self.secured)
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             settings += "user root\n"  # a change of user would undo its parent-death signal
-        (self._directory / CONF).write_text(settings)
+        (self.folder / CONF).write_text(settings)
         return ["--folder", folder, "--wrap", _mosquitto() or "", "-c", CONF]
 
     def reload(self) -> None:

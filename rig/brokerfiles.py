@@ -6,7 +6,7 @@ They lie in one folder, which mosquitto runs in: ``mosquitto -c mosquitto.conf``
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from gateway.net.envelope import MAX_BYTES
@@ -16,6 +16,7 @@ from gateway.store.atomic import write_atomically
 from rig.acl import Admitted, mosquitto_acl
 from rig.pki.admission import admit
 from rig.pki.authority import CRL, Authority
+from rig.pki.registry import Registry
 
 CONF, ACL, REVOKED = "mosquitto.conf", "acl", "revoked.pem"
 _HEAD = 64 * 1024  # of a message, beside its body
@@ -28,22 +29,35 @@ def write(
     node: str,
     hosts: Collection[str],
     listen: tuple[str, int],
-    admitted: Iterable[Admitted],
     now: int,
 ) -> None:
-    """Make them for the broker ``node``, reached by ``hosts``, at the address ``listen``; ``now`` is UTC ns.
+    """Make them for the broker ``node``, reached by ``hosts``, at the address ``listen`` ("": at all of the
+    machine's); ``now`` is UTC ns.
 
     What is there of its certificate stays; the rest is made anew. BadInput, OSError, ValueError.
     """
     identity = make_keys(folder, node, opcua=False)
     admit(authority, folder, identity, "broker", hosts=hosts, now=now)
     write_atomically(folder / CONF, mosquitto_conf(*listen).encode())
-    refresh(folder, authority, admitted, now)
+    refresh(folder, authority, now)
 
 
-def refresh(folder: Path, authority: Authority, admitted: Iterable[Admitted], now: int) -> None:
-    """Say anew who may do what and who is revoked; a running mosquitto takes it with SIGHUP. OSError."""
-    write_atomically(folder / ACL, mosquitto_acl(authority.line, admitted).encode())
+def admitted(authority: Authority) -> list[Admitted]:
+    """Whom the authority has let in and not revoked since."""
+    registry = Registry(authority.folder)
+    try:
+        last = {each.place.node: each for each in registry.issued()}
+    finally:
+        registry.close()
+    places = [each.place for each in last.values() if each.revoked is None]
+    return [Admitted(place.node, place.kind, place.roles) for place in places]
+
+
+def refresh(folder: Path, authority: Authority, now: int, nodes: Sequence[Admitted] | None = None) -> None:
+    """Say anew who may do what (``nodes``, else all that are ``admitted``) and who is revoked; a running
+    mosquitto takes it with SIGHUP. BadInput, OSError."""
+    nodes = admitted(authority) if nodes is None else nodes
+    write_atomically(folder / ACL, mosquitto_acl(authority.line, nodes).encode())
     if not (authority.folder / CRL).exists():
         authority.revoke((), now=now)
     shutil.copyfile(authority.folder / CRL, folder / REVOKED)
@@ -67,7 +81,7 @@ def mosquitto_conf(address: str, port: int, secured: bool = True) -> str:
         [
             "# Made by twinline. Run mosquitto in this folder; SIGHUP has it read acl and revoked.pem again.",
             "per_listener_settings true",
-            f"listener {port} {address}",
+            f"listener {port} {address}".rstrip(),
             *(access if secured else ["allow_anonymous true"]),
             # What gateways say for keeping they say again to a broker that comes back.
             "persistence false",

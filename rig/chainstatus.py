@@ -15,7 +15,7 @@ from gateway.net.identity import Identity, Trust
 from gateway.net.link import broker_address
 from gateway.net.messages import ChainState, decode
 from rig.backend import BrokerGone
-from rig.prepare import TRUST
+from rig.prepare import TRUST, tls_of
 from rig.report.wording import clean, utc
 
 CONNECT = 5.0  # s
@@ -30,16 +30,19 @@ class Heard(msgspec.Struct, frozen=True):
     verified: bool
 
 
-def ask(broker: str, keys: Path | None) -> dict[str, Heard]:
-    """The reports at ``broker`` by line and node; ``keys`` holds whom to trust. BrokerGone, BadInput."""
+def ask(broker: str, keys: Path | None, operator: str) -> dict[str, Heard]:
+    """The reports at ``broker`` by line and node; ``keys`` holds whom to trust, and what ``operator`` shows
+    the broker. BrokerGone, BadInput."""
+    tls = None if keys is None else tls_of(keys, operator)
     try:
-        broker_address(broker)
+        if broker_address(broker).secured and tls is None:
+            raise ValueError(f"{broker} wants a certificate; give --keys and --operator who has one there")
     except ValueError as error:
         what, _, hint = str(error).partition("; ")
         raise BadInput([Problem("--broker", 0, 0, what, hint)]) from None
     trust = Trust() if keys is None else Trust.load(keys / TRUST)
     heard: dict[str, Heard] = {}
-    bus = Bus(ASKING, [broker], identity=Identity.create(ASKING), trust=trust)
+    bus = Bus(ASKING, [broker], identity=Identity.create(ASKING), trust=trust, tls=tls)
 
     def take(delivery: Delivery) -> None:
         with contextlib.suppress(msgspec.MsgspecError):
@@ -50,7 +53,7 @@ def ask(broker: str, keys: Path | None) -> dict[str, Heard]:
     bus.subscribe(topics.chain(topics.ANY, topics.ANY), take)
     with bus:
         if not bus.wait_ready(CONNECT):
-            raise BrokerGone(f"no broker answers at {broker}")
+            raise BrokerGone(f"no broker answers at {broker}: {bus.problems.get(broker, 'not in time')}")
         threading.Event().wait(LISTEN)
         return dict(heard)
 

@@ -71,7 +71,7 @@ PortsOption = Annotated[
 ]
 BrokerOption = Annotated[
     str | None,
-    typer.Option(help="mosquitto or embedded, to be started; or mqtt://host:port of one that runs."),
+    typer.Option(help="mosquitto or embedded, to be started; or mqtts://host:port of one that runs."),
 ]
 KeysOption = Annotated[
     Path | None,
@@ -225,7 +225,19 @@ def gateway_prepare(
     into: Annotated[Path, typer.Option(metavar="DIR", help="Where the folders go.")],
     broker: Annotated[
         list[str] | None,
-        typer.Option(help="mqtt://host:port, as gateways reach it; else as the line file says."),
+        typer.Option(help="mqtts://host:port, as gateways reach it; else as the line file says."),
+    ] = None,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(help="A further name or address by which a broker is reached."),
+    ] = None,
+    passphrase_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="TWINLINE_PASSPHRASE_FILE",
+            help="Keep the root of the line's authority under this; else it is forgotten.",
+        ),
     ] = None,
     operator: OperatorOption = "rig",
     chain: Annotated[
@@ -233,10 +245,13 @@ def gateway_prepare(
     ] = True,
 ) -> None:
     """Make a folder for each gateway of a line, with its configuration and key, and the operator's key."""
+    from gateway.yamlfile import read_text
     from rig.line import load_line
     from rig.prepare import prepare
 
-    for said in prepare(load_line(line), into, tuple(broker or ()), operator, chain):
+    passphrase = None if passphrase_file is None else read_text(passphrase_file).strip()
+    brokers, hosts = tuple(broker or ()), tuple(host or ())
+    for said in prepare(load_line(line), into, brokers, operator, chain, hosts, passphrase):
         typer.echo(said)
 
 

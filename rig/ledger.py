@@ -118,12 +118,13 @@ def status(
     run: MaybeRun = None,
     state: StateOption = None,
     broker: Annotated[
-        str | None, typer.Option(metavar="URL", help="mqtt://host:port: ask the nodes that run.")
+        str | None, typer.Option(metavar="URL", help="mqtts://host:port: ask the nodes that run.")
     ] = None,
     keys: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="The folder of 'twinline gateway prepare': whom to trust."),
     ] = None,
+    operator: Annotated[str, typer.Option(help="With --keys: who asks the broker.")] = "rig",
 ) -> None:
     """Height, who is heard, who proposes next; workload M and share Pom of each member."""
     from rig.copies import read
@@ -134,7 +135,7 @@ def status(
         from rig.chainstatus import ask, table
 
         try:
-            heard = ask(broker, keys)
+            heard = ask(broker, keys, operator)
         except BrokerGone as gone:
             typer.echo(str(gone), err=True)
             raise typer.Exit(3) from None

@@ -86,6 +86,7 @@ class LineFile(msgspec.Struct, frozen=True, rename="kebab"):
     title: str = ""
     seed: Annotated[int, read_seed] = 0
     broker: Annotated[str, _broker] | None = None
+    plain: bool = False
     couplings: list[CouplingLine] = []
     bom: dict[Id, ItemLine] = {}
     bop: dict[Id, OperationLine] = {}
@@ -132,7 +133,8 @@ class LineStation(msgspec.Struct, frozen=True):
 
 class Line(msgspec.Struct, frozen=True):
     """A checked line. ``sha256`` is of the file's bytes; ``ways`` are its couplings, outlet to inlet;
-    ``seed`` is that of what chance decides in its twins."""
+    ``seed`` is that of what chance decides in its twins; ``plain`` allows brokers on other machines without
+    TLS."""
 
     id: str
     title: str
@@ -145,6 +147,7 @@ class Line(msgspec.Struct, frozen=True):
     ways: tuple[tuple[WayEnd, WayEnd], ...] = ()
     bills: Bills = Bills()
     seed: int = 0
+    plain: bool = False
 
     @property
     def mode(self) -> Mode | Literal["mixed"]:
@@ -230,7 +233,7 @@ def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return Line(
         entry.id, entry.title or entry.id, str(path), sha256, entry.broker, product, lined, flow,
-        tuple(couplings.ways), bills, entry.seed,
+        tuple(couplings.ways), bills, entry.seed, entry.plain,
     )  # fmt: skip
 
 

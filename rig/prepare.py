@@ -6,9 +6,11 @@ of all. Made again, what is there stays: a gateway keeps its key, and one that i
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -18,27 +20,42 @@ from gateway.errors import BadInput, Problem
 from gateway.genesisfile import genesis_bytes, load_genesis
 from gateway.local.access import OPERATOR
 from gateway.net.identity import Identity, Trust
-from gateway.net.link import broker_address
-from gateway.net.roles import ALL
+from gateway.net.link import broker_address, check_plain
+from gateway.net.roles import ALL, ROLES
+from gateway.pki.credentials import OPCUA, TLS, TlsFiles
+from gateway.pki.enrolment import Kind
 from gateway.store.atomic import write_atomically
 from gateway.yamlfile import identifier, read_text
 from ledger.contracts.workload import EPOCH
 from ledger.genesis import Genesis
+from rig import brokerfiles
 from rig.genesis import begin, inspector, witnesses
 from rig.line import Line, LineStation
+from rig.pki.admission import admit
+from rig.pki.authority import ROOT, Authority
+from rig.secured import needs_certificate
 
 TRUST, KEY, CONFIG, STATION = "trust.yaml", "key.pem", "gateway.json", "station.yaml"
 GENESIS, LEDGER = "genesis.json", "ledger"  # how the chain begins; the operator's copy of it
 PROGRAM = "program.st"  # of a controller that the gateway plays
 BESIDE = "beside.st"  # which runs beside the real one
+AUTHORITY, BROKER = "authority", "broker"  # of the line, where its brokers speak TLS
 
 
 def prepare(
-    line: Line, into: Path, brokers: tuple[str, ...], operator: str, chain: bool = True
+    line: Line,
+    into: Path,
+    brokers: tuple[str, ...],
+    operator: str,
+    chain: bool = True,
+    hosts: tuple[str, ...] = (),
+    passphrase: str | None = None,
 ) -> Iterator[str]:
     """Make them, saying each; BadInput where broker or operator are none, or a key there cannot be read.
 
     Without ``chain`` there are no witnesses and no inspector, and no session's evidence becomes final.
+    Brokers of mqtts:// get a folder each, with a certificate for their host and ``hosts``, and everybody one
+    of an authority in ``into``, whose root is kept under ``passphrase``; None: it is forgotten.
     """
     brokers = brokers or ((line.broker,) if line.broker else ())
     _check(line, brokers, operator)
@@ -57,6 +74,20 @@ def prepare(
             what, _, hint = str(error).partition("; ")
             raise BadInput([Problem(str(into / TRUST), 0, 0, what, hint)]) from None
     trust.save(into / TRUST)
+    secured = [url for url in brokers if broker_address(url).secured]
+    if secured:
+        authority = _authority(line, into / AUTHORITY, passphrase)
+        now = time.time_ns()
+        for name, identity in identities.items():
+            kind: Kind = "gateway" if name in line.stations else "witness" if name in voting else "party"
+            kind = "operator" if name == operator else kind
+            given = [each for each in ROLES if each in trust.roles(name)]
+            shows = name in line.stations and needs_certificate(line.stations[name])
+            admit(authority, into / name, identity, kind, now=now, roles=given, opcua=shows)
+        for url, name in zip(secured, _broker_names(len(secured), identities), strict=True):
+            host, port, _ = broker_address(url)
+            brokerfiles.write(into / name, authority, name, {host, *hosts}, ("", port), now)
+            yield f"{into / name}: to the machine of {host}; there, in it: mosquitto -c {brokerfiles.CONF}"
     genesis = _genesis(line, into / GENESIS, identities, operator, inspecting) if chain else None
     for name in (*line.stations, *voting):
         trust.save(into / name / TRUST)
@@ -72,10 +103,10 @@ def prepare(
             own = each.station.program_path()
             text = each.station.composed if own is None else read_text(own)
             write_atomically(folder / BESIDE, text.encode())
-        _write(_config(line, name, brokers, chain, each), folder)
+        _write(_config(line, name, brokers, chain, bool(secured), each), folder)
         yield f"{folder}: to the machine of {name}; there: python -m gateway.agent {folder.name}/{CONFIG}"
     for name in voting:
-        _write(_config(line, name, brokers, chain), into / name)
+        _write(_config(line, name, brokers, chain, bool(secured)), into / name)
         yield f"{into / name}: to another machine, to vote; there: python -m gateway.agent {name}/{CONFIG}"
     if genesis is not None and operator not in {party.node for party in genesis.parties}:
         yield f"{into / GENESIS}: the chain knows no operator {operator}, whose sessions will not be final"
@@ -87,8 +118,38 @@ def key_of(folder: Path, operator: str) -> Path:
     return folder / f"{operator}.pem"
 
 
+def tls_of(folder: Path, node: str) -> TlsFiles | None:
+    """What ``prepare`` made for ``node`` to show the brokers; None: they want nothing."""
+    made = TlsFiles.of(folder / node / TLS)
+    return made if made.certificate.exists() else None
+
+
+def _authority(line: Line, folder: Path, passphrase: str | None) -> Authority:
+    """The one that is there, else a new one; BadInput where it is another line's."""
+    if not (folder / ROOT).exists():
+        return Authority.create(folder, line.id, passphrase, now=time.time_ns())
+    found = Authority.open(folder)
+    if found.line != line.id:
+        what = f"is the authority of line {found.line}, this is {line.id}"
+        raise BadInput([Problem(str(folder), 0, 0, what, "choose another folder with --into")])
+    return found
+
+
+def _broker_names(count: int, taken: Collection[str]) -> list[str]:
+    """Ids for the brokers."""
+    if count == 1 and BROKER not in taken:
+        return [BROKER]
+    free = (name for number in itertools.count(1) if (name := f"{BROKER}-{number}") not in taken)
+    return list(itertools.islice(free, count))
+
+
 def _config(
-    line: Line, name: str, brokers: tuple[str, ...], chain: bool, each: LineStation | None = None
+    line: Line,
+    name: str,
+    brokers: tuple[str, ...],
+    chain: bool,
+    secured: bool,
+    each: LineStation | None = None,
 ) -> AgentConfig:
     """What the gateway of the station ``each`` is told; without one, a witness."""
     common = AgentConfig(
@@ -100,6 +161,8 @@ def _config(
         state="state",
         id=name,
         chain=GENESIS if chain else "",
+        tls=TLS if secured else "",
+        plain=line.plain,
     )
     if each is None:
         return common
@@ -113,6 +176,7 @@ def _config(
         within=each.within,
         mode=each.mode,
         seed=line.seed,
+        opcua=OPCUA if needs_certificate(each) else "",
     )
 
 
@@ -143,12 +207,13 @@ def _check(line: Line, brokers: tuple[str, ...], operator: str) -> None:
     problems: list[Problem] = []
     if not brokers:
         problems.append(
-            Problem(line.file, 0, 0, "the line names no broker", "give --broker mqtt://host:1883")
+            Problem(line.file, 0, 0, "the line names no broker", "give --broker mqtts://host:8883")
         )
-    for option, read, texts in (
-        ("--broker", broker_address, brokers),
+    checks: tuple[tuple[str, Callable[[str], object], tuple[str, ...]], ...] = (
+        ("--broker", partial(check_plain, plain=line.plain), brokers),
         ("--operator", identifier, (operator,)),
-    ):
+    )
+    for option, read, texts in checks:
         for text in texts:
             try:
                 read(text)

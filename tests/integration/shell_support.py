@@ -54,7 +54,9 @@ class Gateway:
         trust.add("cell", key.public_bytes)
         key.save(folder / "key.pem")
         trust.save(folder / "trust.yaml")
-        config = AgentConfig("one", "station.yaml", (broker,), "key.pem", "trust.yaml", state, id="cell")
+        config = AgentConfig(
+            "one", "station.yaml", (broker,), "key.pem", "trust.yaml", state, id="cell", plain=True
+        )
         (folder / "gateway.json").write_bytes(msgspec.json.encode(config))
         self.state = folder / state
         self.log = folder / "agent.log"
