@@ -57,6 +57,7 @@ IMAGE_PERIOD = 0.1
 KEY_EVERY = 20
 MAX_OUTBOX = 1024
 SAFE_WITHIN = 1.0
+DISK_WITHIN = 5.0
 RESTORE_WITHIN = 5.0  # where the journal has failed: the next life may fare no better
 PRESENT = frozenset(("commissioner",))  # the roles of who is at the machine
 TABLES = ("lease", "gate", "force", "workpiece", "send", "received", "arrived")
@@ -160,7 +161,7 @@ class Agent:
             self.recorder.flush()
             await asyncio.to_thread(self.chain.stop)
         await asyncio.get_running_loop().run_in_executor(None, self.bus.close, 1.0)
-        self.journal.close()
+        await asyncio.to_thread(self.journal.close)  # on a disk that hangs, the others here go on meanwhile
         for task in broken:
             if not task.cancelled() and task.exception() is not None:
                 raise task.exception()  # type: ignore[misc]  # it is not None
@@ -268,7 +269,12 @@ class Agent:
                     for change in out.journal
                 ]
                 try:
-                    await loop.run_in_executor(None, self.journal.apply, kept)
+                    async with asyncio.timeout(DISK_WITHIN):
+                        await loop.run_in_executor(None, self.journal.apply, kept)
+                except TimeoutError:
+                    hangs = f"{self.journal.path}: the disk does not answer, for {DISK_WITHIN:g} s"
+                    self.problem = hangs
+                    raise JournalFailed(hangs) from None
                 except JournalFailed as failed:
                     self.problem = str(failed)
                     raise
