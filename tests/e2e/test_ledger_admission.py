@@ -14,7 +14,9 @@ from test_session_lease import HOLDS
 
 from gateway.chain import ChainKeeper
 from gateway.genesisfile import load_genesis
+from gateway.net.identity import Identity
 from gateway.net.messages import ChainState
+from gateway.net.roles import ALL
 from ledger.codec import Malformed
 from ledger.records import Enrolled, Party, Record, Revoked, SessionOpened, read
 from ledger.types import Commit
@@ -22,6 +24,9 @@ from rig.backend import RigFault, Script
 from rig.broker import Broker
 from rig.chainfolder import examine
 from rig.chainstatus import ask
+from rig.pki.admission import admit
+from rig.pki.authority import Authority
+from rig.prepare import KEY
 
 SECOND = 1_000_000_000
 
@@ -40,6 +45,15 @@ def site(tmp_path: Path, start: Starter) -> Iterator[Site]:
 
 def desk(site: Site, *command: str) -> Run:
     return site.start(site.folder, *TWINLINE, *command, "--keys", str(site.keys))
+
+
+def authority(site: Site) -> tuple[str, str]:
+    """An authority that has let in carl and the gateway, as options of ``twinline pki``."""
+    made = Authority.create(site.folder / "authority", "one", None, now=time.time_ns())
+    for node, kind, roles in (("carl", "operator", ALL), ("belt", "gateway", ())):
+        identity = site.operators.get(node) or Identity.load(site.keys / node / KEY)
+        admit(made, site.folder / "admitted" / node, identity, kind, now=time.time_ns(), roles=roles)
+    return "--pki", str(made.folder)
 
 
 def ends(run: Run, status: int, *said: str) -> None:
@@ -111,7 +125,8 @@ def test_a_session_is_signed_off_and_who_is_revoked_writes_no_more(site: Site) -
     signing = ("session", "sign", str(run), "--person", "Vera Vogt", "--role", "vendor", "--operator")
     ends(desk(site, *signing, "vera"), 3, "vera is not enrolled")
     enroll = ("ledger", "enroll", "--operator")
-    ends(desk(site, *enroll, "anna", "carl", "--roles", "commissioner, signer"), 0, "carl of one is enrolled")
+    pki = authority(site)
+    ends(desk(site, "pki", "record", "carl", "--operator", "anna", *pki), 0, "carl of one is enrolled")
     allowed = desk(site, *enroll, "anna", "vera", "--roles", "signer", "--owner", "vendor")
     ends(allowed, 0, "vera of vendor is enrolled (signer)")
     ends(desk(site, *signing, "vera"), 0, "signed by Vera Vogt for vera (vendor), final at height")
@@ -130,7 +145,8 @@ def test_a_session_is_signed_off_and_who_is_revoked_writes_no_more(site: Site) -
         watched.wait(Memory.SAFE)
         ends(put_out, 0, "anna is revoked, final at height")
         assert held.wait() == 3, held.shown
-        ends(desk(site, *revoke, "belt"), 0, "3 members are left, of which none may lie or be away")
+        put_out = desk(site, "pki", *revoke[1:], "belt", *pki)
+        ends(put_out, 0, "revoked.crl.pem", "3 members are left, of which none may lie or be away")
     looking = ("gateway.local", str(site.keys / "belt"), "-c", "status", "-c", "lease take")
     shell = site.start(site.folder, sys.executable, "-m", *looking)
     assert shell.wait() != 0, shell.shown
