@@ -24,12 +24,11 @@ from gateway.yamlfile import identifier
 from ledger import codec
 from ledger.codec import Malformed
 from rig.pki.authority import Authority
-from rig.pki.registry import Issued, Place, Registry
+from rig.pki.registry import SUPERSEDED, Issued, Place, Registry
 
 OPCUA_KINDS = ("gateway", "operator")  # who speaks to devices
 LATE = 30 * DAY  # after its end an enrolment can still be renewed; later the node is enrolled anew
 _ADDRESS = "address"
-SUPERSEDED = "superseded: it has new keys"
 
 
 class Refused(NamedTuple):
@@ -244,8 +243,8 @@ class Desk:
         """Where the key is one that another node has, or that was revoked."""
         for each in self._registry.issued():
             said = each.answer.enrolment.enrolment
-            if said.public == request.public and (each.revoked is not None or said.node != request.node):
-                what = f"this is the key of {said.node}" + (", and revoked" if each.revoked else "")
+            if said.public == request.public and (each.burnt or said.node != request.node):
+                what = f"this is the key of {said.node}" + (", and revoked" if each.burnt else "")
                 return Refused(what, "enrol with new keys: choose an empty folder")
         return None
 

@@ -25,6 +25,7 @@ FILE = "registry.sqlite"
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
 PATIENCE = 10.0  # s, for another process to end its transaction
 VERSION = 1
+SUPERSEDED = "superseded: it has new keys"  # why the certificates before a renewal are good no more
 _SCHEMA = """
 CREATE TABLE token (hash BLOB PRIMARY KEY, place BLOB NOT NULL, until INTEGER NOT NULL, used BLOB);
 CREATE TABLE issued (
@@ -63,6 +64,11 @@ class Issued(NamedTuple):
     answer: Answer
     revoked: int | None
     why: str
+
+    @property
+    def burnt(self) -> bool:
+        """Whether the node's own key is revoked with it, and not only its certificates."""
+        return self.revoked is not None and self.why != SUPERSEDED
 
 
 class Registry:

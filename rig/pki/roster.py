@@ -3,55 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import NamedTuple
 
 from gateway.errors import BadInput, Problem
-from gateway.net.roles import Role
+from gateway.net.identity import Trust
 from gateway.pki.certificates import moment
 from gateway.pki.enrolment import Kind
 from rig.pki.authority import Authority
-from rig.pki.registry import Registry
+from rig.pki.desk import SUPERSEDED
+from rig.pki.registry import Issued, Registry
 
 
-class Member(NamedTuple):
-    """A node as it is enrolled: its Ed25519 key (32 bytes), what it may, and whose it is."""
+def roster(authority: Authority, wanted: Mapping[str, Kind], now: int) -> Trust:
+    """Whom a line's nodes are to know ``now`` (UTC ns): all that are enrolled, and no revoked key.
 
-    public: bytes
-    roles: tuple[Role, ...]
-    owner: str
-
-
-def roster(authority: Authority, wanted: Mapping[str, Kind], now: int) -> dict[str, Member]:
-    """Each node of ``wanted``, which is enrolled as that kind ``now`` (UTC ns); BadInput says who is not, all
-    at once, and what to do."""
-    registry = Registry(authority.folder)
-    try:
-        last = {each.place.node: each for each in registry.issued()}
-    finally:
-        registry.close()
-    problems: list[Problem] = []
-    found: dict[str, Member] = {}
-    for node, kind in wanted.items():
-        held = last.get(node)
-        how = f"twinline pki enroll {node} --as {kind} --pki {authority.folder}"
-        if held is None or held.revoked is not None:
-            state = "is not enrolled yet" if held is None else f"is revoked ({held.why})"
-            problems.append(_problem(authority.folder, f"{node} {state}", how))
-            continue
-        said = held.answer.enrolment.enrolment
-        if said.before < now:
-            ended = f"the enrolment of {node} ended on {moment(said.before):%Y-%m-%d}"
-            problems.append(_problem(authority.folder, ended, f"renew it at {node}, or: {how}"))
-        elif said.kind != kind:
-            what = f"{node} is enrolled as {said.kind}, and the line needs a {kind}"
-            problems.append(_problem(authority.folder, what, "choose another id, or revoke it first"))
-        else:
-            found[node] = Member(said.public, said.roles, said.owner)
+    BadInput says who of ``wanted`` is not enrolled, or as another kind, all at once, and what to do.
+    """
+    issued = _issued(authority)
+    last = {each.place.node: each for each in issued}
+    problems = [
+        Problem(str(authority.folder), 0, 0, *wrong)
+        for node, kind in wanted.items()
+        if (wrong := _wrong(authority, last.get(node), node, kind, now))
+    ]
     if problems:
         raise BadInput(problems)
-    return found
+    trust = Trust()
+    for each in issued:
+        said = each.answer.enrolment.enrolment
+        if each.revoked is not None and each.why != SUPERSEDED:
+            trust.add(said.node, said.public)
+            trust.revoke(said.node)
+    for each in last.values():
+        said = each.answer.enrolment.enrolment
+        if each.revoked is None and said.before >= now:
+            trust.add(said.node, said.public, said.roles, said.owner)
+    return trust
 
 
-def _problem(folder: Path, what: str, hint: str) -> Problem:
-    return Problem(str(folder), 0, 0, what, hint)
+def broker_at(authority: Authority, host: str, now: int) -> str:
+    """The broker that is enrolled for ``host``; BadInput where there is none."""
+    for each in reversed(_issued(authority)):
+        said = each.answer.enrolment.enrolment
+        if each.revoked is None and said.kind == "broker" and host in each.place.hosts and said.before >= now:
+            return said.node
+    hint = f"twinline pki enroll broker --as broker --host {host} --pki {authority.folder}"
+    raise BadInput([Problem(str(authority.folder), 0, 0, f"no broker is enrolled for {host}", hint)])
+
+
+def _issued(authority: Authority) -> list[Issued]:
+    registry = Registry(authority.folder)
+    try:
+        return registry.issued()
+    finally:
+        registry.close()
+
+
+def _wrong(
+    authority: Authority, held: Issued | None, node: str, kind: Kind, now: int
+) -> tuple[str, str] | None:
+    """What is wrong with a node of the line as it is enrolled, and what to do."""
+    how = f"twinline pki enroll {node} --as {kind} --pki {authority.folder}"
+    if held is None:
+        return f"{node} is not enrolled yet", how
+    if held.revoked is not None:
+        return f"{node} is revoked ({held.why})", how
+    said = held.answer.enrolment.enrolment
+    if said.before < now:
+        return (
+            f"the enrolment of {node} ended on {moment(said.before):%Y-%m-%d}",
+            f"renew it there, or: {how}",
+        )
+    if said.kind != kind:
+        what = f"{node} is enrolled as {said.kind}, and the line needs a {kind}"
+        return what, "choose another id, or revoke it first"
+    return None

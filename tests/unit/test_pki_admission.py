@@ -17,7 +17,7 @@ from rig.pki.admission import admit
 from rig.pki.authority import Authority
 from rig.pki.desk import Desk
 from rig.pki.registry import Registry
-from rig.pki.roster import roster
+from rig.pki.roster import broker_at, roster
 
 NOW = time.time_ns()
 
@@ -97,9 +97,16 @@ def test_a_roster_says_who_is_not_enrolled_all_at_once(authority: Authority, tmp
     admit(authority, tmp_path / "dry", dry, "witness", now=NOW)
     admit(authority, tmp_path / "bert", Identity.create("bert"), "operator", now=NOW, roles=["viewer"])
     found = roster(authority, {"paint": "gateway", "bert": "operator"}, NOW)
-    assert (found["paint"].public, found["paint"].roles) == (paint.public_bytes, ())
-    assert (found["bert"].roles, found["bert"].owner) == (("viewer",), "starter")
+    assert (found.public_bytes("paint"), found.roles("paint")) == (paint.public_bytes, frozenset())
+    assert (found.roles("bert"), found.owner("bert")) == ({"viewer"}, "starter")
+    assert found.public_bytes("dry") == dry.public_bytes  # all are known, not only who is asked for
+    bert = found.public_bytes("bert")
     revoke(authority, "bert")
+    found = roster(authority, {"paint": "gateway"}, NOW)
+    assert found.public_bytes("bert") is None
+    assert bert is not None
+    with pytest.raises(ValueError, match="is revoked"):
+        found.add("carl", bert)
     with pytest.raises(BadInput) as raised:
         roster(authority, {"nobody": "gateway", "bert": "operator", "dry": "gateway"}, NOW)
     said = [str(each) for each in raised.value.problems]
@@ -108,3 +115,7 @@ def test_a_roster_says_who_is_not_enrolled_all_at_once(authority: Authority, tmp
     assert any("dry is enrolled as witness, and the line needs a gateway" in each for each in said)
     with pytest.raises(BadInput, match="the enrolment of paint ended on"):
         roster(authority, {"paint": "gateway"}, NOW + 366 * DAY)
+    admit(authority, tmp_path / "mqtt", Identity.create("mqtt"), "broker", now=NOW, hosts=["10.9.9.9"])
+    assert broker_at(authority, "10.9.9.9", NOW) == "mqtt"
+    with pytest.raises(BadInput, match="no broker is enrolled for 10.9.9.8; twinline pki enroll broker"):
+        broker_at(authority, "10.9.9.8", NOW)
