@@ -9,7 +9,6 @@ from gateway.net.identity import Trust
 from gateway.pki.certificates import moment
 from gateway.pki.enrolment import Kind
 from rig.pki.authority import Authority
-from rig.pki.desk import SUPERSEDED
 from rig.pki.registry import Issued, Registry
 
 
@@ -30,7 +29,7 @@ def roster(authority: Authority, wanted: Mapping[str, Kind], now: int) -> Trust:
     trust = Trust()
     for each in issued:
         said = each.answer.enrolment.enrolment
-        if each.revoked is not None and each.why != SUPERSEDED:
+        if each.burnt:
             trust.add(said.node, said.public)
             trust.revoke(said.node)
     for each in last.values():
