@@ -19,19 +19,22 @@ class Holding:
     """The lease of one shell on the station of the agent in ``folder``, on a connection of its own.
 
     The agent ends it when that connection does; its own time to live ends it when this process is stuck.
-    ``lost`` is called once, on another thread, with why it ended by itself.
+    ``lost`` is called once, on another thread, with why it ended by itself. With ``breaks`` it is taken from
+    whoever holds it: who stands beside the machine may.
     """
 
-    def __init__(self, folder: Path, lost: Callable[[str], None], present_s: float = PRESENT_S) -> None:
+    def __init__(
+        self, folder: Path, lost: Callable[[str], None], present_s: float = PRESENT_S, breaks: bool = False
+    ) -> None:
         self._lost, self._present = lost, present_s
         self._turn = threading.Lock()
         self._over = threading.Event()
         self._typed = time.monotonic()
         self._client = Client(folder)
-        answer = self._client.ask(Acquire(TTL), Leased)
+        answer = self._client.ask(Acquire(TTL, breaks), Leased)
         if isinstance(answer, Refused):
             self._client.close()
-            raise Unanswered(f"no lease: {answer.why}", "wait until it is given back, or ask who holds it")
+            raise Unanswered(f"no lease: {answer.why}", "ask who holds it, or take it: lease take --break")
         self.token = answer.token
         self.ended = ""
         self._renewing = threading.Thread(target=self._renew, name="lease", daemon=True)

@@ -83,7 +83,8 @@ class No(Body, frozen=True):
 
 
 class Status(Body, frozen=True):
-    """The gateway's heartbeat with what else a person wants first. ``state`` is as the line hears it."""
+    """The gateway's heartbeat with what else a person wants first. ``state`` is as the line hears it,
+    ``unwritten`` are the inputs that nobody may write."""
 
     station: str
     title: str
@@ -97,6 +98,7 @@ class Status(Body, frozen=True):
     pid: int
     utc: int
     lost: dict[str, str]
+    unwritten: tuple[str, ...] = ()
 
 
 class Witnessed(Body, frozen=True):
@@ -113,7 +115,8 @@ class Witnessed(Body, frozen=True):
 
 
 class TagShown(Row, frozen=True):
-    """One tag: what it is, and what it is now. ``refused`` is what its device says against it."""
+    """One tag: what it is, and what it is now. ``refused`` is what its device says against it;
+    ``overwritten``: it is forced, and that does not hold."""
 
     name: str
     direction: str
@@ -128,6 +131,7 @@ class TagShown(Row, frozen=True):
     high: float
     title: str = ""
     refused: str = ""
+    overwritten: bool = False
 
 
 class Tags(Body, frozen=True):
@@ -189,7 +193,8 @@ class TwinShown(Body, frozen=True):
 
 
 class LeaseShown(Body, frozen=True):
-    """Who holds the lease ("": nobody) under which token, for how long yet; the gate and the forces."""
+    """Who holds the lease ("": nobody) under which token, since when (UTC) and for how long yet; the gate,
+    the forces, and which of them do not hold: what is there instead."""
 
     holder: str
     token: int
@@ -197,6 +202,8 @@ class LeaseShown(Body, frozen=True):
     gate: str
     forces: dict[str, Value]
     protected: bool
+    since: int = 0
+    overwritten: dict[str, Value] = msgspec.field(default_factory=dict)
 
 
 class Net(Body, frozen=True):

@@ -84,6 +84,9 @@ class View:
             pid=os.getpid(),
             utc=time.time_ns(),
             lost=dict(devices.lost),
+            unwritten=tuple(
+                filter(inside.station.writes.refuses, (tag.name for tag in inside.station.inputs))
+            ),
         )
 
     def _tags(self, _: AskTags) -> Tags:
@@ -105,6 +108,7 @@ class View:
             high=tag.range.high,
             title=tag.title,
             refused=self._inside.devices.refused.get(tag.name, ""),
+            overwritten=any(ref.tag == tag.name for ref in cell.gate.overwritten),
         )
 
     def _devices(self, _: AskDevices) -> Devices:
@@ -155,6 +159,8 @@ class View:
             gate=cell.gate.state,
             forces={str(ref): value for ref, value in cell.gate.forces.items()},
             protected=cell.protected,
+            since=lease.since if lease.holder is not None else 0,
+            overwritten={str(ref): value for ref, value in cell.gate.overwritten.items()},
         )
 
     def _net(self, _: AskNet) -> Net:

@@ -195,11 +195,29 @@ def test_two_shells_do_not_hold_one_lease(site: Site, open_shell: Open, watched:
     assert "this shell holds no lease" in two.expect(PROMPT)
     two.type("tags command")
     assert re.search(r"\ncommand +in +32\* ", two.expect(PROMPT))
-    one.type("quit", enter=True)
-    assert one.wait() == 0
-    watched.wait(Memory.SAFE)
-    two.type("lease take")
+    two.type("lease take --break")  # who stands beside the machine may
     two.expect(HOLDING)
+    one.expect("the lease is lost: local-\\w+-\\d+ broke this lease")
+    one.type("force command 1")
+    assert "this shell holds no lease" in one.expect(PROMPT)
+    two.type("force command 32")
+    two.expect(f"held at 32{HOLDING}")
+    watched.write((33, True, True, True))  # somebody else does
+    until("the force that does not hold", lambda: "overwritten" in says(two, "status"))
+    assert "command does not hold, it is 33" in " ".join(says(two, "status").split())
+    assert "32, which does not hold: it is 33" in " ".join(says(two, "lease").split())
+    assert re.search(r"\ncommand +in +33# ", says(two, "tags command"))
+    two.type("quit", enter=True)
+    assert two.wait() == 0
+    watched.wait(Memory.SAFE)
+    one.type("lease take")
+    one.expect(HOLDING)
+
+
+def says(shell: Terminal, command: str) -> str:
+    """What a shell that holds the lease answers."""
+    shell.type(command)
+    return shell.expect(HOLDING)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGHUP])

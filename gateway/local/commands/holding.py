@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Literal
 
 from cmd2 import with_annotated
-from cmd2.annotated import Argument
+from cmd2.annotated import Argument, Option
 
 from gateway.field.refs import TagRef, read_ref
 from gateway.field.types import TYPES, Value
-from gateway.local.commands.looking import show
+from gateway.local.commands.looking import clock, show
 from gateway.local.commands.options import Commands, InputName, Json, MaybeInput, shell_of
 from gateway.local.holding import PRESENT_S, Holding
 from gateway.local.messages import AskLease, LeaseShown
@@ -17,6 +18,7 @@ from gateway.local.table import hanging, pairs
 from gateway.net.messages import Force, Free
 from gateway.station import Station
 
+SEEN_S = 0.25  # in which the gateway reads a force back
 _TAKEN = (
     "You hold the lease: the twin drives all inputs of the station now, and who stands there sees it move. "
     f"It ends with 'lease give', with this shell, or after {PRESENT_S / 60:g} minutes without a command; "
@@ -35,13 +37,19 @@ class Writing(Commands):
         action: Annotated[
             Literal["show", "take", "give"], Argument(nargs="?", help_text="Left out: show.")
         ] = "show",
+        break_: Annotated[
+            bool,
+            Option(
+                "--break", action="store_true", help_text="With take: from whoever holds it; on the record."
+            ),
+        ] = False,
         json: Json = False,
     ) -> None:
         """Who may write; take the lease for this shell, or give it back."""
         shell = shell_of(self)
         if action == "take" and shell.lease is None:
             shell.check_station()
-            shell.lease = Holding(shell.folder, self._lost)
+            shell.lease = Holding(shell.folder, self._lost, breaks=break_)
             shell.refresh_prompt()
             shell.say(hanging("", _TAKEN, shell.width))
         elif action == "give":
@@ -72,8 +80,13 @@ class Writing(Commands):
         why = shell.lease.act(Force(ref, read))
         if why:
             shell.fail(f"not forced: {why}")
-        else:
+            return
+        time.sleep(SEEN_S)
+        found = shell.ask(AskLease(), LeaseShown).overwritten.get(str(ref))
+        if found is None:
             shell.say(f"{ref} is held at {show(read)}")
+        else:
+            shell.fail(f"{ref} does not hold: it is {show(found)}", "find out who writes it")
 
     @with_annotated
     def do_release(self, tag: MaybeInput = None) -> None:
@@ -119,7 +132,14 @@ def _lease(lease: LeaseShown) -> list[tuple[str, str]]:
     held = f"{lease.holder}, for {lease.left / 1e9:.1f} s unless renewed" if lease.holder else "nobody"
     return [
         ("held by", held),
+        ("since", clock(lease.since)[:8] if lease.since else ""),
         ("token", str(lease.token)),
         ("write gate", lease.gate),
-        *((f"force {ref}", show(value)) for ref, value in lease.forces.items()),
+        *((f"force {ref}", _force(ref, value, lease)) for ref, value in lease.forces.items()),
     ]
+
+
+def _force(ref: str, value: Value, lease: LeaseShown) -> str:
+    if ref not in lease.overwritten:
+        return show(value)
+    return f"{show(value)}, which does not hold: it is {show(lease.overwritten[ref])}"

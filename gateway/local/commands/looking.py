@@ -58,7 +58,7 @@ class Looking(Commands):
         filter: Annotated[str | None, Argument(nargs="?", help_text="Part of a name, device or address.")],
         json: Json = False,
     ) -> None:
-        """All tags with their values: * is forced, ? uncertain, ! bad (the last value known)."""
+        """All tags: * is forced, # forced in vain, ? uncertain, ! bad (the last value known)."""
         shell = shell_of(self)
         wanted = (filter or "").lower()
         found = [
@@ -87,7 +87,7 @@ class Looking(Commands):
                 for part in client.follow(tuple(tags)):
                     for change in part.changes:
                         text = (
-                            f"{_clock(change.utc)}  {change.tag:<{max(map(len, tags))}}  {show(change.value)}"
+                            f"{clock(change.utc)}  {change.tag:<{max(map(len, tags))}}  {show(change.value)}"
                         )
                         if not live:
                             shell.say(text)
@@ -159,7 +159,9 @@ def show(value: Value) -> str:
 
 
 def _row(tag: TagShown) -> tuple[str, ...]:
-    mark = "*" if tag.forced else {"bad": "!", "uncertain": "?"}.get(tag.quality, "")
+    mark = (
+        "#" if tag.overwritten else "*" if tag.forced else {"bad": "!", "uncertain": "?"}.get(tag.quality, "")
+    )
     direction = "in" if tag.direction == "input" else "out"
     return tag.name, direction, show(tag.value) + mark, tag.unit, tag.type, tag.address
 
@@ -173,8 +175,14 @@ def _status(status: Status) -> Iterator[tuple[str, str]]:
     for name, why in status.lost.items():
         yield f"device {name}", why
     yield "brokers", f"{len(up)} of {len(status.brokers)} up" if status.brokers else "none"
-    yield "lease", f"held by {state.holder}" if state.holder else "nobody holds it: nothing is written"
-    yield "forces", ", ".join(state.forces)
+    held = f"held by {state.holder} since {clock(state.since)[:8]}"
+    yield "lease", held if state.holder else "nobody holds it: nothing is written"
+    yield "forces", ", ".join(f"{ref} at {show(value)}" for ref, value in state.forced.items())
+    for ref, value in state.overwritten.items():
+        yield "overwritten", f"{ref} does not hold, it is {show(value)}: find out who writes it"
+    yield "never written", ", ".join(status.unwritten)
+    yield "out of range", ", ".join(f"{tag} {count} values" for tag, count in state.beyond.items())
+    yield "writes", "some come late: see writes: rate" if state.late else ""
     yield "faults", ", ".join(state.faults)
     alone = "inputs fall back by themselves" if state.protected else "unprotected: inputs stay as they are"
     yield "if it dies", alone
@@ -235,7 +243,7 @@ def _events(events: Iterable[Event], width: int) -> Iterator[str]:
     for n, event in enumerate(events):
         if n == 0:
             yield ""
-        yield from hanging(f"{_clock(event.utc)[:8]}  {event.kind:<9}  ", event.text, width)
+        yield from hanging(f"{clock(event.utc)[:8]}  {event.kind:<9}  ", event.text, width)
 
 
 def _trace(folder: Path, tags: tuple[str, ...], span: int) -> Iterator[Change | int]:
@@ -275,7 +283,8 @@ class _Screen:
         self._drawn = len(shown)
 
 
-def _clock(utc: int) -> str:
+def clock(utc: int) -> str:
+    """The time of day, local, to the millisecond."""
     when = datetime.fromtimestamp(utc // 1_000_000_000)
     return f"{when:%H:%M:%S}.{utc % 1_000_000_000 // 1_000_000:03}"
 
