@@ -21,7 +21,7 @@ Cause = Literal[
 
 LONGEST = 10_000_000_000  # ns: for as long a command may be good
 MAX_STREAMS = 64  # of one sender, that asked within that time
-EACH, WHOLE = 200, 800  # commands a second, of one operator and of all
+EACH, WHOLE = 150, 600  # commands a second, of one operator and of all
 _BACK = 256  # numbers by which a replay is told from what came out of order
 
 

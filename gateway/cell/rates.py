@@ -10,13 +10,12 @@ MAX_SENDERS = 64  # that asked lately
 
 
 class Rates:
-    """At most ``each`` a second of one sender and ``whole`` of all, of which those of ``seconds`` may come at
-    once."""
+    """At most ``each`` a second of one sender and ``whole`` of all, and at once as many as in ``burst`` ns."""
 
-    def __init__(self, each: int, whole: int, seconds: int = 2, senders: int = MAX_SENDERS) -> None:
+    def __init__(self, each: int, whole: int, burst: int = SECOND // 2, senders: int = MAX_SENDERS) -> None:
         self.each = each
         self._each, self._whole = SECOND // each, SECOND // whole
-        self._depth, self._senders = seconds * SECOND, senders
+        self._burst, self._senders = burst, senders
         self._full: dict[str, int] = {}  # when the bucket of each is full again
         self._all_full = 0
 
@@ -35,7 +34,7 @@ class Rates:
     def _after(self, now: int, full: int, interval: int) -> int | None:
         """When a bucket is full again that gives tokens at ``now``, worth ``interval``; None if it cannot."""
         after = max(now, full) + interval
-        return after if after - now <= self._depth else None
+        return after if after - now <= self._burst else None
 
     def _room(self, now: int, sender: str) -> bool:
         """Whether ``sender`` has a bucket or gets one: a full one need not be kept."""

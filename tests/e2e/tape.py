@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -65,17 +66,20 @@ class Tape:
         self._client.loop_stop()
 
 
-def pour(port: int, file: Path) -> None:
-    """Send what ``file`` holds as fast as the broker takes it: by another process than those that wait."""
+def pour(port: int, file: Path, rate: int) -> None:
+    """Send what ``file`` holds, so many a second: by another process than those that wait."""
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
     client.connect("127.0.0.1", port)
     client.loop_start()
     messages = msgspec.msgpack.decode(file.read_bytes(), type=list[Message])
-    sent = [client.publish(*each) for each in messages]
-    sent[-1].wait_for_publish(WITHIN)
+    begun = time.monotonic()
+    for number, each in enumerate(messages):
+        time.sleep(max(0.0, begun + number / rate - time.monotonic()))
+        client.publish(*each)
+    client.publish("tl/poured", b"", 1).wait_for_publish(WITHIN)
     client.disconnect()
     client.loop_stop()
 
 
 if __name__ == "__main__":
-    pour(int(sys.argv[1]), Path(sys.argv[2]))
+    pour(int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
