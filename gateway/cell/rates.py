@@ -10,7 +10,7 @@ MAX_SENDERS = 64  # that asked lately
 
 
 class Rates:
-    """At most ``each`` a second of one sender and ``whole`` of all, and at once as many as in ``burst`` ns."""
+    """At most ``each`` a second of one sender, ``whole`` of all, and at once as many as in ``burst`` ns."""
 
     def __init__(self, each: int, whole: int, burst: int = SECOND // 2, senders: int = MAX_SENDERS) -> None:
         self.each = each
