@@ -22,6 +22,7 @@ import psutil
 import pytest
 from pymodbus.client import ModbusTcpClient
 
+from rig.broker import Broker
 from rig.ports import free_ports
 from rig.record import Record, Step
 from rig.report.bundle import JUNIT, REPORT, SESSION, STEPS, verify
@@ -292,6 +293,16 @@ def witnesses(folder: Path, keys: Path, start: Starter) -> Run:
     run = start(folder, sys.executable, "-m", GATEWAY, *configs)
     run.wait_ready()
     return run
+
+
+@contextlib.contextmanager
+def secured(folder: Path) -> Iterator[Broker]:
+    """The broker of the site in ``folder``, with TLS; the site starts it once it has let everybody in."""
+    broker = Broker(folder / "gateways" / "broker", secured=True)
+    try:
+        yield broker
+    finally:
+        broker.stop()
 
 
 class Starter:

@@ -12,7 +12,7 @@ from running import GATEWAY, Belt, Run, Starter
 from gateway.net.identity import Identity, Trust
 from rig.broker import Broker
 from rig.line import load_line
-from rig.prepare import CONFIG, TRUST, key_of, prepare
+from rig.prepare import CONFIG, TRUST, key_of, prepare, tls_of
 from rig.remote import BusBackend
 
 
@@ -20,7 +20,7 @@ from rig.remote import BusBackend
 def operator(keys: Path, name: str, broker: str) -> Iterator[BusBackend]:
     """Connected with what was prepared for ``name`` in ``keys``; what is held is given back at the end."""
     identity, trust = Identity.load(key_of(keys, name)), Trust.load(keys / TRUST)
-    backend = BusBackend("one", ["belt"], [broker], identity, trust)
+    backend = BusBackend("one", ["belt"], [broker], identity, trust, tls=tls_of(keys, name))
     backend.start()
     try:
         yield backend
@@ -38,6 +38,8 @@ class Site:
         self.keys = folder / "gateways"
         for name in operators:
             list(prepare(load_line(made.line), self.keys, (broker.url,), name))
+        if not broker.alive:
+            broker.start()
         self.config = self.keys / "belt" / CONFIG
         self.trust = Trust.load(self.keys / TRUST)
         self.operators = {name: Identity.load(key_of(self.keys, name)) for name in operators}

@@ -15,13 +15,15 @@ from running import CONTROLLER, GATEWAY, Belt, Run, Starter, belt, until
 from gateway.agentfile import AgentConfig
 from gateway.field.tags import TagRef
 from gateway.net.identity import Identity, Trust
+from gateway.net.link import broker_address
 from gateway.net.messages import Action, Feed, Force, Free, Isolate, Pause
 from gateway.store.journal import Journal
 from gateway.twin.workpiece import Workpiece
 from rig.backend import RigFault, Script
+from rig.broker import Broker
 from rig.line import load_line
 from rig.ports import free_ports
-from rig.prepare import CONFIG, TRUST, key_of, prepare
+from rig.prepare import CONFIG, TRUST, key_of, prepare, tls_of
 from rig.remote import BusBackend
 
 MANUAL, ACKNOWLEDGE, JOG = (TagRef("command", bit) for bit in (0, 1, 4))
@@ -67,7 +69,7 @@ class LineSite:
         names: tuple[str, ...],
         start: Starter,
         brokers: Mapping[str, str],
-        operator: str,
+        broker: Broker,
         wraps: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self.folder, self.names, self.start = folder, names, start
@@ -76,13 +78,17 @@ class LineSite:
         self.file = made.line
         self.line = load_line(made.line)
         self.keys = folder / "gateways"
-        list(prepare(self.line, self.keys, (operator,), "anna"))
+        reached = {broker_address(url).host for url in brokers.values()}
+        list(prepare(self.line, self.keys, (broker.url,), "anna", hosts=tuple(sorted(reached))))
+        if not broker.alive:
+            broker.start()
         for name in names:
             path = self.keys / name / CONFIG
             config = msgspec.json.decode(path.read_bytes(), type=AgentConfig)
             path.write_bytes(msgspec.json.encode(msgspec.structs.replace(config, brokers=(brokers[name],))))
         identity = Identity.load(key_of(self.keys, "anna"))
-        self.backend = BusBackend("row", list(names), [operator], identity, Trust.load(self.keys / TRUST))
+        trust, tls = Trust.load(self.keys / TRUST), tls_of(self.keys, "anna")
+        self.backend = BusBackend("row", list(names), [broker.url], identity, trust, tls=tls)
         self.runs: dict[str, list[Run]] = {name: [] for name in names}
         program = str(made.folder / "programs/belt.st")
         controllers = [

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import Starter, until
+from running import Starter, secured, until
 from site_line import LineSite
 
 from rig.broker import Broker
@@ -18,13 +18,13 @@ ALL = tuple(f"w-{n}" for n in range(8))
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path / "broker") as running:
+    with secured(tmp_path) as running:
         yield running
 
 
 @pytest.fixture
 def site(tmp_path: Path, start: Starter, broker: Broker) -> Iterator[LineSite]:
-    made = LineSite(tmp_path, NAMES, start, dict.fromkeys(NAMES, broker.url), broker.url)
+    made = LineSite(tmp_path, NAMES, start, dict.fromkeys(NAMES, broker.url), broker)
     for name in NAMES:
         made.gateway(name)
     for name in NAMES:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from running import TWINLINE, Starter, until
+from running import TWINLINE, Starter, secured, until
 from site_line import LineSite
 
-from rig.broker import Broker
 from rig.presence import presences
 
 NAMES = ("first", "second")
 
 
 def test_a_gateway_comes_goes_and_comes_back(tmp_path: Path, start: Starter) -> None:
-    with Broker(tmp_path / "broker") as broker:
-        site = LineSite(tmp_path, NAMES, start, dict.fromkeys(NAMES, broker.url), broker.url)
+    with secured(tmp_path) as broker:
+        site = LineSite(tmp_path, NAMES, start, dict.fromkeys(NAMES, broker.url), broker)
         options = ("--keys", str(site.keys), "--operator", "anna", "--broker", broker.url)
 
         def standing() -> dict[str, str]:

@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import TWINLINE, Memory, Starter, belt, by_id, memory, witnesses
+from running import TWINLINE, Memory, Starter, belt, by_id, memory, secured, witnesses
 from site_alone import Site
-
-from rig.broker import Broker
 
 
 @pytest.fixture
 def site(tmp_path: Path, start: Starter) -> Iterator[Site]:
     made = belt(tmp_path, serve=True)  # its controller runs elsewhere all the same
     start.controller(tmp_path, made)
-    with Broker(tmp_path / "broker") as broker:
+    with secured(tmp_path) as broker:
         yield Site(tmp_path, made, start, broker)
 
 
@@ -114,10 +112,12 @@ def test_what_is_wrong_is_said_before_anything_starts(site: Site) -> None:
 def test_what_is_prepared(site: Site) -> None:
     folder = site.config.parent
     assert {each.name for each in folder.iterdir()} == {
+        "enrolment.json",
         "gateway.json",
         "genesis.json",
         "key.pem",
         "station.yaml",
+        "tls",
         "trust.yaml",
     }
     assert stat.S_IMODE((folder / "key.pem").stat().st_mode) == 0o600
@@ -128,7 +128,8 @@ def test_what_is_prepared(site: Site) -> None:
         "--broker", site.broker.url, "--operator", "anna", "--no-chain",
     )  # fmt: skip
     assert alone.wait() == 0, alone.shown
-    assert {each.name for each in (site.folder / "alone").iterdir()} == {"anna.pem", "belt", "trust.yaml"}
+    there = {each.name for each in (site.folder / "alone").iterdir()}
+    assert there == {"anna", "anna.pem", "authority", "belt", "broker", "trust.yaml"}
     assert json.loads((site.folder / "alone/belt/gateway.json").read_text())["chain"] == ""
     before = (folder / "key.pem").read_bytes(), (site.keys / "anna.pem").read_bytes()
     again = site.start(

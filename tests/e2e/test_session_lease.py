@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import WITHIN, Memory, Starter, belt, memory, until
+from running import WITHIN, Memory, Starter, belt, memory, secured, until
 from site_alone import Site
 
 from gateway.field.tags import TagRef
@@ -15,8 +15,7 @@ from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
 from gateway.net.messages import Force, Image, State, decode
 from rig.backend import LeaseLost, RigFault, Script
-from rig.broker import Broker
-from rig.prepare import KEY
+from rig.prepare import KEY, tls_of
 
 HOLDS = (Force(TagRef("command"), 32), Force(TagRef("part-leaves"), True))
 # A rig that holds the lease and forces inputs until it is killed.
@@ -27,11 +26,13 @@ from gateway.field.tags import TagRef
 from gateway.net.identity import Identity, Trust
 from gateway.net.messages import Force
 from rig.backend import Script
+from rig.prepare import tls_of
 from rig.remote import BusBackend
 
 broker, folder = sys.argv[1], Path(sys.argv[2])
 backend = BusBackend(
-    "one", ["belt"], [broker], Identity.load(folder / "anna.pem"), Trust.load(folder / "trust.yaml")
+    "one", ["belt"], [broker], Identity.load(folder / "anna.pem"), Trust.load(folder / "trust.yaml"),
+    tls=tls_of(folder, "anna"),
 )
 backend.start()
 backend.hold("belt")
@@ -46,7 +47,7 @@ sys.stdin.buffer.read() or __import__("time").sleep(600)
 def site(tmp_path: Path, start: Starter) -> Iterator[Site]:
     made = belt(tmp_path, serve=False)
     start.controller(tmp_path, made)
-    with Broker(tmp_path / "broker") as broker:
+    with secured(tmp_path) as broker:
         yield Site(tmp_path, made, start, broker, ("anna", "berta"))
 
 
@@ -70,7 +71,8 @@ def test_without_a_lease_it_only_reads(site: Site, watched: Memory) -> None:
         if image.good and "seen-command" in image.values:
             seen.append(int(image.values["seen-command"]))
 
-    bus = Bus("anna", [site.broker.url], identity=site.operators["anna"], trust=site.trust)
+    tls = tls_of(site.keys, "anna")
+    bus = Bus("anna", [site.broker.url], identity=site.operators["anna"], trust=site.trust, tls=tls)
     bus.subscribe(topics.state("one", "belt"), on_state)
     bus.subscribe(topics.image("one", "belt"), on_image)
     with bus:

@@ -13,11 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import Run, Starter, until, witnesses
+from running import Run, Starter, secured, until, witnesses
 from site_line import LineSite
 from wan import WAN, Denied, Link, Namespace, Weather, namespaces
-
-from rig.broker import Broker
 
 NAMES = ("first", "second")
 OUTAGE = float(os.environ.get("OUTAGE") or 3)
@@ -33,13 +31,13 @@ class WanSite(LineSite):
 @pytest.fixture
 def site(tmp_path: Path, start: Starter) -> Iterator[WanSite]:
     try:
-        with namespaces(len(NAMES)) as made, Broker(tmp_path / "broker") as broker:
+        with namespaces(len(NAMES)) as made, secured(tmp_path) as broker:
             link = Link(broker.port)
             link.start()
             machines = dict(zip(NAMES, made, strict=True))
-            brokers = {name: f"mqtt://{each.here}:{link.port}" for name, each in machines.items()}
+            brokers = {name: f"mqtts://{each.here}:{link.port}" for name, each in machines.items()}
             wraps = {name: each.wrap for name, each in machines.items()}
-            line = WanSite(tmp_path, NAMES, start, brokers, broker.url, wraps)
+            line = WanSite(tmp_path, NAMES, start, brokers, broker, wraps)
             line.link, line.machines = link, machines
             for name in NAMES:
                 line.gateway(name)
