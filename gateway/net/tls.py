@@ -124,6 +124,8 @@ def explain(error: OSError, files: TlsFiles | None) -> str:
             return "the connection was cut at its beginning; is it a broker that speaks TLS?"
         case ssl.SSLError():
             return _alert(error, files)
+        case PermissionError() if files is not None:
+            return f"{files.key} is for the gateway's own user; try as root"
         case socket.gaierror():
             return "no such host name"
         case TimeoutError():

@@ -244,7 +244,7 @@ def test_whom_the_line_revokes_is_heard_no_more(tmp_path: Path) -> None:
             until("what is said before", lambda: anna.heard == [f"{topics.event('one', 'weld')} before"])
             line.revoke("weld")
             rest = [each for each in ADMITTED if each.node != "weld"]
-            brokerfiles.refresh(broker.log.parent, line.authority, rest, time.time_ns())
+            brokerfiles.refresh(broker.folder, line.authority, time.time_ns(), rest)
             broker.reload()
             until("refused", lambda: "revoked" in refusal(broker.url, files_of(line, "weld")))
             weld.say(topics.event("one", "weld"), "after")

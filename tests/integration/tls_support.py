@@ -98,9 +98,8 @@ class LineOf:
         """One that is not started yet."""
         folder = self.folder / f"broker-{kind}"
         now = time.time_ns()
-        brokerfiles.write(
-            folder, self.authority, f"broker-{kind or 'any'}", (HOST,), (HOST, 8883), admitted, now
-        )
+        brokerfiles.write(folder, self.authority, f"broker-{kind or 'any'}", (HOST,), (HOST, 8883), now)
+        brokerfiles.refresh(folder, self.authority, now, admitted)
         return Broker(folder, kind=kind, secured=True)
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
 
 from gateway.device import Device
-from gateway.errors import GatewayError
+from gateway.errors import BadInput, GatewayError
 from gateway.local.checks.finding import Finding, ok, unseen, wrong
-from gateway.pki.credentials import OpcuaFiles
+from gateway.local.checks.line import CONNECT_S
+from gateway.net.link import broker_address
+from gateway.net.tls import LineContext, explain
+from gateway.pki.certificates import der, read_certificates
+from gateway.pki.credentials import OpcuaFiles, TlsFiles
 
 SOON_DAYS = 14
 _THEIRS = "make a new one in the server's settings, download it, and trust it wherever it was trusted"
@@ -31,6 +37,33 @@ def own(now: datetime, folder: str) -> list[Finding]:
             return []
         return [wrong("certificate ours", f"{path}: {error.strerror}", "enrol this gateway: docs/opcua.md")]
     return [judge("certificate ours", found, now, _RENEW if folder else _OURS, str(path))]
+
+
+def of_brokers(files: TlsFiles, brokers: Sequence[str], now: datetime) -> Iterator[Finding]:
+    """Of the one that a gateway shows brokers, and of those that they show; bounded by ``CONNECT_S`` each."""
+    try:
+        shown = read_certificates(files.certificate)[0]
+    except BadInput as bad:
+        yield wrong("certificate broker", f"ours: {bad}", "enrol this gateway: docs/broker.md")
+        return
+    yield judge("certificate broker", der(shown), now, _RENEW, "ours")
+    for url in brokers:
+        host, port, secured = broker_address(url)
+        if not secured:
+            continue
+        context = LineContext(files, lambda error: None)
+        try:
+            with (
+                socket.create_connection((host, port), CONNECT_S) as plain,
+                context.wrap_socket(plain, host) as sock,
+            ):
+                sock.do_handshake()
+                theirs = sock.getpeercert(True)
+        except OSError as error:
+            yield unseen("certificate broker", f"{url}: {explain(error, files)}")
+        else:
+            assert theirs is not None, "it was checked"
+            yield judge("certificate broker", theirs, now, "renew it at the broker, then SIGHUP", url)
 
 
 def protection(device: Device) -> Finding | None:

@@ -98,9 +98,12 @@ def selftest(file: Path) -> Iterator[Finding]:
             yield ledger(agent.chain.facts)
     else:
         yield from _witness(state)
-    heard = listen(config.line, config.id or (station.id if station else ""), config.brokers)
+    own = config.id or (station.id if station else "")
+    heard = listen(config.line, own, config.brokers, config.tls_files)
     yield from _brokers(config, heard)
     yield clock(time.time_ns(), _newest(state), heard.voices, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+    if config.tls_files is not None:
+        yield from certificate.of_brokers(config.tls_files, config.brokers, datetime.now(UTC))
     yield from certificate.own(datetime.now(UTC), config.opcua)
     if station is not None and agent is not None:
         for each in _real(config, station).values():

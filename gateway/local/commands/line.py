@@ -62,7 +62,7 @@ class Surroundings(Commands):
 
 def _listen(shell: Shell) -> Heard:
     own = shell.config.id or shell.station().id
-    return listen(shell.config.line, own, shell.config.brokers)
+    return listen(shell.config.line, own, shell.config.brokers, shell.config.tls_files)
 
 
 def _peer(voice: Voice) -> tuple[str, str, str, str]:
