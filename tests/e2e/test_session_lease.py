@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from gateway.net.bus import Bus, Delivery
 from gateway.net.messages import Force, Image, State, decode
 from rig.backend import LeaseLost, RigFault, Script
 from rig.prepare import KEY, tls_of
+from rig.remote import BusBackend
 
 HOLDS = (Force(TagRef("command"), 32), Force(TagRef("part-leaves"), True))
 # A rig that holds the lease and forces inputs until it is killed.
@@ -106,6 +108,37 @@ def test_a_second_operator_is_refused(site: Site, watched: Memory) -> None:
         berta.hold("belt")
         berta.run({"belt": Script(HOLDS, keep=True)})
         watched.wait(Memory.HELD)
+
+
+def test_a_commissioner_breaks_a_lease_and_a_rig_that_ends_says_what_is_still_forced(
+    site: Site, watched: Memory
+) -> None:
+    site.gateway()
+    berta = BusBackend(
+        "one", ["belt"], [site.broker.url], site.operators["berta"], site.trust,
+        tls=tls_of(site.keys, "berta"), breaks=True,
+    )  # fmt: skip
+    with site.operator("anna") as anna, contextlib.closing(berta):
+        berta.start()
+        anna.hold("belt")
+        anna.run({"belt": Script(HOLDS, keep=True)})
+        watched.wait(Memory.HELD)
+        berta.hold("belt")
+        with pytest.raises(LeaseLost, match="berta broke this lease"):
+            anna.run({"belt": Script(HOLDS)})
+        berta.run({"belt": Script(HOLDS, keep=True)})
+        watched.wait(Memory.HELD)
+
+        def told() -> bool:
+            state = anna.seen()["belt"].state
+            return state is not None and len(state.forces) == len(HOLDS)
+
+        until("anna's rig hears of the forces", told)
+        anna.close()
+        assert anna.left("belt") == ("command", "part-leaves")
+        berta.close()
+        assert berta.left("belt") == ()
+        watched.wait(Memory.SAFE)
 
 
 def test_what_was_held_under_an_old_lease_is_refused(site: Site, watched: Memory) -> None:
