@@ -321,8 +321,8 @@ class Session:
                 lasted = None if each.end is None else each.end - each.begin
                 allowed = tolerated(handle.spec.tags[read_ref(each.tag).tag], handle.lined.within)
                 yield Discrepancy(
-                    name, each.tag, each.begin, lasted, show(each.twin), show(each.machine), each.suspect,
-                    allowed,
+                    name, each.tag, each.begin, lasted, show(each.twin), show(each.machine),
+                    "; ".join(filter(None, (each.suspect, each.doubt))), allowed,
                 )  # fmt: skip
 
     def coverage(self) -> list[Coverage]:

@@ -13,6 +13,7 @@ from gateway.controller.beside import Beside, Parting
 from gateway.field.types import Value
 from gateway.net.messages import IN_STEP, MAX_DIFFERS
 from gateway.twin.discrepancy import Discrepancy
+from gateway.units import format_duration
 
 SHOWN = 5  # inputs in words
 
@@ -61,4 +62,8 @@ class Companion:
 
 def _told(parting: Parting) -> Discrepancy:
     suspect = parting.statement + (f", after {parting.after}" if parting.after else "")
-    return Discrepancy(parting.tag, parting.begin, parting.end, parting.virtual, parting.real, suspect)
+    doubt = ""
+    if parting.late:
+        unseen = format_duration(parting.late)
+        doubt = f"the gateway was late: for {unseen} it did not see what the real one read"
+    return Discrepancy(parting.tag, parting.begin, parting.end, parting.virtual, parting.real, suspect, doubt)

@@ -45,6 +45,8 @@ class Parting(msgspec.Struct, frozen=True):
 
     ``file`` and ``line`` are the statement that wrote the virtual one last, in ``scan``; empty and 0 where no
     one did. ``after`` is the output that parted first since the two were in step, if that is another.
+    ``late`` (ns): so long nobody looked, around that one, at what the real controller read; it may have read
+    what the virtual one has not.
     """
 
     tag: str
@@ -56,6 +58,7 @@ class Parting(msgspec.Struct, frozen=True):
     file: str
     line: int
     after: str = ""
+    late: int = 0
 
     @property
     def statement(self) -> str:
@@ -71,6 +74,13 @@ class _Wrote(NamedTuple):
     file: str
     line: int
     scan: int
+
+
+class _Gap(NamedTuple):
+    """A scan that came ``took`` ns after the one before."""
+
+    at: int
+    took: int
 
 
 class Beside:
@@ -95,6 +105,8 @@ class Beside:
         self._at: int | None = None  # the last scan
         self._gaps: deque[tuple[int, int]] = deque()  # of scans that were late: when, and how long they took
         self._longest = station.scan
+        self._unseen = _Gap(-CYCLE, 0)  # the last scan that was so late that the real one read unseen
+        self._late = 0  # around when the first output parted
         self._fresh: VirtualDevices | None = None  # with ``_left`` scans to run, from ``_from`` on
         self._left = self._from = 0
         self._begin_anew(0)
@@ -144,6 +156,8 @@ class Beside:
             self._runs, inputs = True, self._inputs
         if self._at is not None:
             self._lengths(now, now - self._at)
+            if not self._early and now - self._at >= 2 * period:
+                self._unseen = _Gap(now, now - self._at)
             behind = min((now - self._at - period // 2) // period, MOST_BEHIND)
             # In shadow nobody knows what the real one read meanwhile.
             for missed in range(behind if self._early else 0, 0, -1):
@@ -212,8 +226,11 @@ class Beside:
         if ref not in self._begun:
             return told
         self._begun.discard(ref)
-        self._first = self._first or told.tag
-        told = msgspec.structs.replace(told, after="" if self._first == told.tag else self._first)
+        if not self._first:
+            self._first = told.tag
+            self._late = self._unseen.took if abs(told.begin - self._unseen.at) < CYCLE else 0
+        after = "" if self._first == told.tag else self._first
+        told = msgspec.structs.replace(told, after=after, late=self._late)
         if told.end is None:
             self._open[ref] = told
         return told

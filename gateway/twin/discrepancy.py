@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 class Discrepancy(msgspec.Struct, frozen=True):
     """``tag`` was ``twin`` in the twin and ``machine`` on the machine when it was found, from ``begin`` to
-    ``end`` (ns; None: still). ``suspect`` is the component that is most likely why."""
+    ``end`` (ns; None: still). ``suspect`` is the component that is most likely why, ``doubt`` why it may be
+    none all the same."""
 
     tag: str
     begin: int
@@ -36,6 +37,7 @@ class Discrepancy(msgspec.Struct, frozen=True):
     twin: Value
     machine: Value
     suspect: str
+    doubt: str = ""
 
 
 class Switch:

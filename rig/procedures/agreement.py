@@ -42,11 +42,17 @@ def test_controller(session: Session, beside: StationHandle, step: StepContext) 
 
 
 def judge(session: Session, station: StationHandle, step: StepContext, tags: Set[str], model: str) -> None:
-    """Fail by the discrepancies at ``tags``, against whose ``model``; they are all that there were."""
-    found = [each for each in session.backend.differences(station.id) if read_ref(each.tag).tag in tags]
+    """Fail by the discrepancies at ``tags``, against whose ``model``; they are all that there were. Those of
+    which it is in doubt whether they are any are the rig's."""
+    there = [each for each in session.backend.differences(station.id) if read_ref(each.tag).tag in tags]
+    found = [each for each in there if not each.doubt]
     if found:
         step.fail(told(found, model), *dict.fromkeys(read_ref(each.tag).tag for each in found))
     step.measure("discrepancies", len(found), high=0)
+    if doubtful := [each for each in there if each.doubt]:
+        step.measure("in doubt", len(doubtful))
+        if not found:
+            raise RigFault(f"{station.id}: {told(doubtful, model)}; but {doubtful[0].doubt}")
     if why := session.backend.unheard(station.id):
         raise RigFault(f"{station.id} was not heard throughout, so there may have been others: {why}")
 

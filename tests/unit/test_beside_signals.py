@@ -196,3 +196,42 @@ def test_a_long_tolerance_does_not_hide_that_they_are_not_in_step() -> None:
     hand.scans(5 * REST // hand.period)
     assert hand.beside.in_step
     assert hand.told == []
+
+
+def in_shadow() -> Hand:
+    """In step, in shadow."""
+    hand = Hand()
+    hand.beside = Beside(hand.station, compile_program(source("glue"), "glue.st", writers=True), early=False)
+    hand.scans((CYCLE + REST) // hand.period)
+    assert hand.beside.in_step
+    return hand
+
+
+def test_in_shadow_what_parts_around_a_late_scan_is_in_doubt_and_so_is_what_follows() -> None:
+    hand = in_shadow()
+    hand.now += 4 * hand.period  # nobody looked
+    hand.scans(20)
+    hand.scans(30, over={"lift-raise": True})
+    hand.scans(30, over={"lift-raise": True, "lamp-fault": True})
+    assert [(each.tag, each.after, each.late) for each in hand.told] == [
+        ("lift-raise", "", 5 * hand.period),
+        ("lamp-fault", "lift-raise", 5 * hand.period),
+    ]
+    ended = hand.scans(20)
+    assert [each.late for each in ended] == [5 * hand.period] * 2
+
+
+def test_what_parts_long_after_a_late_scan_is_in_no_doubt() -> None:
+    hand = in_shadow()
+    hand.now += 4 * hand.period
+    hand.scans((CYCLE + REST) // hand.period)
+    told = hand.scans(30, over={"lift-raise": True})
+    assert [(each.tag, each.late) for each in told] == [("lift-raise", 0)]
+
+
+def test_where_the_gateway_writes_what_is_read_a_late_scan_leaves_no_doubt() -> None:
+    hand = Hand().in_step()
+    hand.now += 4 * hand.period
+    hand.scans(20)
+    told = hand.scans(30, over={"lift-raise": True})
+    assert [(each.tag, each.late) for each in told] == [("lift-raise", 0)]
