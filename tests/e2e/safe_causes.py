@@ -14,6 +14,7 @@ from site_safe import ANNA, BERTA, Bench, ShimBench
 LEASE = 1.1  # s: its time to live and 100 ms
 RESTART = 5.0  # of the gateway's start
 RECONNECT = 2.6  # the longest pause before another try to connect, a time-out, and 100 ms
+DISK = 5.5  # what a gateway waits for its disk, a rig's command to need it, and 100 ms
 SHIM = 0.6  # its watchdog and 100 ms
 AT_ONCE = 0.1  # by a gateway for which the lease ran out while it was stopped
 HOUR = 3600
@@ -32,6 +33,7 @@ class Cause(NamedTuple):
     what: str
     bound: float
     strike: Callable[[Bench], Struck]
+    often: int = 5  # in make test
     bench: type[Bench] = Bench
 
 
@@ -171,16 +173,16 @@ def controller_killed(bench: Bench) -> Struck:
 
 def clock_stepped(bench: Bench) -> Struck:
     """The gateway's UTC clock goes an hour back, or on: the lease lives on, and no longer than it may."""
-    clock, rig = bench.clock, bench.forcing()
+    machine, rig = bench.machine, bench.forcing()
     stepped = time.monotonic_ns()
-    clock.step(bench.random.choice((-HOUR, HOUR)))
+    machine.step(bench.random.choice((-HOUR, HOUR)))
     time.sleep(LEASE)
     assert [each.inputs for each in bench.watch.since(stepped)] == [bench.held(ANNA)]
     since = time.monotonic_ns()
     rig.end()
     struck = safe_after(bench, since)
     bench.next_operator(struck.safe)  # with the clock as it is now
-    clock.step(0)
+    machine.step(0)
     return struck
 
 
@@ -219,6 +221,32 @@ def _has_room_again(bench: Bench) -> None:
     bench.gateway.wait_ready()
 
 
+def disk_hangs(bench: Bench) -> Struck:
+    """It is not full, but takes nothing: the gateway waits for it for a while, and is safe before it ends."""
+    machine, rig = bench.machine, bench.forcing()
+    since = time.monotonic_ns()
+    machine.hang(True)
+    struck = safe_after(bench, since)
+    machine.hang(False)
+    assert bench.gateway.wait() == 3, bench.gateway.shown
+    assert "the disk does not answer" in bench.gateway.said
+    bench.start_gateway()
+    bench.gateway.wait_ready()
+    rig.finds_out()
+    return struck
+
+
+def disk_hangs_rig_killed(bench: Bench) -> Struck:
+    """The safe state waits for no disk."""
+    machine, rig = bench.machine, bench.forcing()
+    machine.hang(True)
+    since = time.monotonic_ns()
+    rig.end()
+    struck = safe_after(bench, since)
+    machine.hang(False)
+    return struck
+
+
 def gateway_killed_shim(bench: Bench) -> Struck:
     """SIGKILL: the shim gives the program its terminals back, with nobody's help."""
     rig = bench.forcing()
@@ -246,25 +274,35 @@ def gateway_stopped_shim(bench: Bench) -> Struck:
 
 RIG = {
     "rig-killed": Cause("rig killed", LEASE, rig_killed),
-    "rig-stopped": Cause("rig stopped", LEASE, rig_stopped),
-    "rig-cut-off": Cause("rig cut off", LEASE, rig_cut_off),
-    "clock-stepped": Cause("gateway's clock stepped by an hour, rig killed", LEASE, clock_stepped),
+    "rig-stopped": Cause("rig stopped", LEASE, rig_stopped, often=2),
+    "rig-cut-off": Cause("rig cut off", LEASE, rig_cut_off, often=2),
+    "clock-stepped": Cause("gateway's clock stepped by an hour, rig killed", LEASE, clock_stepped, often=2),
 }
 BROKER = {
     "two-rigs": Cause("rig killed while another asks", LEASE, two_rigs),
     "broker-killed": Cause("broker killed", LEASE, broker_killed),
-    "broker-stopped": Cause("broker stopped", LEASE, broker_stopped),
+    "broker-stopped": Cause("broker stopped", LEASE, broker_stopped, often=2),
 }
 GATEWAY = {
     "gateway-killed": Cause("gateway killed, started again", RESTART, gateway_killed),
-    "gateway-stopped": Cause("gateway stopped, continued", AT_ONCE, gateway_stopped),
-    "disk-full": Cause("disk full", LEASE, disk_full),
-    "disk-full-at-start": Cause("gateway killed, started on a full disk", RESTART, disk_full_at_start),
-    "controller-stopped": Cause("controller stopped, rig killed, continued", RECONNECT, controller_stopped),
+    "gateway-stopped": Cause("gateway stopped, continued", AT_ONCE, gateway_stopped, often=2),
+    "disk-full": Cause("disk full", LEASE, disk_full, often=2),
+    "disk-full-at-start": Cause(
+        "gateway killed, started on a full disk", RESTART, disk_full_at_start, often=2
+    ),
+    "disk-hangs": Cause("disk hangs", DISK, disk_hangs, often=1),
+    "disk-hangs-rig-killed": Cause("disk hangs, rig killed", LEASE, disk_hangs_rig_killed, often=2),
+}
+CONTROLLER = {
+    "controller-stopped": Cause(
+        "controller stopped, rig killed, continued", RECONNECT, controller_stopped, often=2
+    ),
     "controller-killed": Cause("controller killed, rig killed, started again", RECONNECT, controller_killed),
 }
 SHIMMED = {
-    "gateway-killed-shim": Cause("gateway killed, with a shim", SHIM, gateway_killed_shim, ShimBench),
-    "gateway-stopped-shim": Cause("gateway stopped, with a shim", SHIM, gateway_stopped_shim, ShimBench),
+    "gateway-killed-shim": Cause("gateway killed, with a shim", SHIM, gateway_killed_shim, bench=ShimBench),
+    "gateway-stopped-shim": Cause(
+        "gateway stopped, with a shim", SHIM, gateway_stopped_shim, often=2, bench=ShimBench
+    ),
 }
-CAUSES = {**RIG, **BROKER, **GATEWAY, **SHIMMED}
+CAUSES = {**RIG, **BROKER, **GATEWAY, **CONTROLLER, **SHIMMED}

@@ -71,29 +71,37 @@ class Disk:
         self._keeper.communicate()
 
 
-class Clock:
-    """The UTC clock of processes that run with ``env``, which may be stepped at any time."""
+class Machine:
+    """The UTC clock and the disk of processes that run with ``env``: one may be stepped, one may hang."""
 
     def __init__(self, folder: Path) -> None:
         """NotHere where it cannot be made."""
         if sys.platform != "linux" or shutil.which("gcc") is None:
-            raise NotHere("no clock can be stepped here (Linux and gcc are needed)")
-        source, library = Path(__file__).parent / "data/clock.c", folder / "clock.so"
+            raise NotHere("no clock can be stepped and no disk can hang here (Linux and gcc are needed)")
+        source, library = Path(__file__).parent / "data/machine.c", folder / "machine.so"
         subprocess.run(("gcc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source)), check=True)
-        self._file = folder / "step"
-        self.step(0)
-        self.env = {"LD_PRELOAD": str(library), "CLOCK_STEP": str(self._file)}
+        self._file = folder / "machine"
+        self._file.write_bytes(struct.pack("=qq", 0, 0))
+        self.env = {"LD_PRELOAD": str(library), "MACHINE": str(self._file)}
 
     def step(self, seconds: int) -> None:
-        """So far off it is from now on."""
-        with self._file.open("r+b" if self._file.exists() else "wb") as file:
-            file.write(struct.pack("=q", seconds * 1_000_000_000))
+        """The clock is off by so much from now on."""
+        self._put(0, seconds * 1_000_000_000)
+
+    def hang(self, on: bool) -> None:
+        """Nothing gets onto the disk until it is ``on`` no more."""
+        self._put(8, int(on))
+
+    def _put(self, at: int, value: int) -> None:
+        with self._file.open("r+b") as file:
+            file.seek(at)
+            file.write(struct.pack("=q", value))
 
 
-def clock_in(folder: Path) -> Clock | NotHere:
+def machine_in(folder: Path) -> Machine | NotHere:
     """One, or why there is none."""
     try:
-        return Clock(folder)
+        return Machine(folder)
     except NotHere as why:
         return why
 
@@ -116,7 +124,7 @@ class Bench:
         self._start = start
         self.random = Random(seed)
         self.made = self.station(folder)
-        self._clock, self._disk = clock_in(folder), disk_at(folder / "gateways/belt/state")
+        self._machine, self._disk = machine_in(folder), disk_at(folder / "gateways/belt/state")
         self.controller = start.controller(folder, self.made)
         self.broker = Broker(folder / "broker", kind="mosquitto")
         self.broker.start()
@@ -144,11 +152,11 @@ class Bench:
         return command, False, True, True
 
     @property
-    def clock(self) -> Clock:
-        """Of the gateway; NotHere where it cannot be stepped."""
-        if isinstance(self._clock, NotHere):
-            raise self._clock
-        return self._clock
+    def machine(self) -> Machine:
+        """The gateway's; NotHere where it cannot be struck."""
+        if isinstance(self._machine, NotHere):
+            raise self._machine
+        return self._machine
 
     @property
     def disk(self) -> Disk:
@@ -160,7 +168,7 @@ class Bench:
     def start_gateway(self) -> None:
         """On the one state folder; it need not hear commands yet."""
         wrap = self._disk.wrap if isinstance(self._disk, Disk) else ()
-        env = self._clock.env if isinstance(self._clock, Clock) else {}
+        env = self._machine.env if isinstance(self._machine, Machine) else {}
         command = (*wrap, sys.executable, "-m", GATEWAY, str(self.site.config))
         self.gateway = self._start(self.folder, *command, env=env)
 

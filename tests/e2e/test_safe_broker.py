@@ -1,4 +1,4 @@
-"""Brokers killed and stopped while a rig forces, two rigs at once: safe in time, and the next is granted."""
+"""Brokers and controllers fail while a rig forces, and two rigs at once: safe in time, the next granted."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from running import MOSQUITTO, starter
-from safe_causes import BROKER, Cause
+from safe_causes import BROKER, CONTROLLER, Cause
 from site_safe import Bench, NotHere
 
-KILLS = 5
+STRUCK = {**BROKER, **CONTROLLER}
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
 
@@ -23,10 +23,10 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             made.close()
 
 
-@pytest.mark.parametrize("cause", BROKER.values(), ids=BROKER.keys())
+@pytest.mark.parametrize("cause", STRUCK.values(), ids=STRUCK.keys())
 def test_the_station_is_safe_and_the_next_operator_gets_it(bench: Bench, cause: Cause) -> None:
     try:
-        for _ in range(KILLS):
+        for _ in range(cause.often):
             bench.next_operator(cause.strike(bench).safe)
     except NotHere as why:
         pytest.skip(str(why))

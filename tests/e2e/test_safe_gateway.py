@@ -1,4 +1,4 @@
-"""Gateways, controllers and disks that fail while a rig forces: safe once they are back."""
+"""Gateways and their disks fail while a rig forces: safe once they are back, and the next one is granted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from running import MOSQUITTO, starter
 from safe_causes import GATEWAY, Cause
 from site_safe import Bench, NotHere
 
-KILLS = 5
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
 
@@ -26,7 +25,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 @pytest.mark.parametrize("cause", GATEWAY.values(), ids=GATEWAY.keys())
 def test_the_station_is_safe_and_the_next_operator_gets_it(bench: Bench, cause: Cause) -> None:
     try:
-        for _ in range(KILLS):
+        for _ in range(cause.often):
             bench.next_operator(cause.strike(bench).safe)
     except NotHere as why:
         pytest.skip(str(why))

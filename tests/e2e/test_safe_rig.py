@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import rigs
 from running import MOSQUITTO, starter
-from safe_causes import RIG, Cause
-from site_safe import Bench, NotHere
+from safe_causes import HOUR, RIG, Cause
+from site_safe import ANNA, Bench, Machine, NotHere
 
-KILLS = 5
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
 
@@ -26,7 +28,26 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 @pytest.mark.parametrize("cause", RIG.values(), ids=RIG.keys())
 def test_the_station_is_safe_and_the_next_operator_gets_it(bench: Bench, cause: Cause) -> None:
     try:
-        for _ in range(KILLS):
+        for _ in range(cause.often):
             bench.next_operator(cause.strike(bench).safe)
     except NotHere as why:
         pytest.skip(str(why))
+
+
+@pytest.mark.parametrize("seconds", [HOUR, -HOUR])
+def test_a_rig_whose_clock_is_wrong_and_the_next_of_its_operator_are_heard(
+    bench: Bench, tmp_path: Path, seconds: int
+) -> None:
+    try:
+        machine = Machine(tmp_path)
+    except NotHere as why:
+        pytest.skip(str(why))
+    machine.step(seconds)
+    words = (sys.executable, rigs.__file__, str(bench.site.keys), bench.broker.url, "anna", str(ANNA))
+    wrong = bench.site.start(tmp_path, *words, env=machine.env)
+    held = bench.watch.wait(bench.held(ANNA))
+    wrong.process.kill()
+    bench.watch.wait(bench.safe, held)
+    right = bench.forcing()  # by the same operator, whose words are now an hour older, or younger
+    right.end()
+    bench.next_operator(bench.watch.wait(bench.safe))

@@ -9,7 +9,6 @@ from running import MOSQUITTO, starter
 from safe_causes import SHIMMED, Cause
 from site_safe import Bench, NotHere, ShimBench
 
-KILLS = 5
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
 
@@ -26,7 +25,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 @pytest.mark.parametrize("cause", SHIMMED.values(), ids=SHIMMED.keys())
 def test_the_station_is_safe_and_the_next_operator_gets_it(bench: Bench, cause: Cause) -> None:
     try:
-        for _ in range(KILLS):
+        for _ in range(cause.often):
             bench.next_operator(cause.strike(bench).safe)
     except NotHere as why:
         pytest.skip(str(why))
