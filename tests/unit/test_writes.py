@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from test_gate import TAGS
 from test_station import GOOD, line_of, load
 
+from gateway.cell.cell import Cell
+from gateway.cell.couplings import Neighbours
 from gateway.cell.gate import Gate
 from gateway.cell.pace import Pace
 from gateway.controller.compile import compile_program
@@ -163,6 +165,15 @@ END_PROGRAM
     devices = VirtualDevices(station, compile_program(text, "own.st"))
     devices.scan(0)
     assert devices.read().keys() >= {"ok", "speed"}
+
+
+def test_in_ril_the_list_holds_for_what_is_put_out_to_the_plant_too(tmp_path: Path) -> None:
+    for only, actuators in (("command", set()), ("command, run", {"run"})):
+        station = made(tmp_path, (TWIN, f"writes: {{only: [{only}]}}\n{TWIN}"))
+        cell = Cell(station, Neighbours(), mode="ril")
+        assert cell.machine is not None
+        assert set(cell.machine.actuators) == actuators
+        assert set(cell.gate.inputs) == {"command", *actuators}
 
 
 def test_a_value_outside_its_range_is_not_written_told_once_and_counted(

@@ -70,7 +70,8 @@ def _peer(voice: Voice) -> tuple[str, str, str, str]:
     if state is None:
         return voice.node, "operator", _clock(voice), ""
     says = [f"lease: {state.holder}" if state.holder else "", state.problem]
-    says += [f"forces: {', '.join(state.forces)}" if state.forces else ""]
+    forces = [f"{ref} (does not hold)" if ref in state.overwritten else ref for ref in state.forces]
+    says += [f"forces: {', '.join(forces)}" if forces else ""]
     standing = "there" if voice.live and state.online else "gone"
     return voice.node, standing, _clock(voice), "; ".join(filter(None, says))
 
