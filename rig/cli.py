@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from gateway.errors import BadInput, Problem
+from rig.brokercommand import app as broker_app
 from rig.ledger import app as ledger_app
 from rig.library import app as library_app
 from rig.library import station_app
@@ -33,6 +34,7 @@ session_app = typer.Typer(
 app.add_typer(session_app, name="session")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(pki_app, name="pki")
+app.add_typer(broker_app, name="broker")
 app.add_typer(tags_app, name="tags")
 app.add_typer(library_app, name="library")
 app.add_typer(station_app, name="station")
@@ -239,6 +241,10 @@ def gateway_prepare(
             help="Keep the root of the line's authority under this; else it is forgotten.",
         ),
     ] = None,
+    pki: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Make no keys: take who is enrolled from this authority."),
+    ] = None,
     operator: OperatorOption = "rig",
     chain: Annotated[
         bool, typer.Option("--chain/--no-chain", help="With the line's chain and its witnesses.")
@@ -251,7 +257,7 @@ def gateway_prepare(
 
     passphrase = None if passphrase_file is None else read_text(passphrase_file).strip()
     brokers, hosts = tuple(broker or ()), tuple(host or ())
-    for said in prepare(load_line(line), into, brokers, operator, chain, hosts, passphrase):
+    for said in prepare(load_line(line), into, brokers, operator, chain, hosts, passphrase, pki):
         typer.echo(said)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from rig.genesis import begin, inspector, witnesses
 from rig.line import Line, LineStation
 from rig.pki.admission import admit
 from rig.pki.authority import ROOT, Authority
+from rig.pki.roster import broker_at, roster
 from rig.secured import needs_certificate
 
 TRUST, KEY, CONFIG, STATION = "trust.yaml", "key.pem", "gateway.json", "station.yaml"
@@ -50,45 +51,34 @@ def prepare(
     chain: bool = True,
     hosts: tuple[str, ...] = (),
     passphrase: str | None = None,
+    pki: Path | None = None,
 ) -> Iterator[str]:
     """Make them, saying each; BadInput where broker or operator are none, or a key there cannot be read.
 
     Without ``chain`` there are no witnesses and no inspector, and no session's evidence becomes final.
     Brokers of mqtts:// get a folder each, with a certificate for their host and ``hosts``, and everybody one
     of an authority in ``into``, whose root is kept under ``passphrase``; None: it is forgotten.
+    With ``pki``, the folder of an authority, no key is made here: each has its own where it was enrolled,
+    and BadInput says who was not yet.
     """
     brokers = brokers or ((line.broker,) if line.broker else ())
     _check(line, brokers, operator)
     into.mkdir(parents=True, exist_ok=True)
     voting = witnesses(line.stations, operator) if chain else ()
     inspecting = inspector(line.stations, operator)
-    places = {name: key_of(into, name) for name in ((operator, inspecting) if chain else (operator,))}
-    places |= {name: into / name / KEY for name in (*line.stations, *voting)}
-    identities = {name: _identity(name, path) for name, path in places.items()}
-    trust = Trust.load(into / TRUST) if (into / TRUST).exists() else Trust()
-    for name, identity in identities.items():
-        try:
-            roles = trust.roles(name) or (ALL if name == operator else ())
-            trust.add(name, identity.public_bytes, roles, trust.owner(name))
-        except ValueError as error:
-            what, _, hint = str(error).partition("; ")
-            raise BadInput([Problem(str(into / TRUST), 0, 0, what, hint)]) from None
-    trust.save(into / TRUST)
+    kinds: dict[str, Kind] = dict.fromkeys(line.stations, "gateway")
+    kinds.update(dict.fromkeys(voting, "witness"))
+    kinds[operator] = "operator"
+    if chain:
+        kinds[inspecting] = "party"
     secured = [url for url in brokers if broker_address(url).secured]
-    if secured:
-        authority = _authority(line, into / AUTHORITY, passphrase)
-        now = time.time_ns()
-        for name, identity in identities.items():
-            kind: Kind = "gateway" if name in line.stations else "witness" if name in voting else "party"
-            kind = "operator" if name == operator else kind
-            given = [each for each in ROLES if each in trust.roles(name)]
-            shows = name in line.stations and needs_certificate(line.stations[name])
-            admit(authority, into / name, identity, kind, now=now, roles=given, opcua=shows)
-        for url, name in zip(secured, _broker_names(len(secured), identities), strict=True):
-            host, port, _ = broker_address(url)
-            brokerfiles.write(into / name, authority, name, {host, *hosts}, ("", port), now)
-            yield f"{into / name}: to the machine of {host}; there, in it: mosquitto -c {brokerfiles.CONF}"
-    genesis = _genesis(line, into / GENESIS, identities, operator, inspecting) if chain else None
+    if pki is None:
+        trust = yield from _make_keys(line, into, kinds, operator, secured, hosts, passphrase)
+    else:
+        begins = chain and not (into / GENESIS).exists()
+        trust = yield from _take_keys(line, into, kinds, operator, secured, pki, begins)
+    trust.save(into / TRUST)
+    genesis = _genesis(line, into / GENESIS, trust, kinds, operator, inspecting) if chain else None
     for name in (*line.stations, *voting):
         trust.save(into / name / TRUST)
         if genesis is not None:
@@ -113,9 +103,72 @@ def prepare(
     yield f"{into}: stays here; then: twinline session run {line.file} --keys {into} --operator {operator}"
 
 
+def _make_keys(
+    line: Line,
+    into: Path,
+    kinds: Mapping[str, Kind],
+    operator: str,
+    secured: list[str],
+    hosts: tuple[str, ...],
+    passphrase: str | None,
+) -> Generator[str, None, Trust]:
+    """The keys of all, in ``into``, with certificates where brokers are ``secured``."""
+    persons = {name for name, kind in kinds.items() if kind in ("operator", "party")}
+    places = {name: key_of(into, name) if name in persons else into / name / KEY for name in kinds}
+    identities = {name: _identity(name, path) for name, path in places.items()}
+    trust = Trust.load(into / TRUST) if (into / TRUST).exists() else Trust()
+    for name, identity in identities.items():
+        try:
+            roles = trust.roles(name) or (ALL if name == operator else ())
+            trust.add(name, identity.public_bytes, roles, trust.owner(name))
+        except ValueError as error:
+            what, _, hint = str(error).partition("; ")
+            raise BadInput([Problem(str(into / TRUST), 0, 0, what, hint)]) from None
+    if not secured:
+        return trust
+    authority, now = _authority(line, into / AUTHORITY, passphrase), time.time_ns()
+    for name, identity in identities.items():
+        given = [each for each in ROLES if each in trust.roles(name)]
+        shows = name in line.stations and needs_certificate(line.stations[name])
+        admit(authority, into / name, identity, kinds[name], now=now, roles=given, opcua=shows)
+    for url, name in zip(secured, _broker_names(len(secured), identities), strict=True):
+        host, port, _ = broker_address(url)
+        brokerfiles.write(into / name, authority, name, {host, *hosts}, ("", port), now)
+        yield f"{into / name}: to the machine of {host}; there, in it: mosquitto -c {brokerfiles.CONF}"
+    return trust
+
+
+def _take_keys(
+    line: Line,
+    into: Path,
+    kinds: Mapping[str, Kind],
+    operator: str,
+    secured: list[str],
+    pki: Path,
+    begins: bool,
+) -> Generator[str, None, Trust]:
+    """What the authority in ``pki`` knows of all; ``begins``: the operator begins the line's chain."""
+    authority, now = _of_line(line, Authority.open(pki)), time.time_ns()
+    trust = roster(authority, kinds, now)
+    if begins and not trust.may(operator, "commissioner"):
+        what = f"{operator} begins the line's chain, on which a commissioner says who belongs"
+        hint = f"enrol {operator} with --role commissioner, or name another --operator"
+        raise BadInput([Problem("--operator", 0, 0, what, hint)])
+    for url in secured:
+        host, port, _ = broker_address(url)
+        node = broker_at(authority, host, now)
+        brokerfiles.configure(into / node, authority, ("", port), now)
+        yield f"{into / node}: to {host}, beside the keys of {node}; there: mosquitto -c {brokerfiles.CONF}"
+    for name in kinds:
+        (into / name).mkdir(exist_ok=True, mode=0o700)
+    yield "each folder goes into the one that its node was enrolled into, which has the keys"
+    return trust
+
+
 def key_of(folder: Path, operator: str) -> Path:
-    """Where ``prepare`` puts the operator's private key."""
-    return folder / f"{operator}.pem"
+    """Where the operator's private key is: its credentials there, or else where ``prepare`` puts it."""
+    enrolled = folder / operator / KEY
+    return enrolled if enrolled.exists() else folder / f"{operator}.pem"
 
 
 def tls_of(folder: Path, node: str) -> TlsFiles | None:
@@ -128,11 +181,15 @@ def _authority(line: Line, folder: Path, passphrase: str | None) -> Authority:
     """The one that is there, else a new one; BadInput where it is another line's."""
     if not (folder / ROOT).exists():
         return Authority.create(folder, line.id, passphrase, now=time.time_ns())
-    found = Authority.open(folder)
-    if found.line != line.id:
-        what = f"is the authority of line {found.line}, this is {line.id}"
-        raise BadInput([Problem(str(folder), 0, 0, what, "choose another folder with --into")])
-    return found
+    return _of_line(line, Authority.open(folder))
+
+
+def _of_line(line: Line, authority: Authority) -> Authority:
+    """BadInput where it is another line's."""
+    if authority.line != line.id:
+        what = f"is the authority of line {authority.line}, this is {line.id}"
+        raise BadInput([Problem(str(authority.folder), 0, 0, what, "choose that of this line")])
+    return authority
 
 
 def _broker_names(count: int, taken: Collection[str]) -> list[str]:
@@ -185,11 +242,11 @@ def _write(config: AgentConfig, folder: Path) -> None:
 
 
 def _genesis(
-    line: Line, path: Path, identities: Mapping[str, Identity], operator: str, inspecting: str
+    line: Line, path: Path, trust: Trust, kinds: Mapping[str, Kind], operator: str, inspecting: str
 ) -> Genesis:
     """The one that is there, so that the chain goes on (a session enrols who is new), else a new one."""
     if not path.exists():
-        publics = {name: identity.public_bytes for name, identity in identities.items()}
+        publics = {name: public for name in kinds if (public := trust.public_bytes(name)) is not None}
         genesis = begin(line.id, time.time_ns(), publics, operator, inspecting, EPOCH)
         write_atomically(path, genesis_bytes(genesis))
     return load_genesis(path)

@@ -117,7 +117,7 @@ class Desk:
             if held is not None and held.digest == _nth(asked, len(issued) - 1):
                 return self._again(held.digest)
             digest = _nth(asked, len(issued))
-            own = held is not None and held.revoked is None and _public(held) == request.public
+            own = held is not None and held.revoked is None and held.public == request.public
             if refused := (None if own else self._taken(request.node)) or self._known(request):
                 return refused
             answer = self._issue(digest, place, request, keys)
@@ -142,7 +142,7 @@ class Desk:
             if any(each.digest == digest for each in issued):
                 return self._again(digest)
             held = issued[-1] if issued else None
-            if held is None or _public(held) != request.public or not _holds(held, asked):
+            if held is None or held.public != request.public or not _holds(held, asked):
                 return Refused(f"this is not {request.node} as it is enrolled here", anew)
             if held.revoked is not None:
                 return Refused(f"{request.node} was revoked ({held.why})", f"with new keys {anew}")
@@ -278,10 +278,6 @@ def _digest(request: Request, keys: _Keys) -> bytes:
     opcua = b"" if keys.opcua is None else certificates.public_der(keys.opcua)
     asked = (request.node, request.public, certificates.public_der(keys.tls), opcua)
     return codec.digest(codec.encode((*asked, request.secret, request.renews)))
-
-
-def _public(held: Issued) -> bytes:
-    return held.answer.enrolment.enrolment.public
 
 
 def _nth(asked: bytes, number: int) -> bytes:

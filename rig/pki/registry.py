@@ -66,6 +66,11 @@ class Issued(NamedTuple):
     why: str
 
     @property
+    def public(self) -> bytes:
+        """The node's Ed25519 key (32 bytes)."""
+        return self.answer.enrolment.enrolment.public
+
+    @property
     def burnt(self) -> bool:
         """Whether the node's own key is revoked with it, and not only its certificates."""
         return self.revoked is not None and self.why != SUPERSEDED

@@ -13,7 +13,8 @@ from rig.pki.registry import Issued, Registry
 
 
 def roster(authority: Authority, wanted: Mapping[str, Kind], now: int) -> Trust:
-    """Whom a line's nodes are to know ``now`` (UTC ns): all that are enrolled, and no revoked key.
+    """Whom a line's nodes are to know ``now`` (UTC ns): all that are enrolled but brokers, which
+    say nothing of their own, and no revoked key.
 
     BadInput says who of ``wanted`` is not enrolled, or as another kind, all at once, and what to do.
     """
@@ -27,14 +28,12 @@ def roster(authority: Authority, wanted: Mapping[str, Kind], now: int) -> Trust:
     if problems:
         raise BadInput(problems)
     trust = Trust()
-    for each in issued:
-        said = each.answer.enrolment.enrolment
-        if each.burnt:
-            trust.add(said.node, said.public)
-            trust.revoke(said.node)
+    for public, node in {each.public: each.place.node for each in issued if each.burnt}.items():
+        trust.add(node, public)
+        trust.revoke(node)
     for each in last.values():
         said = each.answer.enrolment.enrolment
-        if each.revoked is None and said.before >= now:
+        if each.revoked is None and said.before >= now and said.kind != "broker":
             trust.add(said.node, said.public, said.roles, said.owner)
     return trust
 

@@ -100,6 +100,7 @@ def test_a_roster_says_who_is_not_enrolled_all_at_once(authority: Authority, tmp
     assert (found.public_bytes("paint"), found.roles("paint")) == (paint.public_bytes, frozenset())
     assert (found.roles("bert"), found.owner("bert")) == ({"viewer"}, "starter")
     assert found.public_bytes("dry") == dry.public_bytes  # all are known, not only who is asked for
+    admit(authority, tmp_path / "bert", Identity.create("bert"), "operator", now=NOW, roles=["signer"])
     bert = found.public_bytes("bert")
     revoke(authority, "bert")
     found = roster(authority, {"paint": "gateway"}, NOW)
