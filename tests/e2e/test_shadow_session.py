@@ -49,3 +49,26 @@ def test_the_machine_feeds_the_line_and_nothing_is_written_to_it(tmp_path: Path,
     assert (flow.lost, flow.doubled, flow.besides) == (0, 0, 0)
     logs = {log.name for log in (run.run / "logs").iterdir()}
     assert {"plant-infeed.log", "controller-infeed.log", "gateway-infeed.log"} <= logs
+
+
+def test_a_gateway_that_is_killed_while_it_watches_is_an_error(tmp_path: Path, start: Starter) -> None:
+    line = tmp_path / "alone.yaml"
+    line.write_text(
+        f"""twinline: line 1
+id: alone
+product: {{type: phone, length: 150 mm}}
+stations:
+  - {{station: {STATIONS / "infeed.yaml"}, mode: shadow, serve: true, watch: 60 s}}
+"""
+    )
+    run = start.session(
+        tmp_path, line, "--broker", "embedded", "--ports", "auto", "-k", "connect or agreement"
+    )
+    run.wait_step("connect/controller[infeed]")
+    run.kill("/infeed/agent.json")
+    assert run.wait(120) == 3, run.shown
+    run.assert_nothing_left()
+    record = run.record("ERROR", complete=True)
+    watched = by_id(record)["agreement/agreement[infeed]"]
+    assert watched.verdict == "ERROR"
+    assert "infeed" in watched.message
