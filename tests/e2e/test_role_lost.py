@@ -91,7 +91,7 @@ def test_roles_that_are_taken_and_given(site: Site) -> None:
             watched.wait(Memory.HELD)
             agent.trust.revoke("anna")
             watched.wait(Memory.SAFE)
-            with pytest.raises(GatewayGone, match="answers nothing|no answer within 3 s"):
+            with pytest.raises(GatewayGone, match=r"answers nothing|no answer within 3 s"):
                 anna.identify("belt")
             assert agent.refused["unknown"] >= 1
         again = Identity.create("anna")
