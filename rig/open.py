@@ -15,7 +15,7 @@ from gateway.agentfile import no_plant
 from gateway.config import find_config
 from gateway.controller.compile import Program, ProgramErrors, compile_program
 from gateway.errors import BadInput, Problem
-from gateway.net.link import broker_address
+from gateway.net.link import broker_address, check_plain
 from gateway.station import Mode
 from gateway.yamlfile import identifier, read_text
 from rig.backend import Backend
@@ -117,6 +117,8 @@ def prepare(options: Options) -> Line:
             problems.append(Problem(station.file, station.controller.line, 0, what, "add program: path.st"))
         if each.mode == "ril" and station.plant is None:
             problems.append(no_plant(station, "--mode", 0))
+    if reached := broker_of(line, options):
+        problems += _check_reached(line, options, reached)
     if options.keys is not None:
         problems += _check_attached(line, options)
     elif line.mode != "virtual" and broker_of(line, options) == "":
@@ -145,13 +147,35 @@ def _check_broker(text: str | None) -> list[Problem]:
     if text in (None, "mosquitto", "embedded"):
         return []
     if "://" not in text:
-        hint = "use mosquitto, embedded, or mqtt://host:port"
+        hint = "use mosquitto, embedded, or mqtts://host:port"
         return [Problem("--broker", 0, 0, f"{text!r} is not known", hint)]
     try:
         broker_address(text)
     except ValueError as error:
         what, _, hint = str(error).partition("; ")
         return [Problem("--broker", 0, 0, what, hint)]
+    return []
+
+
+def _check_reached(line: Line, options: Options, url: str) -> list[Problem]:
+    """What we have to show the broker that runs at ``url``."""
+    from rig.prepare import tls_of
+
+    where = "--broker" if options.broker else line.file
+    try:
+        check_plain(url, line.plain)
+    except ValueError as error:
+        what, _, hint = str(error).partition("; ")
+        return [Problem(where, 0, 0, what, hint)]
+    if not broker_address(url).secured:
+        return []
+    if options.keys is None:
+        what = f"{url} wants certificates, which gateways that are started here have of this run alone"
+        return [Problem(where, 0, 0, what, "leave the broker out, or give --keys")]
+    if tls_of(options.keys, options.operator) is None:
+        what = f"{url} wants a certificate, and there is none in {options.keys / options.operator}"
+        hint = "prepare the gateways with that broker, or enrol the operator into that folder"
+        return [Problem("--keys", 0, 0, what, hint)]
     return []
 
 
@@ -168,7 +192,7 @@ def _check_attached(line: Line, options: Options) -> list[Problem]:
             Problem("--ports", 0, 0, "gateways elsewhere have ports of their own", "leave it out")
         )
     if not broker_of(line, options):
-        hint = "give --broker mqtt://host:1883, or broker: in the line file"
+        hint = "give --broker mqtts://host:8883, or broker: in the line file"
         problems.append(
             Problem("--keys", 0, 0, "gateways elsewhere are reached by a broker, none is named", hint)
         )

@@ -1,0 +1,42 @@
+"""``twinline broker``: what a line's broker is told, made from those whom the line's authority has let in."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.errors import BadInput, Problem
+
+app = typer.Typer(help="Tell a line's broker who may say and hear what.", no_args_is_help=True)
+
+
+@app.command("config")
+def config(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The broker's, with its certificate.")],
+    pki: Annotated[Path, typer.Option(metavar="FOLDER", help="The line's authority.")],
+    at: Annotated[str, typer.Option(metavar="ADDRESS", help="Listen at this address alone.")] = "",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8883,
+) -> None:
+    """Write mosquitto's settings, the access list, and the list of the revoked; again after each change."""
+    from gateway.pki.credentials import TLS, TlsFiles
+    from rig import brokerfiles
+    from rig.pki.authority import Authority
+
+    if not folder.is_dir():
+        hint = "make it: twinline gateway prepare, or python -m gateway.enroll at the broker"
+        raise BadInput([Problem(str(folder), 0, 0, "there is no such folder", hint)])
+    authority = Authority.open(pki)
+    try:
+        brokerfiles.configure(folder, authority, (at, port), time.time_ns())
+    except OSError as error:
+        hint = "see to the disk and its permissions, and do it again"
+        raise BadInput([Problem(str(folder), 0, 0, error.strerror or str(error), hint)]) from None
+    typer.echo(f"{folder}: {brokerfiles.CONF}, {brokerfiles.ACL} and {brokerfiles.REVOKED} are made")
+    for each in brokerfiles.admitted(authority):
+        typer.echo(f"  {each.node}: {each.kind}" + (f", {', '.join(each.roles)}" if each.roles else ""))
+    if not TlsFiles.of(folder / TLS).certificate.exists():
+        typer.echo(f"{folder} has no certificate yet: python -m gateway.enroll, there (docs/pki.md)")
+    typer.echo("a mosquitto that runs takes the two lists with SIGHUP: systemctl reload mosquitto")
