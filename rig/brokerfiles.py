@@ -44,7 +44,8 @@ def write(
 def configure(folder: Path, authority: Authority, listen: tuple[str, int], now: int) -> None:
     """All but its certificate, for a broker that was enrolled where it is. BadInput, OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    configure(folder, authority, listen, now)
+    write_atomically(folder / CONF, mosquitto_conf(*listen).encode())
+    refresh(folder, authority, now)
 
 
 def admitted(authority: Authority) -> list[Admitted]:
