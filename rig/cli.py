@@ -12,7 +12,6 @@ import typer
 
 from gateway.errors import BadInput, Problem
 from rig.brokercommand import app as broker_app
-from rig.brokercommand import app as broker_app
 from rig.ledger import app as ledger_app
 from rig.library import app as library_app
 from rig.library import station_app
@@ -35,7 +34,6 @@ session_app = typer.Typer(
 app.add_typer(session_app, name="session")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(pki_app, name="pki")
-app.add_typer(broker_app, name="broker")
 app.add_typer(broker_app, name="broker")
 app.add_typer(tags_app, name="tags")
 app.add_typer(library_app, name="library")
