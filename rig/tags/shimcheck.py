@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gateway.errors import GatewayError
 from gateway.field.drivers.base import Driver, TagsRefused, open_driver
+from gateway.field.security import Access
 from gateway.field.types import Value
 from gateway.shim import ACTIVE, PULSE, Shim, is_stamp
 from gateway.station import Station
@@ -28,7 +29,7 @@ async def ask(station: Station, shim: Shim) -> Answer:
     """Connect to the station's controller, read stamp and status for at most ``LISTEN`` s, and close."""
     device = station.controller
     tags = {name: station.tags[name] for name in (shim.stamp, shim.status)}
-    driver = open_driver(device.address, tags, device.timeout)
+    driver = open_driver(device.address, tags, device.timeout, access=_access(station))
     try:
         await driver.connect()
         return await _listen(driver, shim)
@@ -36,6 +37,15 @@ async def ask(station: Station, shim: Shim) -> Answer:
         return Answer(UNKNOWN, f"cannot say: {error}")
     finally:
         await driver.close()
+
+
+def _access(station: Station) -> Access | None:
+    """As the station file asks for it, with this machine's own certificate."""
+    if not station.controller.secured:
+        return None
+    from gateway.field.probe.opcua_security import default_folder
+
+    return station.accesses(str(default_folder()))[station.controller.name]
 
 
 async def _listen(driver: Driver, shim: Shim) -> Answer:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.device import Device
 from gateway.field.probe.probe import probe
 from gateway.field.tags import Tag
 from gateway.field.types import Value
@@ -24,8 +26,10 @@ _ADDRESS = (
 )
 
 
-def connection(name: str, role: str, address: str, shown: DeviceShown | None) -> Finding:
-    """Whether the device ``name`` is connected; ``shown`` is what the agent knows, None where it is not."""
+def connection(device: Device, folder: str, shown: DeviceShown | None) -> Finding:
+    """Whether ``device`` is connected; ``shown`` is what the agent knows, None where it is not. It is probed
+    by the security that the station file asks for, with the certificate in ``folder``."""
+    name, role, address = device.name, device.role, device.address
     check = f"device {name}"
     if shown is not None and shown.ready:
         took = (
@@ -38,7 +42,12 @@ def connection(name: str, role: str, address: str, shown: DeviceShown | None) ->
             return unseen(check, f"the gateway serves it at {address} only while it runs")
         do = "give the controller this gateway's address as that of its remote I/O, and start it"
         return wrong(check, shown.problem, do)
-    report = asyncio.run(probe(address, (), TIMEOUT_NS, within_s=WITHIN_S))
+    security = str(device.security) if device.secured else ""
+    work = probe(address, (), TIMEOUT_NS, WITHIN_S, security, Path(folder) if folder else None)
+    try:
+        report = asyncio.run(work)
+    except OSError as error:
+        return unseen(check, f"not looked at: {folder}: {error.strerror}")
     if report.answered:
         if shown is None:
             return ok(check, f"{address} answers")

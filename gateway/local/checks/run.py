@@ -107,7 +107,7 @@ def selftest(file: Path) -> Iterator[Finding]:
     yield from certificate.own(datetime.now(UTC), config.opcua)
     if station is not None and agent is not None:
         for each in _real(config, station).values():
-            yield from _device(each, station, agent)
+            yield from _device(each, station, agent, config.opcua)
 
 
 def _station(config: AgentConfig) -> Station:
@@ -178,7 +178,7 @@ def _brokers(config: AgentConfig, heard: Heard) -> Iterator[Finding]:
         yield wrong(name, f"{url}: {why}", do)
 
 
-def _device(each: Device, station: Station, agent: Agent) -> Iterator[Finding]:
+def _device(each: Device, station: Station, agent: Agent, folder: str) -> Iterator[Finding]:
     """Of a device; what cannot be so while its cable is unplugged is not asked."""
     shown = agent.devices.get(each.name)
     connected = shown is not None and shown.ready
@@ -188,7 +188,7 @@ def _device(each: Device, station: Station, agent: Agent) -> Iterator[Finding]:
         if way.standing == "WRONG" and not connected:
             yield unseen(f"device {each.name}", "not looked at: there is no way to it")
             return
-    found = device.connection(each.name, each.role, each.address, shown)
+    found = device.connection(each, folder, shown)
     yield found
     if (protected := certificate.protection(each)) is not None:
         yield protected
