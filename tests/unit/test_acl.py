@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,3 +80,19 @@ def test_who_is_not_named_has_nothing() -> None:
         assert "#" not in pattern
     # A topic without a name may be read; none may be written that has not the own name as a whole part.
     assert all("belt" in rule.split("/") for rule in own.splitlines() if " write " in rule)
+
+
+def test_the_document_states_the_same_rules() -> None:
+    said = (Path(__file__).parents[2] / "docs/broker.md").read_text()
+    rows = [
+        Admitted("id", "gateway"), Admitted("id", "witness"), Admitted("id", "operator", ("viewer",)),
+        Admitted("id", "party"),
+    ]  # fmt: skip
+    for admitted, row in zip(rows, said.split("| who |")[1].splitlines()[2:], strict=False):
+        _, who, *cells, _ = row.split("|")
+        assert admitted.kind in who
+        allowed = rights("line", admitted)
+        for patterns, cell in zip((allowed.writes, allowed.reads), cells, strict=True):
+            stated = [each.strip(" `") for each in cell.split("<br>")]
+            full = [f"tl/1/{each}".replace("LINE", "line").replace("ID", "id") for each in stated]
+            assert full == list(patterns)
