@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -17,6 +20,7 @@ from typing import cast
 from gateway.errors import ConnectionLost, GatewayError, ProtocolViolation
 from gateway.field.drivers.base import Statistics
 
+_CODE = re.compile(r"\[Errno (\d+)\]")
 Measure = Callable[[bytes | bytearray], int]
 """The length of the frame that the bytes begin with, 0 while that is not known yet; ValueError says what
 is wrong with them."""
@@ -24,11 +28,19 @@ is wrong with them."""
 
 def plain(peer: str, error: OSError) -> str:
     """In plain words why there is no connection to ``peer``."""
-    text = str(error.strerror or error)
-    if isinstance(error, ConnectionRefusedError) or "Connect call failed" in text:
-        return f"{peer} refuses the connection: nothing listens at that port"
     if isinstance(error, socket.gaierror):
         return f"{peer} is not to be found: no such host name"
+    # Of a host with several addresses asyncio tells all failures in one text, and no number.
+    codes = {error.errno} if error.errno else {int(code) for code in _CODE.findall(str(error))}
+    if codes == {errno.ECONNREFUSED}:
+        return f"{peer} refuses the connection: nothing listens at that port"
+    if errno.EHOSTUNREACH in codes:
+        return f"{peer} is not reached: nobody answers at that address"
+    if errno.ENETUNREACH in codes:
+        return f"{peer} is not reached: no way leads to that network"
+    text = str(error.strerror or error)
+    if codes and "Connect call failed" in text:
+        text = ", ".join(os.strerror(code) for code in sorted(codes))
     return f"{peer}: {text}"
 
 
