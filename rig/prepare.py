@@ -166,9 +166,9 @@ def _take_keys(
 
 
 def key_of(folder: Path, operator: str) -> Path:
-    """Where the operator's private key is: its credentials there, or else where ``prepare`` puts it."""
-    enrolled = folder / operator / KEY
-    return enrolled if enrolled.exists() else folder / f"{operator}.pem"
+    """Where ``prepare`` puts the operator's private key; where it made none, the one of its credentials."""
+    made, enrolled = folder / f"{operator}.pem", folder / operator / KEY
+    return enrolled if enrolled.exists() and not made.exists() else made
 
 
 def tls_of(folder: Path, node: str) -> TlsFiles | None:
