@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rig.chain import RigChain
 
 Ports = Literal["file", "auto"]
-PREPARE = "twinline gateway prepare LINE --broker mqtt://host:1883 --into DIR"
+PREPARE = "twinline gateway prepare LINE --broker mqtts://host:8883 --into DIR"
 CHOICES: dict[str, tuple[str, ...]] = {"mode": get_args(Mode), "ports": ("file", "auto")}
 
 

@@ -163,6 +163,11 @@ def refused(run: Run, folder: Path) -> None:
         (("--program", "glue=x.st"), "--program: 'glue' is no station of line/lines/one.yaml; use belt"),
         (("--operator", "Anna B."), "--operator: 'Anna B.' is not an id; use a small letter"),
         (("--operator", "belt"), "--operator: 'belt' is a station of this line; choose another id"),
+        (
+            ("--keys", "none"),
+            "--keys: none is no folder; make it: "
+            "twinline gateway prepare LINE --broker mqtts://host:8883 --into DIR",
+        ),
         (("-k", "nothing"), "-k nothing: no step's name matches"),
         (("-k", "passing and ("), "passing and ("),
         (("--runs", "file"), "-one: the evidence cannot be written: Not a directory; name another folder"),
