@@ -217,6 +217,7 @@ class Agent:
             await self._queue(out)
             if out.writes or out.actuate:
                 await self._write(out)
+            await self.devices.look(self.cell.read_back.asked, due + period - time.monotonic_ns())
             due += period * (1 + max(late, 0) // period)  # a timer may end a little early: that is this scan
             idle = await self._rest(due)
             due += period * idle

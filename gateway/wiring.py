@@ -22,6 +22,7 @@ from gateway.station import Mode, Station
 from gateway.terminals import mirrored
 
 LOOK = 100_000_000  # ns, from one reading back of forced inputs to the next
+PATIENCE = 1_000_000_000  # ns, after which it is done though a scan may come late for it
 
 
 class Read(NamedTuple):
@@ -50,8 +51,8 @@ class Wiring:
     ) -> None:
         written = [] if mode == "shadow" else station.writable
         self._inputs = {tag.name for tag in station.inputs if tag not in written}  # those that are read
-        self._looked = 0  # when forces were read back last
-        self._pause = LOOK if mode in ("hil", "shadow") else 0  # what is played here is asked at every scan
+        self._held: Mapping[str, Value] = {}  # found, and not told yet
+        self._looked = self._took = 0  # when forces were read back last, and how long that took
         self.controller: Devices | Played
         if mode in ("virtual", "ril"):
             assert program is not None, f"{station.id}: nothing to play in {mode} mode"
@@ -75,12 +76,11 @@ class Wiring:
         return self.controller.late() if isinstance(self.controller, Played) else 0
 
     async def read(self, forced: Collection[str] = ()) -> Read:
-        """What changed on either side, and now and then what the devices hold at the inputs ``forced``."""
+        """What changed on either side, and what was found at the inputs ``forced``: see ``look``."""
         image = await self.controller.read()
-        held: Mapping[str, Value] = {}
-        if forced and time.monotonic_ns() - self._looked >= self._pause:
+        held, self._held = self._held, {}
+        if forced and isinstance(self.controller, Played):
             held = await self.controller.read_back(forced)
-            self._looked = time.monotonic_ns()
         if self.plant is not None:
             return Read(image, await self.plant.read(), held)
         if not self._inputs:
@@ -90,6 +90,20 @@ class Wiring:
             {tag: value for tag, value in image.items() if tag in self._inputs},
             held,
         )
+
+    async def look(self, forced: Collection[str], left: int) -> None:
+        """Read the inputs ``forced`` back for the next ``read`` to tell, now and then: when ``left`` (ns, to
+        the next scan) is enough for it, so that no scan comes late for that, or when it has waited long. A
+        controller that is played is asked at each scan."""
+        began = time.monotonic_ns()
+        since = began - self._looked
+        if not forced or isinstance(self.controller, Played) or since < LOOK:
+            return
+        if left < 2 * self._took and since < PATIENCE:
+            return
+        self._held = await self.controller.read_back(forced)
+        self._looked = time.monotonic_ns()
+        self._took = self._looked - began
 
     async def write(
         self, writes: Mapping[str, Value], actuate: Mapping[str, Value]

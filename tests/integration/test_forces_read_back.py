@@ -64,6 +64,7 @@ class Site:
         self.events: list[str] = []
         self._asked: list[Asked] = []
         self._persisted = 0
+        self.left = 10**9  # until the next scan, as the wiring is told
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """The guard of ``run`` bounds it."""
@@ -83,6 +84,7 @@ class Site:
             self.writes.update(list(out.writes))
             taken, _ = await self.wiring.write(out.writes, out.actuate)
             self.cell.took(taken)
+            await self.wiring.look(self.cell.read_back.asked, self.left)
             await asyncio.sleep(0.002)
 
     async def scans(self, count: int) -> None:
@@ -145,6 +147,9 @@ async def told(site: Site, other: AsyncModbusTcpClient) -> None:
     assert values["own"] is False
     written = site.writes["own"]
     await site.until(lambda: values["seen"] == 7)
+
+    # Where no time is left before the next scan it is read back all the same, though later.
+    site.left = -1
 
     # A second client: the last who wrote has it, and the gateway says so.
     await theirs(1024, 9)
