@@ -29,8 +29,8 @@ from running import (
 GONE = {
     CONTROLLER: (1, "FAIL", "belt: the controller closed the connection or fell silent"),
     GATEWAY: (3, "ERROR", "gateway belt: went offline"),
-    BROKER: (3, "ERROR", "the broker is gone: mqtt://127.0.0.1:"),
-    "mosquitto -c": (3, "ERROR", "the broker is gone: mqtt://127.0.0.1:"),
+    BROKER: (3, "ERROR", "the broker is gone: mqtts://127.0.0.1:"),
+    "mosquitto -c": (3, "ERROR", "the broker is gone: mqtts://127.0.0.1:"),
 }
 
 
