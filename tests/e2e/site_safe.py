@@ -126,8 +126,7 @@ class Bench:
         self.made = self.station(folder)
         self._machine, self._disk = machine_in(folder), disk_at(folder / "gateways/belt/state")
         self.controller = start.controller(folder, self.made)
-        self.broker = Broker(folder / "broker", kind="mosquitto")
-        self.broker.start()
+        self.broker = Broker(folder / "gateways/broker", kind="mosquitto", secured=True)
         self.link = Link(self.broker.port)
         self.link.start()
         self.folder = folder
@@ -193,7 +192,7 @@ class Bench:
 
     def mosquitto(self) -> psutil.Process:
         """The broker's process itself."""
-        folder = str((self.folder / "broker").resolve())
+        folder = str((self.folder / "gateways/broker").resolve())
         (found,) = (
             each
             for each in psutil.Process().children(recursive=True)

@@ -15,13 +15,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from running import HOLD, ROOT, TWINLINE, Memory, Starter, belt, memory, procedures, until, witnesses
+from running import HOLD, ROOT, TWINLINE, Memory, Starter, belt, memory, procedures, secured, until, witnesses
 from site_alone import Site
 from site_authority import start_authority
 from sought import PRIVATE, Sought
 
 from gateway.pki.token import read_token
-from rig.broker import Broker
 
 KEYS = {
     "ed25519": lambda: ed25519.Ed25519PrivateKey.generate(),
@@ -116,7 +115,7 @@ def test_a_session_on_this_machine(tmp_path: Path, start: Starter) -> None:
 def test_gateways_that_run_by_themselves_and_their_bundle(tmp_path: Path, start: Starter) -> None:
     made = belt(tmp_path, serve=True)
     controller = start.controller(tmp_path, made)
-    with Broker(tmp_path / "broker") as broker:
+    with secured(tmp_path) as broker:
         site = Site(tmp_path, made, start, broker)
         gateway = site.gateway()
         voting = witnesses(tmp_path, site.keys, start)
