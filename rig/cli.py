@@ -251,11 +251,11 @@ def gateway_prepare(
     ] = True,
 ) -> None:
     """Make a folder for each gateway of a line, with its configuration and key, and the operator's key."""
-    from gateway.yamlfile import read_text
     from rig.line import load_line
+    from rig.pki.passphrase import passphrase_of
     from rig.prepare import prepare
 
-    passphrase = None if passphrase_file is None else read_text(passphrase_file).strip()
+    passphrase = None if passphrase_file is None else passphrase_of(passphrase_file, new=True)
     brokers, hosts = tuple(broker or ()), tuple(host or ())
     for said in prepare(load_line(line), into, brokers, operator, chain, hosts, passphrase, pki):
         typer.echo(said)

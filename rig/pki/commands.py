@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Decide who belongs to a line: its authority and certificates.", no_args_is_help=True)
 
 LONGEST = 7 * 86_400 * 10**9  # ns: a token that lies about for longer is found by somebody
-SHORTEST = 12  # characters of a passphrase
 
 PkiOption = Annotated[
     Path, typer.Option("--pki", metavar="FOLDER", envvar="TWINLINE_PKI", help="The authority's folder.")
@@ -66,12 +63,13 @@ def init(
     """Make a line's authority: a root under a passphrase, and the issuing authority that it signs."""
     from gateway.yamlfile import identifier
     from rig.pki.authority import ROOT_KEY, Authority
+    from rig.pki.passphrase import passphrase_of
     from rig.pki.registry import Registry
 
     _or_bad("--line", lambda: identifier(line))
     if len(owner) > 64:
         raise BadInput([Problem("--owner", 0, 0, "has more than 64 characters", "shorten it")])
-    passphrase = _passphrase(passphrase_file, new=True)
+    passphrase = passphrase_of(passphrase_file, new=True)
     with _writing(folder):
         made = Authority.create(folder, line, passphrase, now=time.time_ns(), owner=owner)
         Registry(folder).close()
@@ -88,8 +86,9 @@ def init(
 def reissue(pki: PkiOption = HERE, passphrase_file: PassphraseOption = None) -> None:
     """Give the issuing authority two more years; needs the root's key and its passphrase."""
     from rig.pki.authority import Authority
+    from rig.pki.passphrase import passphrase_of
 
-    passphrase = _passphrase(passphrase_file, new=False)
+    passphrase = passphrase_of(passphrase_file, new=False)
     with _writing(pki):
         made = Authority.renew(pki, passphrase, now=time.time_ns())
     until = f"{made.issuing.not_valid_after_utc:%Y-%m-%d}"
@@ -362,28 +361,3 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as error:
         hint = "see to the disk and its permissions, and do it again"
         raise BadInput([Problem(str(path), 0, 0, error.strerror or str(error), hint)]) from None
-
-
-def _passphrase(file: Path | None, new: bool) -> str:
-    """From the file, else from the terminal, a new one twice; BadInput."""
-    if file is not None:
-        from gateway.yamlfile import read_text
-
-        problems: list[Problem] = []
-        found = read_text(file).rstrip("\r\n")
-        if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
-            what = "others can read this passphrase"
-            problems.append(Problem(str(file), 0, 0, what, f"run chmod 600 {file}"))
-        where = str(file)
-    elif sys.stdin.isatty():
-        problems, where = [], "passphrase"
-        found = typer.prompt("Passphrase of the root's key", hide_input=True, confirmation_prompt=new)
-    else:
-        hint = "give --passphrase-file FILE, or set TWINLINE_PASSPHRASE_FILE, or run it in a terminal"
-        raise BadInput([Problem("", 0, 0, "the passphrase of the root's key is missing", hint)])
-    if new and len(found) < SHORTEST:
-        what = f"a passphrase of {len(found)} characters is guessed"
-        problems.append(Problem(where, 0, 0, what, f"take {SHORTEST} or more, four words say"))
-    if problems:
-        raise BadInput(problems)
-    return str(found)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from gateway import enroll
 from gateway.errors import BadInput
 from gateway.pki.credentials import enrolled
-from rig.pki import commands
+from rig.pki import passphrase as passphrases
 from rig.pki.commands import app
 
 PASSPHRASE = "correct horse battery"
@@ -119,16 +119,16 @@ def test_a_passphrase_is_asked_twice_on_a_terminal(tmp_path: Path, monkeypatch: 
     class Terminal:
         isatty = staticmethod(lambda: True)
 
-    monkeypatch.setattr(commands.sys, "stdin", Terminal)
+    monkeypatch.setattr(passphrases.sys, "stdin", Terminal)
     asked: list[tuple[bool, bool]] = []
 
     def prompt(_: str, hide_input: bool, confirmation_prompt: bool) -> str:
         asked.append((hide_input, confirmation_prompt))
         return PASSPHRASE
 
-    monkeypatch.setattr(commands.typer, "prompt", prompt)
-    assert commands._passphrase(None, new=True) == PASSPHRASE
-    assert commands._passphrase(None, new=False) == PASSPHRASE
+    monkeypatch.setattr(passphrases.typer, "prompt", prompt)
+    assert passphrases.passphrase_of(None, new=True) == PASSPHRASE
+    assert passphrases.passphrase_of(None, new=False) == PASSPHRASE
     assert asked == [(True, True), (True, False)]
 
 
