@@ -34,7 +34,8 @@ def test_the_station_is_safe_and_the_next_operator_gets_it(bench: Bench, cause: 
         pytest.skip(str(why))
 
 
-@pytest.mark.parametrize("seconds", [HOUR, -HOUR])
+# Further back, a certificate that was issued just now is not valid yet.
+@pytest.mark.parametrize("seconds", [HOUR, -240])
 def test_a_rig_whose_clock_is_wrong_and_the_next_of_its_operator_are_heard(
     bench: Bench, tmp_path: Path, seconds: int
 ) -> None:
