@@ -165,9 +165,13 @@ class Consensus:
         """Sign from now on, once others have told enough: this round begins anew, or we wait for a later
         height."""
         unsure = self.unsure
-        at = self.height, self.round
-        if unsure is None or not unsure.settled(self.me, self.members, *at, self.signed):
+        if unsure is None:
             return []
+        at = self.height, self.round
+        if not unsure.settled(self.me, self.members, *at, self.signed):
+            if unsure.parted(self.me, self.members, *at):
+                self._start(self.round + 1, now)
+            return self._flush()
         self.unsure = None
         if unsure.behind:
             self.silent_until = self.height + SILENT

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from ledger.types import PRECOMMIT, PREVOTE, Commit, Status
+from ledger.types import MAX_ROUND, PRECOMMIT, PREVOTE, Commit, Status
 from ledger.votes import faults, quorum
 
 SILENT = 2  # heights: what was signed and is not known lies before
@@ -41,15 +41,29 @@ class Whereabouts:
     ) -> bool:
         """Whether enough have told, now that the node is at (``height``, ``round``), where it knows to have
         ``signed`` by round, and vote type or 0 for a proposal. Then ``behind`` is final."""
-        others = [self._told[who] for who in members if who in self._told and who != me]
-        near = [told for told in others if (told.height, told.round) <= (height, round)]
-        enough = 2 * faults(len(members)) + 1 if self.behind else quorum(len(members)) - 1
-        if len(near) < min(enough, len(members) - 1):
+        near = self._up_to(me, members, height, round)
+        if len(near) < self._enough(members):
             return False
         for told in near:
             if (told.height, told.round) == (height, round):
                 self.behind |= any(key not in signed for key in self._ours(me, members, told))
         return True
+
+    def parted(self, me: str, members: tuple[str, ...], height: int, round: int) -> bool:
+        """Whether enough have told of ``height`` and before, but some of them of a later round: they may wait
+        there for the node, as it does for them. They may lie as well, so it is to follow by a round only."""
+        enough = self._enough(members)
+        here = self._up_to(me, members, height, MAX_ROUND)
+        return len(here) >= enough > len(self._up_to(me, members, height, round))
+
+    def _enough(self, members: tuple[str, ...]) -> int:
+        enough = 2 * faults(len(members)) + 1 if self.behind else quorum(len(members)) - 1
+        return min(enough, len(members) - 1)
+
+    def _up_to(self, me: str, members: tuple[str, ...], height: int, round: int) -> list[Status]:
+        """Of the others, who told that they are no further."""
+        others = [self._told[who] for who in members if who in self._told and who != me]
+        return [told for told in others if (told.height, told.round) <= (height, round)]
 
     @staticmethod
     def _ours(me: str, members: tuple[str, ...], told: Status) -> list[tuple[int, int]]:

@@ -18,7 +18,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "seed" in metafunc.fixturenames:
         one: int | None = metafunc.config.getoption("--sim-seed", default=None)
         count = int(os.environ.get("SEEDS") or getattr(metafunc.module, "SEEDS", SEEDS))
-        metafunc.parametrize("seed", range(count) if one is None else [one])
+        named: tuple[int, ...] = getattr(metafunc.module, "NAMED", ())  # that once failed
+        further = [seed for seed in named if seed >= count]
+        metafunc.parametrize("seed", [*range(count), *further] if one is None else [one])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -19,6 +19,7 @@ LIES = ("equivocate", "withhold", "invalid", "flood", "wrong-chain")
 STORM = 20 * SECOND
 CALM = 60 * SECOND
 SEEDS = 500
+NAMED = (2347,)  # one that was killed waited for one that was a round ahead, which waited for it
 
 
 def hostile(seed: int) -> World:
