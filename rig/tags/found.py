@@ -89,11 +89,16 @@ def number_text(value: float) -> str:
     return repr(float(value)).removesuffix(".0")
 
 
+_DEFAULTS = {each.name: each.default for each in msgspec.structs.fields(TagEntry)}
+
+
 def text_of(entry: TagEntry, key: str) -> str:
     """A field of a tag as the station file has it; "" where it is left out."""
     value: Any = getattr(entry, key)
-    if value is None or (key == "unit" and value == "1"):
+    if value is None or value == _DEFAULTS.get(key):
         return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, Range):
         return f"{number_text(value.low)}..{number_text(value.high)}"
     if key == "hold":

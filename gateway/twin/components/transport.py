@@ -21,6 +21,7 @@ from gateway.twin.workpiece import Workpiece
 
 Passing = Callable[[Workpiece], None]
 NEAR = 1e-6  # mm; what rounding to the nanosecond may leave of a way
+STANDS = 1e-6  # mm/s; a belt that is to go slower stands: a metre would take it eleven days
 LENGTHS = 64  # of workpieces whose edges are kept
 TACHO_LAG = 100_000_000  # of the speed sensor, ns
 
@@ -112,7 +113,8 @@ class BeltConveyor(Carrier):
         elif port == "fast":
             self.wanted = self.params["speed" if value else "creep"]
         else:
-            self.wanted = min(max(float(value), 0.0), self.params["speed"])
+            wanted = min(float(value), self.params["speed"])
+            self.wanted = wanted if wanted >= STANDS else 0.0
         self.drive_changed()
 
     def fault_changed(self, fault: str, active: bool) -> None:
