@@ -38,7 +38,7 @@ def on_chain(keys: Path, operator: str, brokers: Sequence[str] = ()) -> Iterator
     configs = [read_config(path) for path in sorted(keys.glob(f"*/{CONFIG}"))]
     named = tuple(brokers) or next((each.brokers for each in configs), ())
     if not named:
-        hint = "give --broker mqtt://host:1883, or the folder that twinline gateway prepare made"
+        hint = "give --broker mqtts://host:8883, or the folder that twinline gateway prepare made"
         raise BadInput([Problem(str(keys), 0, 0, "names no broker", hint)])
     line = next((each.line for each in configs), genesis.name)
     folder = keys / operator / TLS
