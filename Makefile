@@ -13,8 +13,8 @@ demo: $(READY) ## Commission the starter line on this machine: no controller, no
 
 test: $(READY) ## Run the tests; where this is root on Debian it first installs what they use
 	@failed=0; \
-	$(BIN)/pytest tests/unit tests/sim -n auto --dist worksteal || failed=1; \
-	$(BIN)/pytest tests/integration tests/e2e -m "not long" -n 3 --dist loadfile || failed=1; \
+	$(BIN)/pytest tests/unit tests/sim -m "not long" -n auto --dist worksteal || failed=1; \
+	$(BIN)/pytest tests/integration tests/e2e -m "not long" -n 4 --dist loadfile || failed=1; \
 	exit $$failed
 
 check: $(READY) ## Lint, format, types, and the directions between the packages
@@ -34,7 +34,7 @@ soak: $(READY) ## Storm the drivers, cut the network, kill nodes: CYCLES=1000 RE
 	OUTAGE=$(or $(OUTAGE),60) $(BIN)/pytest tests/e2e/test_wan.py
 	KILLS=$(or $(KILLS),20) $(BIN)/pytest tests/e2e/test_ledger_kills.py
 	$(BIN)/python tests/soak/soak_kills.py $(or $(KILLS),100)
-	$(BIN)/pytest tests/integration tests/e2e -m long
+	$(BIN)/pytest tests -m long
 
 bench: $(READY) ## Measure beside a peer in the same run; fails where a gate is missed (build/bench.json)
 	$(BIN)/python tests/bench/run.py

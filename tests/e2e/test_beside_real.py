@@ -174,9 +174,8 @@ def test_a_changed_statement_is_found(fault: Fault, tmp_path: Path) -> None:
             assert tag in [each.tag for each in live.differs]
 
 
-@pytest.mark.parametrize(
-    "changed", [pytest.param(False, marks=pytest.mark.long, id="unchanged"), pytest.param(True, id="changed")]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("changed", [pytest.param(False, id="unchanged"), pytest.param(True, id="changed")])
 def test_a_session_says_which_statement_it_was(changed: bool, tmp_path: Path, start: Starter) -> None:
     line = line_file(tmp_path, "  - {station: ../stations/glue.yaml, mode: hil, serve: true, beside: true}\n")
     other = tmp_path / "other.st"

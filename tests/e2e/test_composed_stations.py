@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from running import Starter
 
 STATION = """\
@@ -52,6 +53,7 @@ def line(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_composed_stations_over_each_protocol_pass_and_hand_on(tmp_path: Path, start: Starter) -> None:
     chosen = "connect or cycle or guard or stop-gate-stuck or light-red or tool-extended or workpieces"
     run = start.session(tmp_path, line(tmp_path), "--ports", "auto", "-k", chosen)

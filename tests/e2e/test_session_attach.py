@@ -66,6 +66,7 @@ def test_a_gateway_that_has_another_station_file(site: Site) -> None:
     assert "gateway belt has another version of" in failed.message
 
 
+@pytest.mark.long
 def test_a_gateway_that_runs_in_another_mode(site: Site) -> None:
     site.gateway()
     run = site.start.session(site.folder, site.made.line, *options(site, "--mode", "shadow"))

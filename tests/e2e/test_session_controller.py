@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from running import HOLD, Memory, Starter, belt, by_id, is_free, memory, procedures
 
 
@@ -180,6 +181,7 @@ def test_its_program_stops_with_a_fault(tmp_path: Path, start: Starter) -> None:
     assert is_free(made.port)
 
 
+@pytest.mark.long
 def test_the_broker_of_the_line_file_is_not_there(tmp_path: Path, start: Starter) -> None:
     made = belt(tmp_path)
     broker = f"mqtt://127.0.0.1:{made.port}"

@@ -75,7 +75,16 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
+LONG = ("a wrong echo", "an interlock of a jog dropped", "a step made longer")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(fault, id=name, marks=[pytest.mark.long] if name in LONG else [])
+        for name, fault in FAULTS.items()
+    ],
+)
 def test_a_changed_statement_is_found(fault: Fault) -> None:
     text = source(fault.station)
     assert text.count(fault.old) == 1

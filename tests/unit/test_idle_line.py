@@ -118,7 +118,10 @@ def strikes(chance: random.Random, lined: Line, name: str, source: bool) -> Scri
     return Script(tuple(actions), tail=chance.choice([0, 35 * MS]))
 
 
-@pytest.mark.parametrize(("name", "seed"), [*(("starter", seed) for seed in SEEDS), ("glass", 11)])
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [*(("starter", seed) for seed in SEEDS), pytest.param("glass", 11, marks=pytest.mark.long)],
+)
 def test_anything_that_may_happen(name: str, seed: int) -> None:
     lined = line(name)
     recorders = [Recorder(lined, every_scan) for every_scan in (True, False)]
