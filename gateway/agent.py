@@ -39,7 +39,8 @@ from gateway.local.desk import Desk
 from gateway.net import topics
 from gateway.net.bus import Bus, Will
 from gateway.net.identity import Identity, Trust, boot_id
-from gateway.net.messages import Command, Differs, Identified, Image, ReplyBody, State, encode
+from gateway.net.messages import Command, Identified, ReplyBody, encode
+from gateway.net.reports import Differs, Image, State
 from gateway.parent import end_with_stdin
 from gateway.played import rest
 from gateway.recorder import Recorder

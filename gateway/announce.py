@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from gateway.field.drivers.base import Identity
-from gateway.net.messages import About, DeviceFound, Identified
+from gateway.net.messages import DeviceFound, Identified
+from gateway.net.reports import About
 from gateway.station import Device, Mode, Station
 
 

@@ -30,7 +30,8 @@ from gateway.net import topics
 from gateway.net.bus import Bus, Counters, Will
 from gateway.net.chainbus import ChainBus
 from gateway.net.identity import Identity, boot_id
-from gateway.net.messages import ChainState, encode
+from gateway.net.messages import encode
+from gateway.net.reports import ChainState
 from gateway.pki.credentials import TlsFiles
 from ledger import pom
 from ledger.genesis import Genesis

@@ -13,7 +13,8 @@ from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
 from gateway.net.identity import Identity, Trust
 from gateway.net.link import broker_address
-from gateway.net.messages import ChainState, decode
+from gateway.net.messages import decode
+from gateway.net.reports import ChainState
 from rig.backend import BrokerGone
 from rig.prepare import TRUST, tls_of
 from rig.report.wording import clean, utc

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.field.tags import Tag
-from gateway.net.messages import State
+from gateway.net.reports import State
 from gateway.twin.discrepancy import Discrepancy
 from gateway.units import format_duration
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from gateway.net.messages import About, State
+from gateway.net.reports import About, State
 from rig.line import Line, LineStation
 
 Standing = Literal["there", "absent", "gone", "other", "stranger"]

@@ -20,11 +20,9 @@ from gateway.net.identity import Identity, Trust
 from gateway.net.messages import (
     IN_STEP,
     Abort,
-    About,
     Acquire,
     Ask,
     Command,
-    Differs,
     Identified,
     Identify,
     Leased,
@@ -33,11 +31,11 @@ from gateway.net.messages import (
     Renew,
     Reply,
     Run,
-    State,
     Trace,
     decode,
     encode,
 )
+from gateway.net.reports import About, Differs, State
 from gateway.pki.credentials import TlsFiles
 from gateway.twin.discrepancy import Discrepancy
 from rig.backend import (

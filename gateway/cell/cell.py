@@ -29,7 +29,7 @@ from gateway.cell.withheld import Withheld
 from gateway.controller.beside import Beside
 from gateway.field.tags import Tag, read_ref
 from gateway.field.types import Value
-from gateway.net.messages import State
+from gateway.net.reports import State
 from gateway.station import Mode, Station
 from gateway.twin.chance import seeded
 from gateway.twin.discrepancy import Discrepancy

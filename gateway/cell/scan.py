@@ -8,7 +8,8 @@ from typing import NamedTuple
 from gateway.cell.facts import Fact
 from gateway.cell.quality import Quality
 from gateway.field.types import Value
-from gateway.net.messages import Command, Coupling, Renew, ReplyBody, Signals, StationEvent
+from gateway.net.messages import Command, Coupling, Renew, ReplyBody, Signals
+from gateway.net.reports import StationEvent
 from gateway.twin.discrepancy import Discrepancy
 
 

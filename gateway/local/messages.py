@@ -9,7 +9,8 @@ from __future__ import annotations
 import msgspec
 
 from gateway.field.types import Value
-from gateway.net.messages import Acquire, Body, Release, Renew, ReplyBody, Run, State
+from gateway.net.messages import Acquire, Body, Release, Renew, ReplyBody, Run
+from gateway.net.reports import State
 
 VERSION = 1
 MAX_REQUEST = 65_536

@@ -21,7 +21,8 @@ from gateway.genesisfile import load_genesis
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
 from gateway.net.identity import Identity, Trust
-from gateway.net.messages import ChainState, State, decode
+from gateway.net.messages import decode
+from gateway.net.reports import ChainState, State
 from ledger.codec import Malformed, digest
 from ledger.codec import decode as read_message
 from ledger.genesis import Genesis

@@ -31,10 +31,10 @@ from gateway.net.messages import (
     Refused,
     Renew,
     Reply,
-    State,
     decode,
     encode,
 )
+from gateway.net.reports import State
 from rig.backend import GatewayGone, Script
 from rig.broker import Broker
 from rig.remote import BusBackend

@@ -15,7 +15,7 @@ from test_session_lease import HOLDS
 from gateway.chain import ChainKeeper
 from gateway.genesisfile import load_genesis
 from gateway.net.identity import Identity
-from gateway.net.messages import ChainState
+from gateway.net.reports import ChainState
 from gateway.net.roles import ALL
 from ledger.codec import Malformed
 from ledger.records import Enrolled, Party, Record, Revoked, SessionOpened, read

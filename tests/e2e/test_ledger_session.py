@@ -25,7 +25,7 @@ from running import (
 from site_alone import Site
 
 from gateway.genesisfile import load_genesis
-from gateway.net.messages import ChainState
+from gateway.net.reports import ChainState
 from ledger.records import SessionClosed
 from rig.broker import Broker
 from rig.chainfolder import examine

@@ -14,7 +14,8 @@ from site_alone import Site
 from gateway.field.tags import TagRef
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
-from gateway.net.messages import Force, Image, State, decode
+from gateway.net.messages import Force, decode
+from gateway.net.reports import Image, State
 from rig.backend import LeaseLost, RigFault, Script
 from rig.prepare import KEY, tls_of
 from rig.remote import BusBackend

@@ -31,7 +31,8 @@ from gateway.local.messages import AskLease, LeaseShown
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
 from gateway.net.identity import Identity
-from gateway.net.messages import Acquire, Ask, StationEvent, decode, encode
+from gateway.net.messages import Acquire, Ask, decode, encode
+from gateway.net.reports import StationEvent
 from rig.backend import RigFault, Script
 from rig.broker import Broker
 from rig.line import load_line

@@ -15,7 +15,8 @@ from site_shim import REAL, TWIN, Seen, shimmed
 from gateway.field.tags import TagRef
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
-from gateway.net.messages import Force, State, decode
+from gateway.net.messages import Force, decode
+from gateway.net.reports import State
 from rig.backend import Script
 from rig.broker import Broker
 from rig.remote import BusBackend

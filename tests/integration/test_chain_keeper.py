@@ -14,7 +14,8 @@ from gateway.chain import STORE, ChainKeeper
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
 from gateway.net.identity import Identity, Trust
-from gateway.net.messages import ChainState, decode
+from gateway.net.messages import decode
+from gateway.net.reports import ChainState
 from ledger.codec import digest
 from ledger.genesis import Genesis
 from ledger.ports import Timing

@@ -19,7 +19,18 @@ from gateway.controller.servers import build
 from gateway.controller.servers.addresses import read_address
 from gateway.field.tags import TagRef
 from gateway.field.types import Value
-from gateway.net.messages import Acquire, Action, Command, Force, Free, Leased, Renew, ReplyBody, Run, State
+from gateway.net.messages import (
+    Acquire,
+    Action,
+    Command,
+    Force,
+    Free,
+    Leased,
+    Renew,
+    ReplyBody,
+    Run,
+)
+from gateway.net.reports import State
 from gateway.station import load_station
 from gateway.wiring import Wiring
 

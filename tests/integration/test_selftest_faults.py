@@ -23,7 +23,8 @@ from gateway.local.place import reachable
 from gateway.net import topics
 from gateway.net.bus import Bus
 from gateway.net.identity import Identity
-from gateway.net.messages import State, encode
+from gateway.net.messages import encode
+from gateway.net.reports import State
 from ledger.genesis import Genesis
 from ledger.records import Party
 from rig.broker import Broker

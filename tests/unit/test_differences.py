@@ -7,7 +7,8 @@ import io
 import msgspec
 from record_examples import passed
 
-from gateway.net.messages import Differs, State, decode, encode
+from gateway.net.messages import decode, encode
+from gateway.net.reports import Differs, State
 from gateway.twin.discrepancy import Discrepancy
 from rig.differences import MAX_KEPT, SILENCE, Differences
 from rig.procedures.agreement import told

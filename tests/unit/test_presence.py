@@ -9,7 +9,7 @@ import pytest
 
 from gateway.announce import about
 from gateway.net import topics
-from gateway.net.messages import State
+from gateway.net.reports import State
 from gateway.station import load_station
 from rig.line import Line, load_line
 from rig.presence import Seen, presences

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from gateway.cell.cell import Inputs
 from gateway.cell.quality import Qualities, Quality
-from gateway.net.messages import Image, Pause, Run, Trace, decode, encode
+from gateway.net.messages import Pause, Run, Trace, decode, encode
+from gateway.net.reports import Image
 
 NAMES = [tag.name for tag in BELT.tags.values()]
 some = st.sets(st.sampled_from([*NAMES, "stranger"]))

@@ -9,7 +9,8 @@ from gateway.cell.gate import Gate
 from gateway.cell.readback import ReadBack
 from gateway.field.tags import TagEntry, TagRef, compile_tags
 from gateway.field.types import Value
-from gateway.net.messages import Force, Free, Pause, Release, State
+from gateway.net.messages import Force, Free, Pause, Release
+from gateway.net.reports import State
 
 SPEED = TagRef("speed")
 

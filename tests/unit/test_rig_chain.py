@@ -10,7 +10,7 @@ import pytest
 from chain_made import HASH, Made
 
 from gateway.net.identity import Identity
-from gateway.net.messages import ChainState
+from gateway.net.reports import ChainState
 from ledger.records import Completion, Record, SessionOpened
 from ledger.store import StoreFailed
 from ledger.types import Commit

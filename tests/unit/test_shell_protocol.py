@@ -34,7 +34,16 @@ from gateway.local.messages import (
 )
 from gateway.local.place import CONFIG, VARIABLE, find, reachable
 from gateway.local.plain import as_json, plain
-from gateway.net.messages import Acquire, Force, Free, Refused, Release, Renew, Run, State
+from gateway.net.messages import (
+    Acquire,
+    Force,
+    Free,
+    Refused,
+    Release,
+    Renew,
+    Run,
+)
+from gateway.net.reports import State
 from gateway.yamlfile import identifier
 
 ODD = TagShown("level", "output", "plc", "REAL", "hr:2", "Cel", (1, 2.5, True), "good", False, 0.0, 1.0)

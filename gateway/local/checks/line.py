@@ -16,7 +16,8 @@ import msgspec
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
 from gateway.net.link import broker_address
-from gateway.net.messages import State, decode
+from gateway.net.messages import decode
+from gateway.net.reports import State
 from gateway.net.tls import explain
 from gateway.pki.credentials import TlsFiles
 
