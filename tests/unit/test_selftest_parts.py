@@ -261,7 +261,7 @@ def test_the_certificate_that_a_gateway_shows_must_be_there(tmp_path: Path) -> N
     [missing] = own(now, str(tmp_path))
     assert missing.standing == "WRONG"
     credentials(tmp_path, now)
-    [found] = own(now, str(tmp_path))
+    [found] = own(now + timedelta(minutes=5), str(tmp_path))  # making it took a while
     assert found.standing == "ok"
     [late] = own(now + timedelta(days=3000), str(tmp_path))
     assert late.standing == "WRONG"
