@@ -255,6 +255,7 @@ def surely_parted(local: LocalLine, station: str) -> list[Discrepancy]:
     return [each for each in parted(local, station) if not each.doubt]
 
 
+@pytest.mark.long
 def test_in_shadow_a_changed_timer_is_named_and_the_unchanged_program_beside_it_is_not(
     tmp_path: Path,
 ) -> None:

@@ -149,8 +149,8 @@ def test_named_in_virtual_mode(variant: Variant, tmp_path: Path) -> None:
     ("name", "select"),
     [
         ("addresses of two outputs swapped", "connect or screw.clamp-close"),
-        ("settling timer doubled", "connect or infeed.separation"),
-        ("wrong type of a variable", "connect or glue.glue-pressure"),
+        pytest.param("settling timer doubled", "connect or infeed.separation", marks=pytest.mark.long),
+        pytest.param("wrong type of a variable", "connect or glue.glue-pressure", marks=pytest.mark.long),
     ],
 )
 def test_named_with_real_sockets(name: str, select: str, tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def test_a_mode_that_is_asked_for_holds_for_all(tmp_path: Path, start: Starter) 
     assert run.record("PASS", complete=True).mode == "virtual"
 
 
+@pytest.mark.long
 def test_a_line_of_all_four_modes(tmp_path: Path, start: Starter) -> None:
     line = ROOT / "config" / "lines" / "modes.yaml"
     select = "connect or sequence[glue.bead] or air-lost or workpieces or agreement"

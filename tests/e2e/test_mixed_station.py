@@ -202,7 +202,7 @@ def wired_over(made: Mixed, scheme: str) -> None:
     made.station.write_text("\n".join(lines) + "\n")
 
 
-@pytest.mark.parametrize("mode", ["virtual", "hil"])
+@pytest.mark.parametrize("mode", ["virtual", pytest.param("hil", marks=pytest.mark.long)])
 @pytest.mark.parametrize("scheme", RIO)
 def test_a_coupler_may_speak_any_protocol(tmp_path: Path, start: Starter, scheme: str, mode: str) -> None:
     made = mixed(tmp_path, serve=True)
@@ -243,6 +243,7 @@ def test_a_coupler_whose_cable_is_cut_fails_the_station_and_is_named(tmp_path: P
     assert then.message == f"{held.message}; it did not come back within 10 s"
 
 
+@pytest.mark.long
 def test_a_dead_gateway_reads_as_off_where_it_was_the_module(tmp_path: Path, start: Starter) -> None:
     made = mixed(tmp_path, serve=False)
     procedures(tmp_path, hold=HOLD)
@@ -269,6 +270,7 @@ def test_ctrl_c_leaves_every_way_in_safe(tmp_path: Path, start: Starter) -> None
     run.assert_nothing_left()
 
 
+@pytest.mark.long
 def test_a_controller_that_does_not_poll_the_gateway_is_told(tmp_path: Path, start: Starter) -> None:
     made = mixed(tmp_path, serve=False)
     (elsewhere,) = free_ports(1)

@@ -46,6 +46,7 @@ def test_it_passes_and_leaves_the_gateway_running(site: Site, tmp_path: Path, st
     assert gateway.wait() == 0, gateway.shown
 
 
+@pytest.mark.long
 def test_a_gateway_that_is_not_there(site: Site) -> None:
     run = site.start.session(site.folder, site.made.line, *options(site))
     assert run.wait() == 3, run.shown
@@ -56,6 +57,7 @@ def test_a_gateway_that_is_not_there(site: Site) -> None:
     assert {step.verdict for step in steps[1:]} == {"SKIPPED"}
 
 
+@pytest.mark.long
 def test_a_gateway_that_has_another_station_file(site: Site) -> None:
     site.gateway()
     site.made.change("stations/belt.yaml", ("title: Belt", "title: Changed"))
@@ -76,6 +78,7 @@ def test_a_gateway_that_runs_in_another_mode(site: Site) -> None:
     assert "gateway belt runs in mode hil, here it is shadow; prepare it again" in step.message
 
 
+@pytest.mark.long
 def test_an_operator_whom_the_gateway_does_not_know(site: Site) -> None:
     site.gateway()
     other = site.folder / "elsewhere"

@@ -124,6 +124,7 @@ def test_a_rig_that_hangs_loses_the_lease(tmp_path: Path, start: Starter) -> Non
     assert steps["procedures/hold/then[belt]"].verdict == "SKIPPED"
 
 
+@pytest.mark.long
 def test_the_other_stations_of_the_line_go_on(tmp_path: Path, start: Starter) -> None:
     shutil.copytree(ROOT / "config", tmp_path / "config")
     run = start.session(

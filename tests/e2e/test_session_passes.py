@@ -111,6 +111,7 @@ def test_evidence_that_was_changed_is_told(tmp_path: Path, start: Starter) -> No
     assert "report.html: content differs" in verified.said
 
 
+@pytest.mark.long
 def test_two_sessions_of_two_lines_leave_each_other_alone(tmp_path: Path, start: Starter) -> None:
     runs = []
     for name in ("anna", "berta"):

@@ -47,10 +47,7 @@ class ShadowSite(ModesSite):
         return [each for each in self.backend.differences(station) if each.end is None]
 
 
-LONG = pytest.mark.long
-
-
-@pytest.fixture(params=[pytest.param("infeed", marks=LONG), "glue", pytest.param("screw", marks=LONG)])
+@pytest.fixture(params=["infeed", "glue", "screw"])
 def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, ShadowSite]]:
     name = request.param
     file = line_file(tmp_path, f"  - {{station: ../stations/{name}.yaml, {FED}}}\n")
@@ -80,6 +77,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.long
 def test_faults_of_the_machine_are_told_with_signal_and_component_and_nothing_else(
     watched: tuple[str, ShadowSite],
 ) -> None:

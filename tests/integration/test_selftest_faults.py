@@ -327,6 +327,7 @@ def test_a_quota_is_a_full_disk_too(tmp_path: Path) -> None:
     assert findings(done.stdout)["disk"]["text"].startswith(f"{gateway.state} is full")
 
 
+@pytest.mark.long
 def test_a_witness_answers_what_needs_no_station(tmp_path: Path, broker: Broker) -> None:
     gateway = Gateway(tmp_path / "gw", "modbus://127.0.0.1:9/1", MODBUS, broker.url)
     file = gateway.folder / "gateway.json"

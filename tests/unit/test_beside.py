@@ -75,7 +75,7 @@ FAULTS = {
 }
 
 
-LONG = ("a wrong echo", "an interlock of a jog dropped", "a step made longer")
+LONG = ("a wrong echo", "an interlock of a jog dropped", "an interlock dropped", "a step made longer")
 
 
 @pytest.mark.parametrize(
