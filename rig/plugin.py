@@ -296,6 +296,7 @@ class SessionPlugin:
             except Disturbed:
                 if attempt == ATTEMPTS:
                     raise
+                context.session.ahead.settle()
         return True
 
     def _begin_others(self, item: pytest.Item) -> None:

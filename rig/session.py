@@ -251,8 +251,11 @@ class Session:
                 raise NotHere(f"{name}: {why}" if len(scripts) > 1 else why)
         taken = [self.ahead.take(name, script) for name, script in scripts.items()]
         self.early = taken[0] if len(taken) == 1 else None
-        begun = self.early.begun if self.early is not None else self.backend.begin(scripts)
-        traces = self.backend.finish(begun, out)
+        if self.early is not None and self.early.traces is not None:
+            traces = self.early.traces
+        else:
+            begun = self.early.begun if self.early is not None else self.backend.begin(scripts)
+            traces = self.backend.finish(begun, out)
         for name, trace in traces.items():
             if trace.ended == "link":
                 raise ControllerGone(self.stations[name].spec, trace.lost)
