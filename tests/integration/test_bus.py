@@ -274,6 +274,8 @@ def test_two_brokers_of_which_one_dies(broker: Broker, second: Broker, started: 
     rig, inbox = listener(brokers, EVENTS)
     started(rig)
     gateway = started(Bus("st-a", brokers, on_state=seen))
+    assert rig.wait_ready(WITHIN_S, every=True)
+    assert gateway.wait_ready(WITHIN_S, every=True)
     gateway.publish(STATE, "state", b"ready", qos=1, retain=True)
     for number in range(20):
         gateway.publish(EVENT, "event", str(number).encode(), qos=1)
