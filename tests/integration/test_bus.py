@@ -268,14 +268,20 @@ def test_what_waits_for_a_broker_is_bounded(monkeypatch: pytest.MonkeyPatch, sta
         bus.close(0.5)
 
 
+def until_doubled(bus: Bus) -> None:
+    """Until the second broker's copy of a message has come, too."""
+    deadline = time.monotonic() + WITHIN_S
+    while not bus.counters.duplicates:
+        assert time.monotonic() < deadline, "each message came once only"
+        time.sleep(0.01)
+
+
 def test_two_brokers_of_which_one_dies(broker: Broker, second: Broker, started: Start) -> None:
     seen = States()
     brokers = [broker.url, second.url]
     rig, inbox = listener(brokers, EVENTS)
     started(rig)
     gateway = started(Bus("st-a", brokers, on_state=seen))
-    assert rig.wait_ready(WITHIN_S, every=True)
-    assert gateway.wait_ready(WITHIN_S, every=True)
     gateway.publish(STATE, "state", b"ready", qos=1, retain=True)
     for number in range(20):
         gateway.publish(EVENT, "event", str(number).encode(), qos=1)
@@ -293,8 +299,8 @@ def test_two_brokers_of_which_one_dies(broker: Broker, second: Broker, started: 
     assert states.next().envelope.body == b"ready"
     assert gateway.publish(EVENT, "event", b"end", qos=1)
     assert inbox.bodies(1) == [b"end"]
+    until_doubled(rig)
     assert inbox.empty()
-    assert rig.counters.duplicates >= 1
     assert rig.counters.stale == 0
 
 
