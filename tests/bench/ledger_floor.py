@@ -92,7 +92,7 @@ def _hop(url: str) -> float:
 
 
 def _client(url: str, name: bytes) -> socket.socket:
-    client = socket.create_connection(broker_address(url), timeout=5.0)
+    client = socket.create_connection(broker_address(url)[:2], timeout=5.0)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connect = b"\x00\x04MQTT\x04\x02\x00\x3c" + struct.pack(">H", len(name)) + name
     client.sendall(b"\x10" + bytes([len(connect)]) + connect)
