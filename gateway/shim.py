@@ -152,5 +152,5 @@ def _code(shim: Shim, tags: Mapping[str, Tag], controller: str) -> int:
         (tag.name, tag.type.name, msgspec.json.encode(tag.address).decode(), repr(tag.to_device(tag.safe)))
         for tag in (*own, *passed(tags.values(), controller, shim))
     ]
-    text = msgspec.json.encode(["shim 1", shim.commissioning.bit, shim.watchdog, placed])
+    text = msgspec.json.encode(["shim 2", shim.commissioning.bit, shim.watchdog, placed])
     return MAGIC << 24 | int.from_bytes(hashlib.sha256(text).digest()[:3], "big")

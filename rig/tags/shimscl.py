@@ -172,7 +172,7 @@ def _variables(plan: Plan) -> list[str]:
         *(f"    use_{each.name} : {name};" for each, name in kinds.items()),
         "END_VAR",
         "VAR",
-        "    fresh, alive, active, pulse : Bool;",
+        "    fresh, counted, alive, active, pulse : Bool;",
         f"    beat, last : {heartbeat};",
         "    status : Word;",
         f"    watchdog {_TIMER};",

@@ -205,7 +205,7 @@ def _block(plan: Plan) -> list[str]:
         f"    stamp : DWORD := {stamp(plan)};",
         "END_VAR",
         "VAR",
-        "    fresh, alive, active, pulse : BOOL;",
+        "    fresh, counted, alive, active, pulse : BOOL;",
         f"    beat, last : {heartbeat};",
         "    watchdog, second : TON;",
         "END_VAR",

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+import pytest
 from running import WITHIN, until
-from site_safe import ANNA, BERTA, Bench, ShimBench
+from site_safe import ANNA, BERTA, Bench, NotHere, ShimBench
 
 LEASE = 1.1  # s: its time to live and 100 ms
 RESTART = 5.0  # of the gateway's start
@@ -37,26 +38,39 @@ class Cause(NamedTuple):
     bench: type[Bench] = Bench
 
 
+def strike(bench: Bench, cause: Cause) -> None:
+    """As often as make test does; after each the next operator gets the station. Skips what is not here."""
+    try:
+        for _ in range(cause.often):
+            bench.next_operator(cause.strike(bench).safe)
+    except NotHere as why:
+        pytest.skip(str(why))
+
+
 def safe_after(bench: Bench, since: int) -> Struck:
     """Once it is so."""
     return Struck(since, bench.watch.wait(bench.safe, since))
 
 
+def _safe(bench: Bench, hit: Callable[[], object], mend: Callable[[], object] = lambda: None) -> Struck:
+    """``hit``, and once the station is safe ``mend``."""
+    since = time.monotonic_ns()
+    hit()
+    struck = safe_after(bench, since)
+    mend()
+    return struck
+
+
 def rig_killed(bench: Bench) -> Struck:
     """SIGKILL."""
     rig = bench.forcing()
-    since = time.monotonic_ns()
-    rig.end()
-    return safe_after(bench, since)
+    return _safe(bench, rig.end)
 
 
 def rig_stopped(bench: Bench) -> Struck:
     """SIGSTOP: it holds its sockets and says nothing. Then it goes on, as if nothing had been."""
     rig = bench.forcing()
-    since = time.monotonic_ns()
-    os.kill(rig.pid, signal.SIGSTOP)
-    struck = safe_after(bench, since)
-    os.kill(rig.pid, signal.SIGCONT)
+    struck = _safe(bench, lambda: os.kill(rig.pid, signal.SIGSTOP), lambda: os.kill(rig.pid, signal.SIGCONT))
     rig.finds_out()
     return struck
 
@@ -64,10 +78,7 @@ def rig_stopped(bench: Bench) -> Struck:
 def rig_cut_off(bench: Bench) -> Struck:
     """Its connection to the broker breaks; once the station is safe it gets through again."""
     rig = bench.forcing(through=bench.link.port)
-    since = time.monotonic_ns()
-    bench.link.cut()
-    struck = safe_after(bench, since)
-    bench.link.mend()
+    struck = _safe(bench, bench.link.cut, bench.link.mend)
     rig.finds_out()
     return struck
 
@@ -92,22 +103,15 @@ def two_rigs(bench: Bench) -> Struck:
 def broker_killed(bench: Bench) -> Struck:
     """SIGKILL; it is started again once the station is safe."""
     rig = bench.forcing()
-    since = time.monotonic_ns()
-    bench.broker.kill()
-    struck = safe_after(bench, since)
-    bench.broker.start()
+    struck = _safe(bench, bench.broker.kill, bench.broker.start)
     rig.finds_out()
     return struck
 
 
 def broker_stopped(bench: Bench) -> Struck:
     """SIGSTOP: connections stay. What it had taken by then is delivered once it goes on."""
-    rig = bench.forcing()
-    broker = bench.mosquitto()
-    since = time.monotonic_ns()
-    broker.suspend()
-    struck = safe_after(bench, since)
-    broker.resume()
+    rig, broker = bench.forcing(), bench.mosquitto()
+    struck = _safe(bench, broker.suspend, broker.resume)
     rig.finds_out()
     return struck
 

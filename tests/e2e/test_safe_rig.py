@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import rigs
-from running import MOSQUITTO, starter
-from safe_causes import HOUR, RIG, Cause
+from running import MOSQUITTO
+from safe_causes import HOUR, RIG, Cause, strike
 from site_safe import ANNA, Bench, Machine, NotHere
 
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with starter() as start:
-        made = Bench(tmp_path_factory.mktemp("bench"), start)
-        try:
-            yield made
-        finally:
-            made.close()
-
-
 @pytest.mark.parametrize("cause", RIG.values(), ids=RIG.keys())
 def test_the_station_is_safe_and_the_next_operator_gets_it(bench: Bench, cause: Cause) -> None:
-    try:
-        for _ in range(cause.often):
-            bench.next_operator(cause.strike(bench).safe)
-    except NotHere as why:
-        pytest.skip(str(why))
+    strike(bench, cause)
 
 
 # Further back, a certificate that was issued just now is not valid yet.

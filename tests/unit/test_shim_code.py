@@ -124,6 +124,21 @@ def test_it_comes_back_without_a_restart(bench: ShimBench) -> None:
         bench.scan()
 
 
+def test_one_late_count_lets_nothing_in(bench: ShimBench) -> None:
+    """A gateway that was held up may still send what it had ready: by then its lease may have run out."""
+    commission(bench)
+    bench.scan(100)
+    bench.write(beat=977, twin_on=True, **TWIN)
+    bench.scan(100)
+    assert bench.seen == TERMINAL
+    bench.write(beat=978)
+    bench.scan()
+    assert bench.seen == TERMINAL
+    bench.write(beat=979)  # it is there again, and has the lease
+    bench.scan()
+    assert bench.seen == SEEN_TWIN
+
+
 def test_the_count_may_begin_anew(bench: ShimBench) -> None:
     bench.write(twin_on=True, **TWIN)
     for beat in (65533, 65534, 65535, 1, 2):
@@ -195,11 +210,12 @@ def test_it_says_whose_it_is_and_that_it_is_called(bench: ShimBench) -> None:
 def test_whatever_the_gateway_does(
     tmp_path_factory: pytest.TempPathFactory, doings: list[tuple[str, int]]
 ) -> None:
-    """The twin is read exactly while the flag stands and the last two counts were real and recent."""
+    """The twin is read exactly while the flag stands and the last two counts were each recent."""
     bench = ShimBench(tmp_path_factory.mktemp("press"))
     bench.terminal(True, False, 250, 12.5)
     bench.write(**TWIN)
-    flag, beat, seen, alive_at = False, 0, 0, -(10**18)
+    never = -(10**18)
+    flag, beat, seen, alive_at, counted_at = False, 0, 0, never, never
     for doing, number in doings:
         if doing == "beat":
             beat = beat % 65535 + 1
@@ -212,10 +228,12 @@ def test_whatever_the_gateway_does(
         bench.write(twin_on=flag, beat=beat)
         for _ in range(number * (6 if doing == "silence" else 1)):
             bench.scan()
-            if beat != seen and beat and seen:
-                alive_at = bench.now
             if beat == 0:
-                alive_at = -(10**18)
+                alive_at = counted_at = never
+            elif beat != seen:
+                if bench.now - counted_at < WATCHDOG + 2 * SCAN:  # no scan between found it too old
+                    alive_at = bench.now
+                counted_at = bench.now
             seen = beat
             alive = bench.now - alive_at < WATCHDOG + SCAN
             assert bench.active is (flag and alive)
