@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -147,9 +147,11 @@ def table(shown: LineShown) -> Iterator[str]:
         f"{total.actuators} actuator outputs and {total.sensors} sensor inputs: {total.plant} plant signals, "
         f"{shown.per_model:.1f} per model"
     )
-    yield from _unwritten(shown)
-    yield from _ways(shown)
-    yield from _bills(shown.relations)
+    yield from _listed("Never written", _unwritten(shown))
+    yield from _listed("Workpieces pass", _ways(shown))
+    for kind, (heading, form) in RELATIONS.items():
+        some = [each for each in shown.relations if each.kind == kind]
+        yield from _listed(heading, [form.format(**each._asdict()) for each in some])
 
 
 def _row(each: StationShown) -> tuple[str, ...]:
@@ -166,31 +168,23 @@ def _totals(shown: LineShown) -> tuple[str, ...]:
     return (f"{len(shown.stations)} stations", f"{devices} devices", *map(str, counts))
 
 
-def _unwritten(shown: LineShown) -> Iterator[str]:
-    found = [
-        *(f"  {each.station}: {', '.join(each.safety)} (safety)" for each in shown.stations if each.safety),
+def _unwritten(shown: LineShown) -> list[str]:
+    return [
+        *(f"{each.station}: {', '.join(each.safety)} (safety)" for each in shown.stations if each.safety),
         *(
-            f"  {each.station}: {', '.join(tags)}, cut off from {component}"
+            f"{each.station}: {', '.join(tags)}, cut off from {component}"
             for each in shown.stations
             for component, tags in each.cut_off.items()
         ),
     ]
-    if found:
-        yield ""
-        yield "Never written"
-        yield from map(_cut, found)
 
 
-def _ways(shown: LineShown) -> Iterator[str]:
-    ways = [
-        f"  {each.station}{'' if outlet == 'main' else f'.{outlet}'} -> {into}"
+def _ways(shown: LineShown) -> list[str]:
+    return [
+        f"{each.station}{'' if outlet == 'main' else f'.{outlet}'} -> {into}"
         for each in shown.stations
         for outlet, into in each.leads_to.items()
     ]
-    if ways:
-        yield ""
-        yield "Workpieces pass"
-        yield from map(_cut, ways)
 
 
 RELATIONS = {
@@ -201,13 +195,10 @@ RELATIONS = {
 }
 
 
-def _bills(relations: Iterable[Relation]) -> Iterator[str]:
-    for kind, (heading, form) in RELATIONS.items():
-        some = [each for each in relations if each.kind == kind]
-        if some:
-            yield ""
-            yield heading
-            yield from (_cut("  " + form.format(**each._asdict())) for each in some)
+def _listed(heading: str, some: Sequence[str]) -> Iterator[str]:
+    """``some`` below its heading; nothing where there is none."""
+    if some:
+        yield from ("", heading, *(_cut(f"  {each}") for each in some))
 
 
 def _cut(text: str, width: int = WIDTH) -> str:
