@@ -3,6 +3,8 @@
 BIN := .venv/bin
 READY := .venv/.installed
 .DEFAULT_GOAL := help
+# Processes are started by the hundred: compiling every module anew in each costs more than most of them do.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo test check sim sim-mutants soak bench bench-ledger e2e clean system
 
 help: ## List the targets
