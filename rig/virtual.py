@@ -88,7 +88,7 @@ class VirtualBackend(Backend):
         self._came_out: dict[str, int] = {}  # of the line, since the scripts that run began, by station
         self._schedule = Schedule()
         for name, each in self.stations.items():
-            each.cell.glides = not every_scan
+            each.cell.gliding.allowed = not every_scan
             self._schedule.add((name, "scan"), 0, each.station.scan)
             self._schedule.add((name, "step"), each.station.scan // 2, each.station.scan)
         self._schedule.add(RENEW, 0, LEASE_RENEW)

@@ -10,24 +10,26 @@ from collections.abc import Collection, Mapping
 
 from gateway.cell.agreement import Agreement, shifted
 from gateway.cell.arrivals import before, doors
-from gateway.cell.commands import Commands, Kept
+from gateway.cell.commands import Commands
 from gateway.cell.companion import Companion
 from gateway.cell.couplings import Couplings, Neighbours, Stored, load
 from gateway.cell.differences import Differences
-from gateway.cell.facts import Given, Held, Made
+from gateway.cell.facts import Made
 from gateway.cell.formulas import Formulas
 from gateway.cell.gate import Gate
+from gateway.cell.gliding import Gliding
 from gateway.cell.lease import Lease
 from gateway.cell.machine import Machine, is_finite
 from gateway.cell.passing import Passing
 from gateway.cell.quality import Qualities
 from gateway.cell.readback import ReadBack
+from gateway.cell.restart import restore
 from gateway.cell.scan import Asked, Change, Inputs, Outputs, Telling
 from gateway.cell.script import Script
 from gateway.cell.showing import Showing
 from gateway.cell.withheld import Withheld
 from gateway.controller.beside import Beside
-from gateway.field.tags import Tag, read_ref
+from gateway.field.tags import Tag
 from gateway.field.types import Value
 from gateway.net.reports import State
 from gateway.station import Mode, Station
@@ -36,7 +38,6 @@ from gateway.twin.discrepancy import Discrepancy
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import GONE, Happening, Kind
 
-FOREVER = 3_600_000_000_000  # ns; a scan looks at everything at least so often
 EARLY = 1_000  # ns: by so much carriers, which allow for rounding, may be ahead of their events
 
 
@@ -90,14 +91,7 @@ class Cell:
         self._telling = Telling()
         self._now = now
         self._quiet = False  # the last step found nothing to do
-        self.glides = True
-        self._ranks = {name: rank for rank, name in enumerate(inputs)}
-        self._gliding: int | None = None  # until when only numbers that move, and echoes, can change
-        told = {
-            *station.handshake.takes.values(),
-            *(tag for tags in neighbours.tell.values() for tag in tags),
-        }
-        self._echoes = {tag.name for tag in station.outputs} - self.twin.actuated - told
+        self._inputs = inputs.keys()
         coupled = Passing if mode == "shadow" else Couplings
         self.couplings = coupled(
             station, neighbours, self.twin, stored, epoch, self._telling.journal, self._happened
@@ -116,7 +110,10 @@ class Cell:
             self.twin, self.machine, self.agreement, self.companion, self._tell_differs
         )
         self.commands.lasting = self.differences.present
-        self._restore(stored)
+        self.gliding = Gliding(
+            self.commands, self.read_back, self.formulas, self._telling, self._change, self._due
+        )
+        restore(stored, mode, self.gate, self.lease, self.couplings, self._telling)
 
     def _read_as(self) -> Mapping[str, Tag]:
         """The tags as their devices are asked for them."""
@@ -125,44 +122,16 @@ class Cell:
     def _model(self, now: int) -> Twin:
         return Twin(self.station.twin, self.station.tags, now, seeded(self._seed, self.station.id))
 
-    def _restore(self, stored: Stored) -> None:
-        """After a kill: inputs go to their safe values; workpieces reappear at the re-entry point.
-
-        That the gate was open stays journalled until the safe values are driven: a second kill before
-        that changes nothing.
-        """
-        if ("gate", "open") in stored and self.mode == "shadow":
-            self._telling.journal("gate", "open", None)  # it was driven in another mode
-        elif ("gate", "open") in stored:
-            self.gate.make_safe()
-            forces = sorted(key for table, key in stored if table == "force")
-            why = "restarted while driving: safe state; forces ended: " + (", ".join(forces) or "none")
-            self._telling.event("safe", why)
-            if operator := load(stored, "lease", "holder", ""):
-                self._telling.fact(Given(operator, self.lease.token, why))
-                for key in forces:
-                    self._tell_ended(operator, key, stored)
-            for key in forces:
-                self._telling.journal("force", key, None)
-        for text in self.couplings.recover(stored):
-            self._telling.event("workpiece", text)
-
-    def _tell_ended(self, operator: str, ref: str, stored: Stored) -> None:
-        """A force has ended with the process that held it."""
-        held = load(stored, "force", ref, Kept(False, False)).new
-        forced = read_ref(ref)
-        tag = self.gate.inputs.get(forced.tag)
-        self._telling.fact(Held(operator, ref, True, held, held if tag is None else forced.of(tag.safe)))
-
     # --- one scan ----------------------------------------------------------------------------------
 
     def step(self, now: int, seen: Inputs) -> Outputs:
         """One scan at ``now`` ns (never before the last): take ``seen``, say what to do."""
         self._now = now
         self.differences.accompany(now, seen, self.mode == "shadow", self.gate.state != "closed")
-        gliding = self._gliding is not None and now < self._gliding and not self.twin.touched
-        if gliding and self._may_glide(seen) and self._as_before(seen):
-            return self._glide(seen)
+        if self.gliding.goes_on(now, seen):
+            out = self.gliding.scan(now, seen)
+            self._quiet = seen.quiet and out.quiet
+            return out
         stage = self.commands.stage
         happened = self.twin.advance(now)
         if self.script is not None:
@@ -198,68 +167,8 @@ class Cell:
         out.couple = self.couplings.tell(now, self.values if self.link else None)
         still = not happened and self.commands.stage == stage
         self._quiet = still and seen.quiet and out.quiet
-        self._gliding = self._glides_until(now) if still and out.calm and self._may_glide(seen) else None
-        return out
-
-    # While a number moves, each scan has something to do, but the same little: it is done alone.
-
-    def _may_glide(self, seen: Inputs) -> bool:
-        """Whether nothing but echoes of inputs was seen, and the script waits for none of them."""
-        echoed = self._echoes >= seen.image.keys() and not seen.machine
-        echoed = echoed and self.read_back.expected(seen.held)
-        return seen.calm and echoed and self._awaited.isdisjoint(seen.image)
-
-    def _rank(self, shown: tuple[str, Value]) -> int:
-        """In the order in which a whole scan notes changes."""
-        return self._ranks[shown[0]]
-
-    def _as_before(self, seen: Inputs) -> bool:
-        """Whether neighbours say no more than that they are still there."""
-        return all(self.couplings.still_there(self._now, *each) for each in seen.coupled)
-
-    def _glides_until(self, now: int) -> int | None:
-        moving = self.twin.moving()
-        forced = {ref.tag for ref in self.gate.forces}
-        held = self.lost or self._driven_safe or self.commands.waiting or self.gate.state == "safing"
-        held = held or self.machine is not None or bool(self.gate.waiting or self.gate.beyond)
-        if not self.glides or held or self.formulas.any or not (self._awaited | forced).isdisjoint(moving):
-            return None
-        due = self._due(self.twin.kernel.next_time())
-        return now + FOREVER if due is None else due
-
-    @property
-    def _awaited(self) -> frozenset[str]:
-        return self.script.awaited if self.script is not None else frozenset()
-
-    def _glide(self, seen: Inputs) -> Outputs:
-        """What ``step`` does of all while nothing but numbers can change."""
-        script = self.script
-        if script is not None:
-            script.scans += 1 + seen.idle
-        for tag, value in seen.image.items():
-            self._change(tag, value)
-        for sender, message in seen.coupled:
-            self.couplings.hear(self._now, sender, message)
-        if seen.asked:
-            self.commands.begin(self._now, self.lost)
-            for asked in seen.asked:
-                self.commands.take(asked, seen.utc)
-        self.twin.advance(self._now)
-        writes: dict[str, Value] = {}
-        if self.gate.state == "open":
-            moved = {tag: value for tag, value in self.twin.glide() if self.values[tag] != value}
-            writes = self.gate.passing(self._now, dict(sorted(moved.items(), key=self._rank)))
-            for tag, value in writes.items():
-                self._change(tag, value)
-            self.commands.burst.note(seen.utc, writes)
-            if len(writes) < len(moved):
-                self._gliding = None  # what was left has its turn in a whole scan
-        out = self._telling.collect()
-        out.writes = writes
-        beats = self.couplings.beats
-        if beats is not None and self._now >= beats:
-            out.couple = self.couplings.tell(self._now, self.values if self.link else None)
-        self._quiet = seen.quiet and out.quiet
+        # A machine must be asked to be known.
+        self.gliding.look(now, seen, still and out.calm and self.machine is None)
         return out
 
     def due(self) -> int | None:
@@ -338,12 +247,12 @@ class Cell:
 
     def shut(self, why: str = "the gateway ends") -> None:
         """As if the lease had ended, and nobody gets another."""
-        self._gliding = None  # there is more to do than to let numbers move
+        self.gliding.end()
         self.commands.shut(why)
 
     def dismiss(self, operator: str, why: str) -> None:
         """``operator`` may hold no lease any more: it ends, if it is theirs."""
-        self._gliding = None
+        self.gliding.end()
         self.commands.dismiss(operator, why)
 
     def state(self, boot: str, link: str, problem: str = "") -> State:
@@ -399,14 +308,14 @@ class Cell:
         shadow = self.mode == "shadow"
         read = self.formulas.read(seen.image if self.mode == "ril" else {**seen.image, **seen.machine})
         if self.machine is not None:
-            shown = {tag: read[tag] for tag in self._ranks.keys() & read.keys()} if shadow else seen.machine
+            shown = {tag: read[tag] for tag in self._inputs & read.keys()} if shadow else seen.machine
             self.machine.see(self.lost, shown)
         for tag, value in read.items():
             self._change(tag, value)
         if seen.held:
             self._look_back(seen.held)
         if self.mode != "ril":
-            self._drive_twin({tag: value for tag, value in read.items() if tag not in self._ranks})
+            self._drive_twin({tag: value for tag, value in read.items() if tag not in self._inputs})
 
     def _look_back(self, held: Mapping[str, Value]) -> None:
         """What is found at a forced input shows there, whatever it is forced to."""

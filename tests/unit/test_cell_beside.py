@@ -29,7 +29,7 @@ class WithCompanion(VirtualBackend):
         glue = self.stations["glue"]
         beside = Beside(glue.station, noting("glue", source("glue")))
         glue.cell = Cell(glue.station, line().stations["glue"].neighbours, 0, epoch="glue", beside=beside)
-        glue.cell.glides = False
+        glue.cell.gliding.allowed = False
         self.told: list[Discrepancy] = []
         self.hold("glue")
 

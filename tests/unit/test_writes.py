@@ -182,7 +182,7 @@ def test_a_value_outside_its_range_is_not_written_told_once_and_counted(
     bench = Bench()
     token = bench.lease()
     bench.run(token, keep=True)
-    bench.cell.glides = False
+    bench.cell.gliding.allowed = False
     for speed in (7, math.nan, math.nan, 501, 8, 501):
         monkeypatch.setattr(bench.cell.showing, "wanted", lambda now, speed=speed: {**SAFE, "speed": speed})
         bench.step()
