@@ -3,14 +3,17 @@
 Messages may be dropped anywhere; nothing is acknowledged. Each node tells its ``Status`` now and then, and
 four members drawn from the status itself answer it: were it all, a large chain would drown in answers.
 Whoever is enrolled is answered, voting or not, so that an onlooker keeps up; nobody else costs more than a
-look at a name.
+look at a name. Who lacks more blocks than one answer has asks on as soon as it is in (``ledger.catchup``).
 """
 
 from __future__ import annotations
 
-from ledger.codec import digest, encode
+from typing import NamedTuple
+
+from ledger.catchup import BLOCKS, BYTES, CatchUp, draw
+from ledger.codec import encode
 from ledger.consensus import Consensus
-from ledger.ports import Send
+from ledger.ports import Decided, Output, Send
 from ledger.signing import sign, verifies
 from ledger.types import (
     NIL,
@@ -25,10 +28,17 @@ from ledger.types import (
 
 ANSWERS = 4
 LARGE = 16 * 1024  # bytes; a message that is larger comes from the first of those who answer alone
-BLOCKS = 16  # decided blocks in one answer, and
-BYTES = 4 * 1024 * 1024  # about how many
 EACH = 2  # statuses of one sender that are looked at between two of ours,
 ONLOOKERS = 16  # and of all who do not vote
+ASKED_ON = 64  # statuses of one who asks on, likewise, while what it is sent is not BYTES more
+
+
+class _Answered(NamedTuple):
+    """What one sender was answered since our last status; ``following`` is the height after its blocks."""
+
+    statuses: int = 0
+    size: int = 0
+    following: int = 0
 
 
 class Gossip:
@@ -39,13 +49,33 @@ class Gossip:
         self.consensus = consensus
         self.count = count
         self._heard: dict[str, int] = {}
-        self._since: dict[str, int] = {}  # answered since our last status, by sender
+        self._since: dict[str, _Answered] = {}  # our last status, by sender
+        self._catchup = CatchUp()
 
     def status(self) -> Send:
         """What we have, for all."""
-        node = self.consensus
-        self.count += 1
         self._since.clear()
+        self._catchup.turn()
+        return self._tell(self.count + 1, None)
+
+    def receive(self, message: Message, now: int) -> list[Output]:
+        """What comes of a message: a status is answered, anything else is for the consensus."""
+        if isinstance(message, Status):
+            return [*self.answer(message), *self.consensus.resume(now)]
+        outputs = self.consensus.receive(message, now)
+        if isinstance(message, Commit) and any(isinstance(output, Decided) for output in outputs):
+            return [*outputs, *self._ask_on(message)]
+        return outputs
+
+    def _ask_on(self, commit: Commit) -> list[Send]:
+        """``commit`` was new to us; if with it a whole answer is in, there may be more: ask one for it."""
+        node = self.consensus
+        found = self._catchup.took(commit, node.me, node.members, node.height, self.count)
+        return [self._tell(*found)] if found is not None else []
+
+    def _tell(self, count: int, to: str | None) -> Send:
+        node = self.consensus
+        self.count = count
         proposal = node.proposals.get(node.round)
         said = Status(
             node.chain.id, node.me, self.count, node.height, node.round,
@@ -55,7 +85,7 @@ class Gossip:
             node.votes.qc(node.round, PRECOMMIT) is not None,
             UNSIGNED,
         )  # fmt: skip
-        return Send(sign(node.keys, said))
+        return Send(sign(node.keys, said), to)
 
     def answer(self, status: Status) -> list[Send]:
         """What its sender lacks, if it is for us to answer."""
@@ -63,14 +93,16 @@ class Gossip:
         if status.who == node.me or not self._is_due(status) or not verifies(node.keys, status.who, status):
             return []
         self._heard[status.who] = status.count
-        self._since[status.who] = self._since.get(status.who, 0) + 1
+        since = self._since.get(status.who, _Answered())
+        self._since[status.who] = since._replace(statuses=since.statuses + 1)
         if status.who in node.members:
             node.locate(status)
+            self._catchup.told(status)
         rank = self._rank(status)
         if rank >= ANSWERS:
             return []
         if status.height < node.height:
-            found: list[Message] = [*self._decided(status.height)]
+            found: list[Message] = [*self._decided(status)]
         elif status.height == node.height:
             found = self._lacking(status)
         else:
@@ -82,22 +114,26 @@ class Gossip:
         node, who = self.consensus, status.who
         if status.chain != node.chain.id or not node.chain.knows(who):
             return False
-        if status.count <= self._heard.get(who, -1) or self._since.get(who, 0) >= EACH:
+        if status.count <= self._heard.get(who, -1) or self._has_enough(status):
             return False
         return who in node.members or sum(other not in node.members for other in self._since) < ONLOOKERS
+
+    def _has_enough(self, status: Status) -> bool:
+        """Whether its sender was answered enough for now; not if it has taken all that it was sent."""
+        since = self._since.get(status.who, _Answered())
+        asks_on = 0 < since.following <= status.height < self.consensus.height and since.size < BYTES
+        return since.statuses >= (ASKED_ON if asks_on else EACH)
 
     def _rank(self, status: Status) -> int:
         """The how manieth we are of those who answer it; at least ANSWERS if we are none."""
         me, members = self.consensus.me, self.consensus.members
         if me not in members:
             return ANSWERS
-        draw = encode((status.who, status.count, status.height))
-        rank = sorted((digest(draw, who.encode()), who) for who in members if who != status.who)
-        return next((place for place, (_, who) in enumerate(rank) if who == me), ANSWERS)
+        return draw(status.who, status.count, status.height, members).index(me)
 
-    def _decided(self, height: int) -> list[Commit]:
-        """Decided blocks from ``height`` on."""
-        chain, found, size = self.consensus.chain, list[Commit](), 0
+    def _decided(self, status: Status) -> list[Commit]:
+        """Decided blocks from the height of ``status`` on."""
+        chain, found, size, height = self.consensus.chain, list[Commit](), 0, status.height
         while len(found) < BLOCKS and size < BYTES:
             commit = chain.decided(height)
             if commit is None:
@@ -105,6 +141,8 @@ class Gossip:
             found.append(commit)
             size += len(encode(commit))
             height += 1
+        since = self._since[status.who]
+        self._since[status.who] = since._replace(size=since.size + size, following=height)
         return found
 
     def _lacking(self, status: Status) -> list[Message]:

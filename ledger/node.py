@@ -29,7 +29,7 @@ from ledger.records import Accused, Record, read, transaction
 from ledger.relay import Relay
 from ledger.signing import sign
 from ledger.store import Change, Store, StoreFailed
-from ledger.types import Batch, Commit, Message, Status, Tx
+from ledger.types import Batch, Commit, Message, Tx
 from ledger.whereabouts import Whereabouts
 
 log = logging.getLogger(__name__)
@@ -195,10 +195,8 @@ class Node:
         match message:
             case Tx():
                 self._do(lambda now: self._add(message, spread, now))
-            case Status():
-                self._do(lambda now: [*self.gossip.answer(message), *self.consensus.resume(now)])
             case _:
-                self._do(lambda now: self.consensus.receive(message, now))
+                self._do(lambda now: self.gossip.receive(message, now))
 
     def _add(self, tx: Tx, spread: bool, now: int) -> list[Output]:
         if self.chain.submit(tx):

@@ -24,7 +24,7 @@ from ledger.gossip import Gossip
 from ledger.ports import Accuse, Decided, Keep, Kept, Output, Send, Start, Timer, Timing
 from ledger.records import Accused, Loaded, Party, Record, transaction
 from ledger.signing import sign
-from ledger.types import NIL, Block, Commit, Message, Proposal, Qc, Status, Tx, Vote, ballot
+from ledger.types import NIL, Block, Commit, Message, Proposal, Qc, Tx, Vote, ballot
 from ledger.whereabouts import Whereabouts
 
 MS = 1_000_000
@@ -105,9 +105,7 @@ class Node:
         now = self.world.clock(self.name)
         if isinstance(message, Tx):
             return self.consensus.work(now) if not self.chain.submit(message) else []
-        if isinstance(message, Status):
-            return [*self.gossip.answer(message), *self.consensus.resume(now)]
-        return self.consensus.receive(message, now)
+        return self.gossip.receive(message, now)
 
     def submit(self, record: Record) -> Tx:
         """Accept a new record of its own."""

@@ -6,12 +6,13 @@ import msgspec
 import pytest
 from ledgers import UTC, Keys
 
+from ledger.catchup import BLOCKS, draw
 from ledger.chain import DecidedChain
 from ledger.codec import digest
 from ledger.consensus import Consensus
 from ledger.genesis import Genesis
-from ledger.gossip import EACH, ONLOOKERS, Gossip
-from ledger.ports import Send
+from ledger.gossip import ASKED_ON, EACH, ONLOOKERS, Gossip
+from ledger.ports import Output, Send
 from ledger.records import Party
 from ledger.signing import sign
 from ledger.types import PRECOMMIT, UNSIGNED, Commit, Qc, Seal, Status, Vote
@@ -120,3 +121,92 @@ def test_onlookers_neither_answer_nor_place_a_node_that_lost_its_disk() -> None:
     assert lost.silent
     onlooker = Gossip(Consensus("w0", chain, Keys("w0")))
     assert onlooker.answer(told("a", height=0)) == []
+
+
+class Behind:
+    """An onlooker that has nothing, and the members it asks; ``asked`` is what it said after each answer."""
+
+    def __init__(self, heights: int) -> None:
+        self.nodes = Nodes(heights)
+        self.chain = DecidedChain(GENESIS, Keys("w0"), lambda height: None)
+        self.gossip = Gossip(Consensus("w0", self.chain, Keys("w0")))
+        self.gossip.consensus.begin(UTC)
+        self.asked: list[Send] = []
+
+    def hear(self, *members: str) -> None:
+        """They tell how far they are."""
+        for name in members:
+            self.take([self.nodes.gossip[name].status()])
+
+    def take(self, sends: list[Send]) -> None:
+        for send in sends:
+            for output in self.gossip.receive(send.message, UTC):  # type: ignore[arg-type]
+                if isinstance(output, Send) and isinstance(output.message, Status):
+                    self.asked.append(output)
+
+    def go_on(self, deaf: tuple[str, ...] = ()) -> int:
+        """Let what it asks be answered by all but the ``deaf``, until it asks no more; how many statuses."""
+        count = 0
+        while self.asked:
+            send = self.asked.pop()
+            count += 1
+            assert isinstance(send.message, Status)
+            asked = [send.to] if send.to else MEMBERS
+            answers = [
+                (name, self.nodes.gossip[name].answer(send.message)) for name in asked if name not in deaf
+            ]
+            for _, found in answers:
+                self.take(found)
+        return count
+
+
+def test_who_lacks_many_blocks_asks_on_after_each_whole_answer_one_at_a_time() -> None:
+    behind = Behind(10 * BLOCKS + 3)
+    behind.hear(*MEMBERS)
+    behind.asked = [behind.gossip.status()]
+    assert behind.go_on() == 1 + 10
+    assert behind.chain.height == 10 * BLOCKS + 3 + 1
+
+
+def test_it_asks_several_whole_and_none_that_is_not_ahead() -> None:
+    behind = Behind(10 * BLOCKS)
+    behind.hear("b", "c", "d")
+    behind.asked = [behind.gossip.status()]
+    asked: list[str | None] = []
+    taken = behind.take
+
+    def watch(sends: list[Send]) -> None:
+        taken(sends)
+        asked.extend(send.to for send in behind.asked)
+        for send in behind.asked:
+            told = send.message
+            assert isinstance(told, Status)
+            assert draw("w0", told.count, told.height, MEMBERS)[0] == send.to
+
+    behind.take = watch  # type: ignore[method-assign]
+    behind.go_on()
+    assert {"b", "c", "d"} >= set(asked) > {asked[0]}
+
+
+def test_who_does_not_answer_is_passed_over() -> None:
+    behind = Behind(12 * BLOCKS)
+    statuses = 0
+    while behind.chain.height <= 12 * BLOCKS:
+        behind.hear("a", "b", "c", "d")
+        behind.asked = [behind.gossip.status()]
+        behind.go_on(deaf=("d",))
+        statuses += 1
+    assert statuses <= 3
+
+
+def test_nobody_is_told_more_than_that_between_two_statuses_however_it_asks() -> None:
+    nodes = Nodes(ASKED_ON * BLOCKS + 2 * BLOCKS)
+    at, answers = 1, 0
+    gossip = nodes.gossip["a"]
+    for count in range(1, 4 * ASKED_ON):
+        found: list[Output] = [*gossip.answer(told("w0", count, at))]
+        answers += bool(found)
+        at += BLOCKS if found else 0
+    assert answers <= ASKED_ON
+    repeated = [bool(gossip.answer(told("w1", count, 1))) for count in range(1, ASKED_ON)]
+    assert sum(repeated) <= EACH
