@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -59,6 +59,12 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
         yield running
 
 
+def faults(found: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """What is wrong, but for scans that come late: on a busy machine they do."""
+    late = "scans came late" in found["gateway"]["text"]
+    return [check for check in wrong(found) if check != "gateway" or not late]
+
+
 def test_nothing_is_wrong(tmp_path: Path, broker: Broker) -> None:
     """Else the tests below show nothing."""
     with serving(CELL, "modbus", "/1") as (port, _):
@@ -66,7 +72,7 @@ def test_nothing_is_wrong(tmp_path: Path, broker: Broker) -> None:
         with gateway.running(CONNECTED):
             found = gateway.selftest()
             assert found["device plc"]["standing"] == found["words plc"]["standing"] == "ok"
-            assert wrong(found) == [] or wrong(found) == ["gateway"], found  # late scans on a busy machine
+            assert faults(found) == []
             assert set(found) >= {"disk", "files", "gateway", "broker", "clock", "cable plc"}
 
 
@@ -112,7 +118,7 @@ def test_an_unplugged_cable(tmp_path: Path) -> None:
     assert found["cable plc"]["do"].startswith("plug the cable in")
     assert found["cable broker"]["text"] == "tw0 has no link: its cable is unplugged"
     assert found["device plc"]["standing"] == "open"  # nothing is said of what cannot be known
-    assert wrong(found) == ["cable broker", "cable plc"]
+    assert faults(found) == ["cable broker", "cable plc"]
 
 
 def test_a_wrong_ip_address(tmp_path: Path) -> None:
@@ -342,7 +348,7 @@ def test_a_witness_answers_what_needs_no_station(tmp_path: Path, broker: Broker)
     with gateway.running():
         with neighbour(broker, "left", 0):
             found = gateway.selftest()
-        assert wrong(found) == ["chain"]
+        assert faults(found) == ["chain"]
         assert found["chain"]["text"] == "no other node of it is heard"
         assert found["gateway"]["text"].endswith("a witness")
         assert found["files"]["text"] == "all files of cell can be read"
