@@ -61,6 +61,27 @@ class Target(msgspec.Struct, frozen=True):
         return compile_tags(entries, self.protocols, complain, self.dialects)
 
 
+def alone(entry: TagEntry) -> TagEntry:
+    """A tag without what it says of other tags and devices: that is checked where all are known."""
+    kept = msgspec.structs.replace(entry, observer=None, jog=None, real=None)
+    spoken = {name for each in (entry.formula, entry.inverse) if each is not None for name in each.names}
+    if not spoken - {"raw", "value"}:
+        return kept
+    safe = None if entry.safe is None else "0"
+    return msgspec.structs.replace(
+        kept, formula=None, inverse=None, range=None, tolerance=None, scale=1.0, safe=safe
+    )
+
+
+def placeless(entry: TagEntry) -> TagEntry:
+    """A tag without its name and the lines in which it stands."""
+    said = entry.tolerance
+    if said is not None:
+        value = None if said.value is None else said.value._replace(line=0)
+        said = msgspec.structs.replace(said, value=value, line=0)
+    return msgspec.structs.replace(entry, line=0, name="", tolerance=said)
+
+
 class Found(msgspec.Struct, frozen=True):
     """A row as a tag; its direction is a stand-in where ``certainty`` is ``unknown``.
 

@@ -14,7 +14,7 @@ from gateway.station import StationEntry, load_station
 from gateway.store.atomic import write_atomically
 from gateway.yamlfile import parse, read_text
 from rig.tags.browse import OBJECTS, browse
-from rig.tags.found import KEYS, Target
+from rig.tags.found import KEYS, Target, placeless
 from rig.tags.merge import DECIDED_BY_FILE, Plan, check_references, plan_import
 from rig.tags.read import Asked, chosen, read_tags
 from rig.tags.rows import Listing
@@ -115,7 +115,7 @@ def _says(text: str, station: Path, plan: Plan) -> bool:
 
 
 def _bare(tags: dict[str, TagEntry]) -> dict[str, TagEntry]:
-    return {name: msgspec.structs.replace(entry, line=0, name="") for name, entry in tags.items()}
+    return {name: placeless(entry) for name, entry in tags.items()}
 
 
 def _target(entry: StationEntry, station: Path, wanted: Wanted) -> Target:

@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.field.compound import read_type
 from gateway.field.tags import Range, TagEntry
-from rig.tags.found import KEYS, Found, Target, off, text_of
+from rig.tags.found import KEYS, Found, Target, alone, off, text_of
 from rig.tags.naming import candidates, is_id, slug, unique
 from rig.tags.rows import Listing, Row
 
@@ -167,7 +167,7 @@ def _compare(
         else:
             plan.kept.append(difference)
     result = msgspec.structs.replace(entry, **changes)
-    if result.direction == "input" and result.safe is None:
+    if result.direction == "input" and result.safe is None and not result.safety:
         safe = off(target.kind(result), result.range)
         plan.changed.append(Difference(name, "safe", "", safe, each.row, check=True))
         result, differs = msgspec.structs.replace(result, safe=safe), True
@@ -210,7 +210,7 @@ def _added(name: str, each: Found, target: Target) -> Added:
     entry, check = msgspec.structs.replace(each.entry, title=_title(each, name)), []
     if each.certainty == "guessed":
         check.append("direction")
-    if entry.direction == "input" and entry.safe is None:
+    if entry.direction == "input" and entry.safe is None and not entry.safety:
         kind = target.kind(entry)
         safe = off(kind, entry.range or Range(kind.low, kind.high))
         entry = msgspec.structs.replace(entry, safe=safe)
@@ -231,10 +231,9 @@ def _drop_overlaps(plan: Plan, target: Target, listing: Listing) -> None:
             if line >= _BELOW:
                 into.setdefault(line - _BELOW, what)
 
-        plain = {"observer": None, "jog": None}
-        entries = [msgspec.structs.replace(e, name=name, **plain) for name, e in plan.entries.items()]
+        entries = [alone(msgspec.structs.replace(e, name=name)) for name, e in plan.entries.items()]
         entries += [
-            msgspec.structs.replace(each.entry, line=_BELOW + index, **plain)
+            alone(msgspec.structs.replace(each.entry, line=_BELOW + index))
             for index, each in enumerate(plan.added)
         ]
         target.compile(entries, complain)
@@ -248,17 +247,17 @@ def _drop_overlaps(plan: Plan, target: Target, listing: Listing) -> None:
 
 
 def check_references(plan: Plan, target: Target, listing: Listing) -> None:
-    """Add to ``listing.problems`` what is wrong with the observers and jogs of added tags."""
+    """Add to ``listing.problems`` what is wrong with the observers, jogs and formulas of added tags."""
 
     def complain(line: int, what: str, hint: str = "") -> None:
         if line >= _BELOW:
             row = plan.added[line - _BELOW].row
-            field = what.removeprefix(f"{plan.added[line - _BELOW].tag}: ").partition(" ")[0]
+            field = what.removeprefix(f"{plan.added[line - _BELOW].tag}: ").partition(" ")[0].rstrip(":")
             listing.problems.append(row.problem(field, what, hint))
 
     new = {each.tag: index for index, each in enumerate(plan.added)}
     entries = [
-        msgspec.structs.replace(e, name=name, line=_BELOW + new[name] if name in new else e.line)
+        msgspec.structs.replace(e, name=name, line=_BELOW + new[name] if name in new else e.line, real=None)
         for name, e in plan.entries.items()
     ]
     target.compile(entries, complain)

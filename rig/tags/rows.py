@@ -14,8 +14,8 @@ MAX_ELEMENTS = 1024  # of one array
 
 FIELDS = (
     "name", "title", "comment", "type", "address", "node", "area", "direction", "access", "unit", "range",
-    "low", "high", "raw", "raw-low", "raw-high", "order", "scale", "offset", "table", "hold", "safe",
-    "observer", "jog", "device", "path",
+    "low", "high", "raw", "raw-low", "raw-high", "order", "scale", "offset", "table", "hold", "formula",
+    "inverse", "verify", "real", "tolerance", "safety", "safe", "observer", "jog", "device", "path",
 )  # fmt: skip
 
 

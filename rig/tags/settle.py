@@ -13,13 +13,14 @@ import msgspec
 
 from gateway.field.addresses import Address, ModbusAddress, S7Address, parse_address
 from gateway.field.compound import read_type
+from gateway.field.formula import read_formula
 from gateway.field.tags import Direction, Range, TagEntry, read_range, read_ref
 from gateway.field.types import TYPES, read_order
 from gateway.units import duration
 from rig.tags import values
 from rig.tags.addresses import Unreachable, is_s7, s7_address, to_ours
 from rig.tags.dbtree import SYSTEM
-from rig.tags.found import Certainty, Found, Target, number_text, off
+from rig.tags.found import Certainty, Found, Target, alone, number_text, off
 from rig.tags.naming import is_id
 from rig.tags.rows import Listing, Row
 from rig.tags.words import ACCESS, DIRECTIONS, SIGNAL_KINDS, plain, type_name
@@ -129,6 +130,12 @@ class _Settler:
             offset=self.field("offset", values.number),
             table=self.field("table", _points),
             hold=self.field("hold", duration),
+            formula=self.field("formula", read_formula),
+            inverse=self.field("inverse", read_formula),
+            verify=self.field("verify", values.yes),
+            real=self.row.text("real") or None,
+            tolerance=self.field("tolerance", values.tolerance),
+            safety=bool(self.field("safety", values.yes)),
             safe=self.safe(kind, direction),
             observer=self.field("observer", read_ref),
             jog=self.field("jog", read_ref),
@@ -346,18 +353,19 @@ class _Settler:
     def check(self, entry: TagEntry) -> str:
         """What the station's own check says of this tag alone; why an input cannot be at its address."""
         kind = self.target.kind(entry)
-        alone = msgspec.structs.replace(entry, device=self.target.device, observer=None, jog=None)
-        as_output = msgspec.structs.replace(alone, direction="output", safe=None)
+        single = alone(msgspec.structs.replace(entry, device=self.target.device))
+        as_output = msgspec.structs.replace(single, direction="output", safe=None)
         if entry.direction == "output":
             self.complaints(as_output)
             return ""
-        self.complaints(msgspec.structs.replace(as_output, hold=None))
-        if self.failed:
-            return ""
+        only_inputs = {"hold": None, "inverse": None, "verify": None, "tolerance": None}
+        self.complaints(msgspec.structs.replace(as_output, **only_inputs))
+        if self.failed or entry.safety:
+            return "" if self.failed else self.complaints(single)
         if kind.kind == "string" and entry.safe is None:
             raise self.leave("is a text, and an input needs a safe value: give the list a column Safe")
-        safe = entry.safe or off(kind, entry.range or Range(kind.low, kind.high))
-        return self.complaints(msgspec.structs.replace(alone, safe=safe))
+        safe = single.safe or off(kind, single.range or Range(kind.low, kind.high))
+        return self.complaints(msgspec.structs.replace(single, safe=safe))
 
     def complaints(self, entry: TagEntry) -> str:
         wired = ""
@@ -368,9 +376,9 @@ class _Settler:
             if told.endswith(_WIRED):
                 wired = told.partition(" ")[2]  # without the address, so that one reason stands for all
                 return
-            word = told.partition(" ")[0].rstrip(":")
-            field = word if word in self.row.cells else "address"
-            if word == "range" and "low" in self.row.cells:
+            words = (told.partition(" ")[0].rstrip(":"), hint.removeprefix("leave ").partition(" ")[0])
+            field = next((word for word in words if word in self.row.cells), "address")
+            if words[0] == "range" and "low" in self.row.cells:
                 field = "low"
             self.listing.problems.append(self.row.problem(field, what, hint))
             self.failed = True

@@ -170,8 +170,8 @@ def _is_text(value: Node) -> bool:
 
 
 def _spelled(key: str, text: str, style: str | None = None) -> str:
-    """A field's value; a table is a list already."""
-    return text if key == "table" else scalar(text, style)
+    """A field's value; a table is a list already, a tolerance a mapping."""
+    return text if key in ("table", "tolerance") else scalar(text, style)
 
 
 def _fields(each: Added) -> Iterator[tuple[str, str]]:

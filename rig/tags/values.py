@@ -6,7 +6,9 @@ import math
 import re
 
 from gateway.field.tags import Range
-from gateway.units import UNITS, quantity
+from gateway.field.tolerance import ToleranceEntry
+from gateway.units import UNITS, duration, quantity
+from gateway.yamlfile import Text
 from rig.tags.words import TRUTHS, UNIT_WORDS, plain
 
 _NUMBER = r"[+\-−]?(?:\d[\d'’. ,\u00a0\u202f]*\d|\d)(?:[eE][+-]?\d+)?|[+\-−]?[.,]\d+"
@@ -18,7 +20,8 @@ _RANGE = re.compile(
 _SINGLE = re.compile(rf"\s*({_NUMBER})\s*(.*?)\s*\Z")
 _SPACE = re.compile(r"[\s'’\u00a0\u202f]")
 _THOUSAND = re.compile(r"[+-]?[1-9]\d{0,2}[.,]000\Z")
-LONGEST = 80  # characters of a number or range
+_TOLERANCE = re.compile(r"\{?\s*(?:value:\s*([^\s:,{}][^:,{}#]*?))?\s*,?\s*(?:time:\s*([^:,{}#]+?))?\s*\}?\Z")
+LONGEST = 80  # characters of a number, a range or a tolerance
 
 
 def number(text: str) -> float:
@@ -89,6 +92,23 @@ def in_unit(found: Range, written: str, wanted: str) -> Range:
 def truth(text: str) -> bool | None:
     """``ja``, ``off``, ``1`` …; None where it is no truth value."""
     return TRUTHS.get(plain(text))
+
+
+def yes(text: str) -> bool:
+    """``ja``, ``false`` …; ValueError for what is no truth value."""
+    found = truth(text)
+    if found is None:
+        raise ValueError(f"{text!r} is neither true nor false; write one of them")
+    return found
+
+
+def tolerance(text: str) -> ToleranceEntry:
+    """``{value: 0.5, time: 50 ms}``, one of them or both; ValueError for another text."""
+    match = _TOLERANCE.match(text.strip()) if len(text) <= LONGEST else None
+    if match is None or not any(match.groups()):
+        raise ValueError(f"{text!r} is no tolerance; write for example {{value: 0.5, time: 50 ms}}")
+    value, time = match.groups()
+    return ToleranceEntry(Text(value, 0) if value else None, duration(time) if time else None)
 
 
 def is_states(text: str) -> bool:

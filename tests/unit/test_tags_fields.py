@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from tag_samples import Desk, empty
 
+from gateway.config import find_config
 from gateway.field.tags import TagEntry
 from gateway.station import load_station
 from rig.tags.export import exported
-from rig.tags.found import FROM_PLACE, KEYS
+from rig.tags.found import FROM_PLACE, KEYS, placeless
 from rig.tags.importing import Import, Wanted, read_take, station_tags
 
 FULL = """\
@@ -24,11 +25,18 @@ tags:
   curve:  {device: plc, direction: output, type: INT, address: "40003", table: [[0, -40], [4095, 120]]}
   long:   {device: plc, direction: output, type: DINT, address: "hr:5", order: CDAB}
   name:   {device: plc, direction: output, type: "STRING[20]", address: "hr:10", title: "=A1-B2, 'x'"}
+  zero:   {device: plc, direction: output, type: REAL, address: "hr:20", range: 0..2}
+  weighed: {device: plc, direction: output, type: INT, address: "hr:22", range: -5..20,
+            formula: raw * 0.001 + zero, tolerance: {value: 0.25}}
   list:   {device: plc, direction: output, type: "ARRAY[0..3] OF INT", address: "hr:30"}
   start:  {device: plc, direction: input, type: BOOL, address: "coil:2049", safe: FALSE, hold: 50 ms}
   brief:  {device: plc, direction: input, type: BOOL, address: "coil:2050", safe: "0", hold: 1500 us}
   row:    {device: plc, direction: input, type: "INT[3]", address: "hr:1030", safe: "1, 2, 3"}
   torque: {device: plc, direction: input, type: INT, address: "hr:1040", range: 0..5, raw: 0..9, safe: 2.50}
+  feed:   {device: plc, direction: input, type: INT, address: "hr:1041", range: 0..20,
+            formula: raw * 0.001 + zero, inverse: (value - zero) / 0.001, verify: true, safe: 0}
+  gate:   {device: plc, direction: input, type: BOOL, address: "coil:2060", real: "di:9", safe: false}
+  stop:   {device: plc, direction: input, type: BOOL, address: "di:4", safety: true}
   wired:  {device: rio, direction: input, type: BOOL, address: "coil:7", safe: false, observer: seen}
   seen:   {device: rio, direction: output, type: BOOL, address: "di:3", jog: start}
 twin: {}
@@ -59,17 +67,51 @@ def test_all_fields_go_out_and_come_back_without_a_change(
 @pytest.mark.parametrize("suffix", ["csv", "xlsx"])
 def test_all_fields_fill_a_station_that_has_none(tmp_path: Path, suffix: str) -> None:
     desk = Desk(tmp_path, FULL)
-    before = station_tags(desk.station)
+    before = {name: placeless(entry) for name, entry in station_tags(desk.station).items()}
     path = tmp_path / f"t.{suffix}"
     path.write_bytes(exported(before, path))
     desk.station.write_text(FULL[: FULL.index("tags:")] + "tags: {}\ntwin: {}\n")
     Import(str(path), desk.station, Wanted()).write()
-    after = station_tags(desk.station)
+    after = {name: placeless(entry) for name, entry in station_tags(desk.station).items()}
     load_station(desk.station)
     for name, entry in after.items():
         for key in KEYS:
             assert getattr(entry, key) == getattr(before[name], key)
     assert set(before) - set(after) == {"wired", "seen"}
+
+
+def test_a_tolerance_is_filled_in_from_a_list_as_a_mapping(tmp_path: Path) -> None:
+    text = find_config("stations/glue.yaml").read_text()
+    bare = next(line for line in text.splitlines() if line.lstrip().startswith("glue-pressure:"))
+    said = bare.replace("}", ", tolerance: {value: 0.5 bar, time: 50 ms}}", 1)
+    desk = Desk(tmp_path, text.replace(bare, said))
+    load_station(desk.station)
+    path = tmp_path / "t.csv"
+    path.write_bytes(exported(station_tags(desk.station), path))
+    desk.station.write_text(text)
+    Import(str(path), desk.station, Wanted()).write()
+    assert desk.text == text.replace(bare, said)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "why"),
+    [
+        ("tolerance", "half a bar", "is no tolerance; write for example {value: 0.5, time: 50 ms}"),
+        ("tolerance", "{}", "is no tolerance"),
+        ("tolerance", "{value: 9}", "give 0 to 5"),
+        ("tolerance", "{value: 1, safety: true}", "is no tolerance"),
+        ("formula", "raw +", "formula"),
+        ("formula", "raw * gone", "'gone' is not a tag of this station"),
+        ("verify", "perhaps", "is neither true nor false"),
+        ("verify", "true", "an output is not written"),
+        ("safety", "SIL 2", "is neither true nor false"),
+    ],
+)
+def test_a_cell_that_is_wrong_is_said_with_its_place(tmp_path: Path, field: str, text: str, why: str) -> None:
+    listed = f'name,direction,type,address,range,{field}\na,output,INT,hr:0,0..5,"{text}"\n'
+    [said] = Desk(tmp_path, empty("modbus://h/1")).refused("l.csv", listed)
+    assert said.startswith("l.csv:2:6:")
+    assert why in said
 
 
 def test_a_device_that_counts_from_one_gets_its_own_numbers(tmp_path: Path) -> None:
