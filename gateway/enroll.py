@@ -10,17 +10,35 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gateway.errors import BadInput, Problem
-from gateway.pki import certificates
-from gateway.pki.asking import ENROL, RENEW, TIMEOUT, Address, Declined, Unreachable, ask, read_address
+from gateway.pki import certificates, revocation
+from gateway.pki.asking import (
+    ENROL,
+    RENEW,
+    TIMEOUT,
+    Address,
+    Declined,
+    Unreachable,
+    ask,
+    fetch_lists,
+    read_address,
+)
 from gateway.pki.certificates import DAY, moment
-from gateway.pki.credentials import TLS, TlsFiles, enrolled, finish, install
+from gateway.pki.credentials import (
+    TLS,
+    TlsFiles,
+    enrolled,
+    finish,
+    install,
+    read_revoked,
+    take_lists,
+)
 from gateway.pki.enrolment import Signed
 from gateway.pki.keys import make_keys, make_next_keys, make_request
-from gateway.pki.requests import MAX_BYTES, read_answer
+from gateway.pki.requests import MAX_CARRIED, read_carried
 from gateway.pki.token import ROOT_BYTES, Token, read_token
 from gateway.store.atomic import write_atomically
 from ledger.codec import Malformed
@@ -32,17 +50,33 @@ def by_token(token: Token, address: Address, folder: Path, timeout: float = TIME
     """Be let in; BadInput, Declined, Unreachable, OSError."""
     _keys(folder, token.node)
     held = enrolled(folder)
-    if held is not None and _root(folder)[:ROOT_BYTES] == token.root and _lasts(held) > 0:
-        return held
-    answer, root = ask(address, ENROL, make_request(folder, token.secret), token.root, timeout)
-    return install(folder, answer, root, time.time_ns())
+    if held is None or _root(folder)[:ROOT_BYTES] != token.root or _lasts(held) <= 0:
+        answer, root = ask(address, ENROL, make_request(folder, token.secret), token.root, timeout)
+        held = install(folder, answer, root, time.time_ns())
+    bring_lists(folder, address, timeout)
+    return held
 
 
 def renew(folder: Path, address: Address, new_keys: bool = False, timeout: float = TIMEOUT) -> Signed:
     """Follow the enrolment in ``folder`` by another, for the same keys or ``new_keys`` for TLS and OPC UA."""
     data, root = renewal(folder, new_keys), _root(folder)
     answer, _ = ask(address, RENEW, data, root, timeout)
-    return install(folder, answer, root, time.time_ns())
+    held = install(folder, answer, root, time.time_ns())
+    bring_lists(folder, address, timeout)
+    return held
+
+
+def bring_lists(folder: Path, address: Address, timeout: float = TIMEOUT) -> str:
+    """Fetch the authority's lists of the revoked; says of when they are. As ``fetch_lists``, and OSError."""
+    data = fetch_lists(address, _root(folder), timeout)
+    return _of_when(take_lists(folder, data, str(address)))
+
+
+def _of_when(lists: Sequence[revocation.List]) -> str:
+    latest = max((each.last_update_utc for each in lists), default=None)
+    if latest is None:
+        return "it has no lists of the revoked"
+    return f"its lists of the revoked are of {latest:%Y-%m-%d %H:%M} UTC"
 
 
 def renewal(folder: Path, new_keys: bool = False) -> bytes:
@@ -101,6 +135,13 @@ def main() -> int:
     parser.add_argument("--node", metavar="NODE", help="with --request: the node's id")
     parser.add_argument("--request", type=Path, metavar="FILE", help="write what is asked, to be carried")
     parser.add_argument("--answer", type=Path, metavar="FILE", help="take the answer that was carried back")
+    parser.add_argument(
+        "--revoked",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="take lists of the revoked, carried here",
+    )
     parser.add_argument("--root", metavar="SHA256", help="with --answer: the root's, as the authority says")
     parser.add_argument("--renew", action="store_true", help="follow the enrolment there is: --renew URL")
     parser.add_argument("--new-keys", action="store_true", help="with --renew: new for TLS and OPC UA")
@@ -130,7 +171,10 @@ def _run(given: argparse.Namespace) -> Iterator[str]:
     folder: Path = given.into
     if finish(folder):
         yield "put in place what an earlier one had got"
-    if given.answer is not None:
+    if given.revoked is not None:
+        for path in given.revoked:
+            yield f"{path}: taken; {_of_when(take_lists(folder, path.read_bytes(), str(path)))}"
+    elif given.answer is not None:
         yield _said(_take(given.answer, given.root, folder), folder)
     elif given.request is not None:
         yield from _write_request(given, folder)
@@ -138,6 +182,7 @@ def _run(given: argparse.Namespace) -> Iterator[str]:
         held = enrolled(folder)
         if held is not None and given.days is not None and _lasts(held) >= given.days * DAY:
             yield f"{_said(held, folder)}; nothing to renew yet"
+            yield _lists_too(given, folder)
             return
         (url,) = _words(given, "URL")
         yield _said(renew(folder, _address(url), given.new_keys, given.timeout), folder)
@@ -149,6 +194,16 @@ def _run(given: argparse.Namespace) -> Iterator[str]:
             what, _, hint = str(error).partition("; ")
             raise BadInput([Problem("TOKEN", 0, 0, what, hint)]) from None
         yield _said(by_token(token, _address(url), folder, given.timeout), folder)
+
+
+def _lists_too(given: argparse.Namespace, folder: Path) -> str:
+    """The lists are brought each time; an authority that does not serve today is no failure of a timer."""
+    (url,) = _words(given, "URL")
+    try:
+        return bring_lists(folder, _address(url), given.timeout)
+    except (Unreachable, Declined) as why:
+        held = _of_when(read_revoked(TlsFiles.of(folder / TLS)))
+        return f"{held}, no later ones were fetched: {why}"
 
 
 def _write_request(given: argparse.Namespace, folder: Path) -> Iterator[str]:
@@ -167,15 +222,15 @@ def _write_request(given: argparse.Namespace, folder: Path) -> Iterator[str]:
 def _take(path: Path, root: str | None, folder: Path) -> Signed:
     """Put the answer in ``path`` in place."""
     with path.open("rb") as file:
-        answer = read_answer(file.read(MAX_BYTES + 1))
-    if isinstance(answer, Malformed):
+        carried = read_carried(file.read(MAX_CARRIED + 1))
+    if isinstance(carried, Malformed):
         hint = "carry the file that twinline pki wrote with --answer"
-        raise BadInput([Problem(str(path), 0, 0, f"is no answer: {answer.reason}", hint)])
+        raise BadInput([Problem(str(path), 0, 0, f"is no answer: {carried.reason}", hint)])
     if root is None and not TlsFiles.of(folder / TLS).ca.exists():
         hint = "ask who runs the authority for it, by telephone: twinline pki list shows it"
         raise BadInput([Problem("--root", 0, 0, "is missing: which root this node is to trust", hint)])
     trusted = _root(folder) if root is None else _read_root(root)
-    return install(folder, answer, trusted, time.time_ns())
+    return install(folder, carried.answer, trusted, time.time_ns(), carried.lists)
 
 
 def _read_root(text: str) -> bytes:

@@ -21,6 +21,7 @@ def config(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8883,
 ) -> None:
     """Write mosquitto's settings, the access list, and the list of the revoked; again after each change."""
+    from gateway.pki.certificates import moment
     from gateway.pki.credentials import TLS, TlsFiles
     from rig import brokerfiles
     from rig.pki.authority import Authority
@@ -30,7 +31,7 @@ def config(
         raise BadInput([Problem(str(folder), 0, 0, "there is no such folder", hint)])
     authority = Authority.open(pki)
     try:
-        brokerfiles.configure(folder, authority, (at, port), time.time_ns())
+        brokerfiles.configure(folder, authority, (at, port))
     except OSError as error:
         hint = "see to the disk and its permissions, and do it again"
         raise BadInput([Problem(str(folder), 0, 0, error.strerror or str(error), hint)]) from None
@@ -40,3 +41,8 @@ def config(
     if not TlsFiles.of(folder / TLS).certificate.exists():
         typer.echo(f"{folder} has no certificate yet: python -m gateway.enroll, there (docs/pki.md)")
     typer.echo("a mosquitto that runs takes the two lists with SIGHUP: systemctl reload mosquitto")
+    for node, since in brokerfiles.replaced(authority, time.time_ns()).items():
+        typer.echo(
+            f"restart it, where it has run since before {moment(since):%Y-%m-%d %H:%M} UTC: "
+            f"{node} got another certificate then, and SIGHUP does not end a connection by the old one"
+        )

@@ -5,7 +5,6 @@ They lie in one folder, which mosquitto runs in: ``mosquitto -c mosquitto.conf``
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from gateway.pki.keys import make_keys
 from gateway.store.atomic import write_atomically
 from rig.acl import Admitted, mosquitto_acl
 from rig.pki.admission import admit
-from rig.pki.authority import CRL, Authority
+from rig.pki.authority import Authority
 from rig.pki.registry import Registry
 
 CONF, ACL, REVOKED = "mosquitto.conf", "acl", "revoked.pem"
@@ -38,14 +37,14 @@ def write(
     """
     identity = make_keys(folder, node, opcua=False)
     admit(authority, folder, identity, "broker", hosts=hosts, now=now)
-    configure(folder, authority, listen, now)
+    configure(folder, authority, listen)
 
 
-def configure(folder: Path, authority: Authority, listen: tuple[str, int], now: int) -> None:
+def configure(folder: Path, authority: Authority, listen: tuple[str, int]) -> None:
     """All but its certificate, for a broker that was enrolled where it is. BadInput, OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / CONF, mosquitto_conf(*listen).encode())
-    refresh(folder, authority, now)
+    refresh(folder, authority)
 
 
 def admitted(authority: Authority) -> list[Admitted]:
@@ -59,14 +58,31 @@ def admitted(authority: Authority) -> list[Admitted]:
     return [Admitted(place.node, place.kind, place.roles) for place in places]
 
 
-def refresh(folder: Path, authority: Authority, now: int, nodes: Sequence[Admitted] | None = None) -> None:
+def replaced(authority: Authority, now: int) -> dict[str, int]:
+    """Who has another certificate in place of one that was revoked before its time: since when (UTC ns).
+
+    mosquitto knows a connection by its name: the old certificate keeps the one that it has, whatever is read
+    anew meanwhile, until the broker is restarted.
+    """
+    registry, names = Registry(authority.folder), {each.node for each in admitted(authority)}
+    try:
+        return {
+            each.place.node: each.revoked
+            for each in registry.issued()
+            if each.revoked is not None
+            and each.answer.enrolment.enrolment.before > now
+            and each.place.node in names
+        }
+    finally:
+        registry.close()
+
+
+def refresh(folder: Path, authority: Authority, nodes: Sequence[Admitted] | None = None) -> None:
     """Say anew who may do what (``nodes``, else all that are ``admitted``) and who is revoked; a running
     mosquitto takes it with SIGHUP. BadInput, OSError."""
     nodes = admitted(authority) if nodes is None else nodes
     write_atomically(folder / ACL, mosquitto_acl(authority.line, nodes).encode())
-    if not (authority.folder / CRL).exists():
-        authority.revoke((), now=now)
-    shutil.copyfile(authority.folder / CRL, folder / REVOKED)
+    write_atomically(folder / REVOKED, authority.lists)
 
 
 def mosquitto_conf(address: str, port: int, secured: bool = True) -> str:

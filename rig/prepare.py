@@ -157,7 +157,7 @@ def _take_keys(
     for url in secured:
         host, port, _ = broker_address(url)
         node = broker_at(authority, host, now)
-        brokerfiles.configure(into / node, authority, ("", port), now)
+        brokerfiles.configure(into / node, authority, ("", port))
         yield f"{into / node}: to {host}, beside the keys of {node}; there: mosquitto -c {brokerfiles.CONF}"
     for name in kinds:
         (into / name).mkdir(exist_ok=True, mode=0o700)

@@ -1,28 +1,35 @@
 """TLS to a broker of one's own line: what it must show before anything is said to it, and what was wrong.
 
-A broker that another authority vouches for, that is another line's, or that shows a certificate which is not
-a broker's, gets no byte of MQTT.
+A broker that another authority vouches for, that is another line's, that shows a certificate which is not a
+broker's, or one that was revoked, gets no byte of MQTT. OpenSSL would leave everybody once a list of the
+revoked is overdue; so the lists are asked here.
 """
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import time
 from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from cryptography import x509
 
 from gateway.errors import BadInput
 from gateway.pki.certificates import invalid_now, read_certificates, subject_of
-from gateway.pki.credentials import TlsFiles
+from gateway.pki.credentials import TlsFiles, read_revoked
+from gateway.pki.revocation import List, overdue, taken_back
+
+log = logging.getLogger(__name__)
 
 # OpenSSL's codes of why a peer's certificate does not hold, and the alerts by which a peer refuses ours.
 _NOT_YET, _EXPIRED, _PURPOSE = 9, 10, 26
 _FOREIGN = frozenset({2, 18, 19, 20, 21, 24})
 _NAMES = frozenset({62, 64})
 _ANEW = "enrol this node anew"
+BRING = "bring a later one: python -m gateway.enroll --renew (docs/pki.md)"
 _ALERTS = {
     "CERTIFICATE_EXPIRED": "the broker says that our certificate has expired",
     "CERTIFICATE_REVOKED": f"the broker says that our certificate is revoked; {_ANEW}, if it may take part",
@@ -49,40 +56,54 @@ class LineContext:
 
     def __init__(self, files: TlsFiles, refused: Callable[[ssl.SSLError], None]) -> None:
         self._files, self._refused = files, refused
+        self._late = ""  # said already
 
     def wrap_socket(self, sock: socket.socket, server_hostname: str, **_: Any) -> ssl.SSLSocket:
         """A connection on which nothing was said yet; OSError where our own files do not serve."""
         try:
-            line, context = self._open()
+            known, context = self._open()
             made = context.wrap_socket(sock, server_hostname=server_hostname, do_handshake_on_connect=False)
         except OSError:
             sock.close()  # paho leaves it open
             raise
         assert isinstance(made, BrokerSocket)
-        made.line, made.refused = line, self._refused
+        made.known, made.refused = known, self._refused
         return made
 
-    def _open(self) -> tuple[str, ssl.SSLContext]:
-        """Our line, and what to connect with."""
+    def _open(self) -> tuple[Known, ssl.SSLContext]:
+        """What we know, and what to connect with."""
         files = self._files
         try:
             own = subject_of(read_certificates(files.certificate)[0])
+            authorities, lists = read_certificates(files.ca), read_revoked(files)
         except BadInput as bad:
             raise WrongPeer(str(bad)) from None
         if own is None:
             raise WrongPeer(f"{files.certificate} is no certificate of a line; {_ANEW}")
+        late = overdue(lists, datetime.now(UTC))
+        if late and late != self._late:
+            log.warning("%s; whom it names stays out, who was revoked since is not known: %s", late, BRING)
+        self._late = late
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks the chain and the host's name
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_verify_locations(files.ca)
         context.load_cert_chain(files.certificate, files.key, password=str)  # none: it must not ask
         context.sslsocket_class = BrokerSocket
-        return own.line, context
+        return Known(own.line, authorities, lists), context
+
+
+class Known(NamedTuple):
+    """Our line, its authorities, and whom they revoked."""
+
+    line: str
+    authorities: list[x509.Certificate]
+    lists: list[List]
 
 
 class BrokerSocket(ssl.SSLSocket):
-    """A connection that breaks off where the peer is no broker of ``line``."""
+    """A connection that breaks off where the peer is no broker of the line that is ``known``, or was one."""
 
-    line: str
+    known: Known
     refused: Callable[[ssl.SSLError], None]
 
     def do_handshake(self, block: bool = False) -> None:
@@ -97,12 +118,15 @@ class BrokerSocket(ssl.SSLSocket):
     def _check_peer(self) -> None:
         shown = self.getpeercert(True)
         assert shown is not None, "a context for clients wants one"
-        found = subject_of(x509.load_der_x509_certificate(shown))
+        certificate = x509.load_der_x509_certificate(shown)
+        found, line = subject_of(certificate), self.known.line
         if found is None or found.kind != "broker":
             what = f"it is the certificate of {found.kind} {found.node}" if found else "it names no node"
             raise WrongPeer(f"the certificate shown is no broker's: {what}; somebody plays the broker there")
-        if found.line != self.line:
-            raise WrongPeer(f"this is the broker of line {found.line}, ours is {self.line}; correct brokers")
+        if found.line != line:
+            raise WrongPeer(f"this is the broker of line {found.line}, ours is {line}; correct brokers")
+        if taken_back(certificate, self.known.authorities, self.known.lists):
+            raise WrongPeer(f"the certificate of broker {found.node} is revoked; enrol that broker anew")
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """As ever; the reason of a refusal is told."""

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from gateway.errors import BadInput, Problem
-from gateway.pki import certificates
+from gateway.pki import certificates, revocation
 from gateway.pki.certificates import EARLIER, moment, subject_of
 from gateway.pki.requests import MAX_BYTES, Answer, read_answer
 from ledger.codec import Malformed
@@ -78,6 +78,12 @@ def ask(
     return answer, certificates.fingerprint(root.certificate)
 
 
+def fetch_lists(address: Address, fingerprint: bytes, timeout: float = TIMEOUT) -> bytes:
+    """The authority's lists of the revoked (PEM); raises as ``ask`` does."""
+    root = _fetch_root(address, fingerprint, timeout)
+    return _exchange(_Known(address, root, timeout), "GET", CRL, b"", most=revocation.MOST_BYTES)[0]
+
+
 def _check_clock(root: _Root) -> None:
     """BadInput where the clocks differ by more than certificates begin before they are issued."""
     now = time.time_ns()
@@ -130,14 +136,19 @@ class _Known(http.client.HTTPSConnection):
 
 
 def _exchange(
-    connection: http.client.HTTPSConnection, method: str, path: str, data: bytes, name: str = ""
+    connection: http.client.HTTPSConnection,
+    method: str,
+    path: str,
+    data: bytes,
+    name: str = "",
+    most: int = MAX_BYTES,
 ) -> tuple[bytes, int]:
-    """What comes back, at most MAX_BYTES, and the peer's clock (UTC ns; 0 where it did not say)."""
+    """What comes back, ``most`` bytes of it, and the peer's clock (UTC ns; 0 where it did not say)."""
     name = name or f"https://{connection.host}:{connection.port}"
     try:
         connection.request(method, path, data, {"Content-Type": "application/octet-stream"} if data else {})
         answer = connection.getresponse()
-        body = answer.read(MAX_BYTES + 1)
+        body = answer.read(most + 1)
         date = answer.getheader("Date")
     except ssl.SSLCertVerificationError as error:
         what = f"{name} shows a certificate that does not hold under the root: {error.verify_message}"
@@ -156,8 +167,8 @@ def _exchange(
     if answer.status != http.client.OK:
         said = body[:1024].decode(errors="replace").strip()
         raise Declined(said or f"{name} answers {answer.status} {answer.reason}")
-    if len(body) > MAX_BYTES:
-        raise Unreachable(f"{name} answers with more than {MAX_BYTES} bytes; check the address")
+    if len(body) > most:
+        raise Unreachable(f"{name} answers with more than {most} bytes; check the address")
     try:
         clock = int(parsedate_to_datetime(date).timestamp()) * 10**9 if date else 0
     except ValueError:

@@ -1,21 +1,23 @@
 """A node's folder of credentials: three private keys made here, which never leave it, and what they prove.
 
-``key.pem`` (Ed25519), ``tls/`` (key.pem, cert.pem, ca.pem), ``opcua/`` (key.pem, cert.der, trusted/, ca/) and
-``enrolment.json``. A whole answer of the authority is written down before it is put in place, so that a
-kill in between is finished by ``finish``.
+``key.pem`` (Ed25519), ``tls/`` (key.pem, cert.pem, ca.pem, revoked.pem), ``opcua/`` (key.pem, cert.der,
+trusted/, ca/) and ``enrolment.json``. A whole answer of the authority is written down before it is put in
+place, so that a kill in between is finished by ``finish``.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.errors import BadInput, Problem
 from gateway.net.identity import Identity
-from gateway.pki import certificates, enrolment
+from gateway.pki import certificates, enrolment, revocation
 from gateway.pki.certificates import ASKS, SERVES
 from gateway.pki.enrolment import Signed
 from gateway.pki.requests import Answer, read_answer
@@ -39,6 +41,11 @@ class TlsFiles(NamedTuple):
     def of(cls, folder: Path) -> TlsFiles:
         """Those in ``folder``, the ``tls`` of a folder of credentials."""
         return cls(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
+
+    @property
+    def revoked(self) -> Path:
+        """The authorities' lists of the revoked; it is not there before any was brought."""
+        return self.ca.with_name("revoked.pem")
 
 
 class OpcuaFiles(NamedTuple):
@@ -67,17 +74,23 @@ def enrolled(folder: Path) -> Signed | None:
         raise BadInput([Problem(str(path), 0, 0, f"no enrolment: {error}", hint)]) from None
 
 
-def install(folder: Path, answer: Answer, root: bytes, now: int) -> Signed:
+def install(folder: Path, answer: Answer, root: bytes, now: int, lists: Sequence[bytes] = ()) -> Signed:
     """Put ``answer`` in place, once it holds up to the root with the SHA-256 ``root``; BadInput, OSError.
 
-    It must be for the keys in ``folder``, the next ones where there are such.
+    It must be for the keys in ``folder``, the next ones where there are such; ``lists`` of the revoked (DER)
+    that came with it be of its authorities.
     """
     if why := _refused(folder, answer, root, now):
         what, _, hint = why.partition("; ")
         hint = hint or "ask again, with a token of this line's authority"
         raise BadInput([Problem(str(folder), 0, 0, f"the authority's answer is refused: {what}", hint)])
+    above = [x509.load_der_x509_certificate(each) for each in (answer.issuing, answer.root)]
+    for each in lists:
+        check_lists(each, above, "the answer")
     write_atomically(folder / _ANSWER, codec.encode(answer), 0o600)
     finish(folder)
+    for each in lists:
+        take_lists(folder, each)
     return answer.enrolment
 
 
@@ -104,6 +117,60 @@ def finish(folder: Path) -> bool:
     write_atomically(folder / ENROLMENT, enrolment.enrolment_bytes(answer.enrolment))
     (folder / _ANSWER).unlink()
     return True
+
+
+def read_revoked(files: TlsFiles) -> list[revocation.List]:
+    """The lists that were brought; BadInput where they cannot be read."""
+    try:
+        return revocation.read_lists(files.revoked.read_bytes())
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        hint = "delete it; python -m gateway.enroll --renew brings it anew (docs/pki.md)"
+        raise BadInput([Problem(str(files.revoked), 0, 0, str(error), hint)]) from None
+
+
+def take_lists(folder: Path, data: bytes, name: str = "revoked") -> list[revocation.List]:
+    """Put lists of the revoked (PEM or DER, from ``name``) in place; those that are there then.
+
+    They are the line's, and none follows a later one: BadInput. OSError.
+    """
+    tls, opcua = TlsFiles.of(folder / TLS), OpcuaFiles.of(folder / OPCUA)
+    authorities = certificates.read_certificates(tls.ca)
+    held = {each.issuer: each for each in read_revoked(tls) if _is_of(each, authorities)}
+    for each in check_lists(data, authorities, name):
+        before = held.get(each.issuer)
+        if before is None or before.last_update_utc <= each.last_update_utc:
+            held[each.issuer] = each
+    kept = list(held.values())
+    write_atomically(tls.revoked, revocation.lists_pem(kept))
+    if opcua.ca.exists():
+        for each in kept:
+            write_atomically(opcua.ca / _list_name(each), each.public_bytes(Encoding.DER))
+    return kept
+
+
+def check_lists(data: bytes, authorities: Sequence[x509.Certificate], name: str) -> list[revocation.List]:
+    """The lists in ``data``, from ``name``; BadInput where one is not of ``authorities``."""
+    try:
+        found = revocation.read_lists(data)
+    except ValueError as error:
+        hint = "bring what twinline pki wrote: revoked.crl.pem, root.crl.pem"
+        raise BadInput([Problem(name, 0, 0, str(error), hint)]) from None
+    for each in found:
+        if not _is_of(each, authorities):
+            what = f"the list of {revocation.name_of(each)} is not signed by this line's authority"
+            raise BadInput([Problem(name, 0, 0, what, "bring that of the authority of this line")])
+    return found
+
+
+def _is_of(found: revocation.List, authorities: Sequence[x509.Certificate]) -> bool:
+    return any(revocation.is_of(found, authority) for authority in authorities)
+
+
+def _list_name(found: revocation.List) -> str:
+    """Of its file; a later one of the same authority takes its place."""
+    return f"{codec.digest(found.issuer.public_bytes()).hex()[:16]}.crl"
 
 
 def next_key(key: Path) -> Path:

@@ -16,6 +16,7 @@ from ledger.codec import Malformed
 from ledger.types import Id
 
 MAX_BYTES = 32 * 1024
+MAX_CARRIED = MAX_BYTES + 256 * 1024  # with lists of the revoked
 CONTEXT = "enrolment request"
 SECRET_BYTES = 10
 
@@ -57,6 +58,13 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     root: Der
 
 
+class Carried(msgspec.Struct, frozen=True, array_like=True):
+    """An answer as somebody carries it back, and the lists of the revoked (DER) as they were that day."""
+
+    answer: Answer
+    lists: tuple[bytes, ...] = ()
+
+
 def read_request(data: bytes) -> tuple[Asked, Request] | Malformed:
     """What was asked, signed with the key that it names; else why not."""
     asked = codec.decode(data, Asked, MAX_BYTES)
@@ -73,6 +81,15 @@ def read_request(data: bytes) -> tuple[Asked, Request] | Malformed:
 def read_answer(data: bytes) -> Answer | Malformed:
     """The answer in ``data``; its signatures are checked where it is put in place."""
     return codec.decode(data, Answer, MAX_BYTES)
+
+
+def read_carried(data: bytes) -> Carried | Malformed:
+    """What was carried back; an answer alone has no lists with it."""
+    carried = codec.decode(data, Carried, MAX_CARRIED)
+    if not isinstance(carried, Malformed):
+        return carried
+    answer = read_answer(data)
+    return answer if isinstance(answer, Malformed) else Carried(answer)
 
 
 def held_bytes(request: bytes) -> bytes:

@@ -13,7 +13,7 @@ from gateway.errors import BadInput, Problem
 from gateway.net.identity import Identity
 from gateway.net.roles import Role
 from gateway.pki import certificates
-from gateway.pki.credentials import KEY, OPCUA, TLS, OpcuaFiles, TlsFiles, enrolled, install
+from gateway.pki.credentials import KEY, OPCUA, TLS, OpcuaFiles, TlsFiles, enrolled, install, take_lists
 from gateway.pki.enrolment import Kind, Signed
 from gateway.pki.keys import make_keys, make_request
 from rig.pki.authority import Authority
@@ -48,6 +48,7 @@ def admit(
     try:
         held = enrolled(folder)
         if held is not None and _serves(held, authority, folder, registry, place, now):
+            take_lists(folder, authority.lists)
             return held
         renews = held.enrolment.serial if held is not None and _same(held, registry, place) else None
         desk, request = Desk(authority, registry, lambda: now), make_request(folder, renews=renews)
@@ -56,7 +57,9 @@ def admit(
         registry.close()
     if isinstance(answer, Refused):
         raise BadInput([Problem(str(folder), 0, 0, answer.what, answer.hint)])
-    return install(folder, answer, certificates.fingerprint(authority.root), now)
+    made = install(folder, answer, certificates.fingerprint(authority.root), now)
+    take_lists(folder, authority.lists)
+    return made
 
 
 def _serves(

@@ -25,7 +25,7 @@ from rig.pki.sealed import seal, unseal
 
 ROOT, ROOT_KEY = "root.pem", "root.key.pem"
 ISSUING, ISSUING_KEY = "issuing.pem", "issuing.key.pem"
-CRL = "revoked.crl.pem"
+CRL, ROOT_CRL = "revoked.crl.pem", "root.crl.pem"
 BITS = 3072
 ROOT_LASTS, ISSUING_LASTS, LEAF_LASTS = 3652 * DAY, 730 * DAY, 365 * DAY
 
@@ -69,6 +69,7 @@ class Authority:
         if passphrase is not None:
             write_atomically(folder / ROOT_KEY, seal(top, passphrase), 0o600)
         made = cls._issue_issuing(folder, root, top, owner, now)
+        made.revoke((), now=now)
         write_atomically(folder / ROOT, certificates.pem(root))  # last: from here on there is an authority
         return made
 
@@ -88,7 +89,8 @@ class Authority:
 
     @classmethod
     def renew(cls, folder: Path, passphrase: str, *, now: int) -> Authority:
-        """A new issuing authority under the root that is there, for when the old one's years end.
+        """A new issuing authority under the root that is there, for when the old one's years end; with lists
+        of the revoked that last as long as it does.
 
         BadInput where the root's key cannot be opened; what the old one issued holds while its time lasts.
         """
@@ -101,7 +103,9 @@ class Authority:
         except ValueError as error:
             what, _, hint = str(error).partition("; ")
             raise BadInput([Problem(str(folder / ROOT_KEY), 0, 0, what, hint)]) from None
-        return cls._issue_issuing(folder, old.root, top, old.owner, now, old._key)
+        made = cls._issue_issuing(folder, old.root, top, old.owner, now, old._key)
+        made.revoke(old._revoked(), now=now)
+        return made
 
     @classmethod
     def _issue_issuing(
@@ -123,6 +127,7 @@ class Authority:
         subject = Subject(held.line, "issuing", "issuing")
         issuing = _authority(subject, owner, key, root, top, now, until)
         write_atomically(folder / ISSUING, certificates.pem(issuing))
+        write_atomically(folder / ROOT_CRL, _list_of(root, top, (), now, until))
         return cls(folder, root, issuing, key)
 
     def issue(
@@ -187,21 +192,22 @@ class Authority:
         It names no next one before the issuing authority ends: a broker refuses everybody once its list is
         overdue, and a line must not stand still because nobody carried a new list of nothing.
         """
-        builder = (
-            x509.CertificateRevocationListBuilder()
-            .issuer_name(self.issuing.subject)
-            .last_update(certificates.moment(now - EARLIER))
-            .next_update(self.issuing.not_valid_after_utc)
-            .add_extension(x509.CRLNumber(now // 10**6), False)
-            .add_extension(_key_id(self._key), False)
-        )
-        for serial, since in sorted(serials):
-            entry = x509.RevokedCertificateBuilder().serial_number(serial)
-            builder = builder.add_revoked_certificate(
-                entry.revocation_date(certificates.moment(since)).build()
-            )
-        made = builder.sign(self._key, hashes.SHA256())
-        write_atomically(self.folder / CRL, made.public_bytes(Encoding.PEM))
+        made = _list_of(self.issuing, self._key, serials, now, certificates.ends(self.issuing))
+        write_atomically(self.folder / CRL, made)
+
+    @property
+    def lists(self) -> bytes:
+        """The lists of the revoked (PEM), its own and the root's, as nodes and brokers want them."""
+        paths = (self.folder / CRL, self.folder / ROOT_CRL)
+        return b"".join(path.read_bytes() for path in paths if path.exists())
+
+    def _revoked(self) -> list[tuple[int, int]]:
+        """What its list has: serials, and since when (UTC ns)."""
+        try:
+            held = x509.load_pem_x509_crl((self.folder / CRL).read_bytes())
+        except FileNotFoundError:
+            return []
+        return [(each.serial_number, int(each.revocation_date_utc.timestamp()) * 10**9) for each in held]
 
     def _leaf(
         self,
@@ -251,6 +257,28 @@ def _authority(
         .add_extension(_key_id(signer), False)
         .sign(signer, hashes.SHA256())
     )
+
+
+def _list_of(
+    authority: x509.Certificate,
+    key: RSAPrivateKey,
+    serials: Collection[tuple[int, int]],
+    now: int,
+    until: int,
+) -> bytes:
+    """What ``authority``, whose ``key`` it is, revoked; PEM. It names no next list before ``until``."""
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(authority.subject)
+        .last_update(certificates.moment(now - EARLIER))
+        .next_update(certificates.moment(until))
+        .add_extension(x509.CRLNumber(now // 10**6), False)
+        .add_extension(_key_id(key), False)
+    )
+    for serial, since in sorted(serials):
+        entry = x509.RevokedCertificateBuilder().serial_number(serial)
+        builder = builder.add_revoked_certificate(entry.revocation_date(certificates.moment(since)).build())
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def _builder(name: str, owner: str, key: PublicKey, after: int, before: int) -> x509.CertificateBuilder:

@@ -73,7 +73,6 @@ def init(
     with _writing(folder):
         made = Authority.create(folder, line, passphrase, now=time.time_ns(), owner=owner)
         Registry(folder).close()
-        made.revoke((), now=time.time_ns())
     typer.echo(f"{folder}: the authority of line {line}; its root: {made.root_hex}")
     typer.echo(
         f"{folder / ROOT_KEY}: move it to a place that is locked, two copies, and its passphrase to another; "
@@ -93,6 +92,7 @@ def reissue(pki: PkiOption = HERE, passphrase_file: PassphraseOption = None) -> 
         made = Authority.renew(pki, passphrase, now=time.time_ns())
     until = f"{made.issuing.not_valid_after_utc:%Y-%m-%d}"
     typer.echo(f"{pki}: the issuing authority holds until {until}; lock the root's key away again")
+    typer.echo("its new lists of the revoked: twinline broker config, and each node's next --renew")
 
 
 @app.command()
@@ -158,7 +158,7 @@ def enroll(
     place = _place(desk, node, kind, role or (), owner, tuple(host or ()))
     if request is not None:
         given = _or_bad("NODE", lambda: desk.enrol_by_hand(_read(request), place))
-        _hand_back(given, request, answer, f"--root {desk.authority.root_hex}")
+        _hand_back(given, desk, request, answer, f"--root {desk.authority.root_hex}")
         return
     lasts = _or_bad("--valid", lambda: duration(valid))
     if not 0 < lasts <= LONGEST:
@@ -183,7 +183,7 @@ def renew(
     """Say how a node renews its certificates; or answer a request for it that was carried here."""
     desk = _desk(pki)
     if request is not None:
-        _hand_back(desk.renew(_read(request)), request, answer, "")
+        _hand_back(desk.renew(_read(request)), desk, request, answer, "")
         return
     where = desk.address or "https://AUTHORITY"
     typer.echo(f"At {node}, with the folder that it was enrolled into (--new-keys for others):")
@@ -246,7 +246,11 @@ def revoke(
     with _writing(pki):
         desk.publish()
     if not isinstance(done, Refused):
-        typer.echo(f"{node} is revoked; {pki / CRL}: to the broker, which reads it again at SIGHUP")
+        typer.echo(f"{node} is revoked, {pki / CRL} says so")
+        typer.echo(
+            "at the broker it says and hears things until that has its new lists, both of them: "
+            f"twinline broker config FOLDER --pki {pki}, then SIGHUP"
+        )
     elif keys is None:
         _refuse(done)
     else:  # the chain was not there the last time
@@ -314,8 +318,12 @@ def _place(
     return msgspec.convert((node, kind, owner or desk.authority.owner, given, hosts), Place)
 
 
-def _hand_back(given: Answer | Refused, request: Path, answer: Path | None, option: str) -> None:
+def _hand_back(given: Answer | Refused, desk: Desk, request: Path, answer: Path | None, option: str) -> None:
     """Write the answer to a request that was carried here."""
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from gateway.pki.requests import Carried
+    from gateway.pki.revocation import read_lists
     from gateway.store.atomic import write_atomically
     from ledger import codec
     from rig.pki.desk import Refused
@@ -323,8 +331,9 @@ def _hand_back(given: Answer | Refused, request: Path, answer: Path | None, opti
     if isinstance(given, Refused):
         _refuse(given)
     path = answer or request.with_suffix(".answer")
+    lists = tuple(each.public_bytes(Encoding.DER) for each in read_lists(desk.authority.lists))
     with _writing(path):
-        write_atomically(path, codec.encode(given))
+        write_atomically(path, codec.encode(Carried(given, lists)))
     command = f"python -m gateway.enroll --answer {path.name} {option}".strip()
     typer.echo(f"{path}: carry it back; there: {command} --into FOLDER")
 

@@ -172,11 +172,17 @@ class Desk:
         return len(live)
 
     def publish(self) -> None:
-        """Write the list of revoked certificates anew, as the registry has it; OSError."""
+        """Write the list of revoked certificates anew, as the registry has it, without those whose time
+        ended ``LATE`` ago, so that it does not grow for ever; OSError."""
         with self._lock:
-            revoked = [each for each in self._registry.issued() if each.revoked is not None]
-            serials = [(number, each.revoked or 0) for each in revoked for number in _serials(each.answer)]
-            self.authority.revoke(serials, now=self._clock())
+            now = self._clock()
+            serials = [
+                (number, each.revoked)
+                for each in self._registry.issued()
+                if each.revoked is not None and each.answer.enrolment.enrolment.before > now - LATE
+                for number in _serials(each.answer)
+            ]
+            self.authority.revoke(serials, now=now)
 
     def listed(self) -> list[Issued]:
         """The last enrolment of each node, by id."""

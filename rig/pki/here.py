@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.net.identity import Identity
 from gateway.net.roles import Role
 from gateway.pki import certificates
-from gateway.pki.credentials import KEY, install
+from gateway.pki.credentials import KEY, install, take_lists
 from gateway.pki.enrolment import Kind, Signed
 from gateway.pki.keys import make_keys, make_request
 from gateway.pki.requests import read_request
@@ -50,4 +50,6 @@ def enrol_here(
         roles=roles,
         hosts=hosts,
     )
-    return install(folder, answer, certificates.fingerprint(authority.root), now)
+    made = install(folder, answer, certificates.fingerprint(authority.root), now)
+    take_lists(folder, authority.lists)
+    return made

@@ -27,7 +27,6 @@ from gateway.pki.certificates import DAY
 from gateway.pki.requests import MAX_BYTES, Answer
 from gateway.store.atomic import write_atomically
 from ledger import codec
-from rig.pki.authority import CRL as CRL_FILE
 from rig.pki.desk import Desk, Refused
 from rig.pki.guesses import Guesses
 
@@ -148,7 +147,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.path == ROOT:
             self._answer(HTTPStatus.OK, certificates.pem(authority.root))
         elif self.path == CRL:
-            self._answer(HTTPStatus.OK, (authority.folder / CRL_FILE).read_bytes())
+            self._answer(HTTPStatus.OK, authority.lists)
         else:
             self._refuse(HTTPStatus.NOT_FOUND, "there is nothing here; see docs/pki.md")
 

@@ -34,6 +34,15 @@ def test_it_looks_at_both_certificates(tmp_path: Path) -> None:
         assert found["broker"]["standing"] == "ok", found
         assert found["certificate broker"]["standing"] == "ok"
         assert broker.url in found["certificate broker"]["text"]  # the last one; ours stands before it
+        assert found["revocation lists"]["standing"] == "ok"
+        lists = gateway.folder / "tls/revoked.pem"
+        lists.write_bytes(line.overdue())
+        found = gateway.selftest()
+        assert found["broker"]["standing"] == "ok"  # a list that is overdue stops nobody
+        assert found["revocation lists"]["standing"] == "open"
+        assert "the list of the revoked of one issuing ran out on" in found["revocation lists"]["text"]
+        lists.unlink()
+        assert "there are none" in gateway.selftest()["revocation lists"]["text"]
         line.give("cell", now=time.time_ns() - 100 * DAY, lasts=30 * DAY)
         shutil.copytree(tmp_path / "cell/tls", gateway.folder / "tls", dirs_exist_ok=True)
         found = gateway.selftest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from gateway.controller.serve import main
 from gateway.errors import ConnectionLost, DeviceRefused, GatewayError
 from gateway.field.drivers.base import Driver, open_driver
 from gateway.field.security import Access
-from gateway.pki.credentials import OpcuaFiles
+from gateway.pki.credentials import OpcuaFiles, take_lists
 from rig.pki.authority import Authority
 
 INPUTS = {"count": ("INT", "ns=2;s=Still.m_int")}
@@ -160,8 +159,7 @@ def test_a_node_that_is_revoked_stays_out(still: Still, tmp_path: Path) -> None:
     serial = x509.load_der_x509_certificate(OpcuaFiles.of(node).certificate.read_bytes()).serial_number
     now = time.time_ns()
     still.authority.revoke([(serial, now)], now=now)
-    [revoked] = still.authority.folder.glob("*.crl.pem")
-    shutil.copy(revoked, OpcuaFiles.of(still.folder).ca / "revoked.crl")
+    take_lists(still.folder.parent, still.authority.lists)
     assert isinstance(run(fails(driver(still, ada(node)))), ConnectionLost)
     run(meets(still, ada(still.own)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,8 +15,8 @@ from tls_support import ADMITTED, WITHIN_S, LineOf, Peer, answer_without, false_
 
 from gateway.net import topics
 from gateway.net.bus import Bus
-from gateway.pki.certificates import DAY
-from gateway.pki.credentials import TlsFiles
+from gateway.pki.certificates import DAY, read_certificates
+from gateway.pki.credentials import TlsFiles, take_lists
 from rig import brokerfiles
 from rig.broker import HOST, NO_ACL, Broker
 
@@ -232,7 +233,7 @@ def test_nobody_hears_what_is_for_another(line: LineOf, ruled: Broker) -> None:
 
 @mosquitto
 def test_whom_the_line_revokes_is_heard_no_more(tmp_path: Path) -> None:
-    """Neither on the connection that he has, nor on a new one; nobody else is disturbed."""
+    """Neither on the connection that he has, nor on a new one, nor does he hear; nobody else is disturbed."""
     line = LineOf(tmp_path)
     for each in ADMITTED:
         line.give(each.node, each.kind, each.roles)
@@ -240,23 +241,63 @@ def test_whom_the_line_revokes_is_heard_no_more(tmp_path: Path) -> None:
         weld, anna = (Peer(broker, files_of(line, node), node) for node in ("weld", "anna"))
         try:
             anna.subscribe("tl/#")
+            weld.subscribe("tl/#")
             weld.say(topics.event("one", "weld"), "before")
+            anna.say(topics.command("one", "weld", "anna"), "before")
             until("what is said before", lambda: anna.heard == [f"{topics.event('one', 'weld')} before"])
+            until("what he hears before", lambda: weld.heard)
             line.revoke("weld")
             rest = [each for each in ADMITTED if each.node != "weld"]
-            brokerfiles.refresh(broker.folder, line.authority, time.time_ns(), rest)
+            brokerfiles.refresh(broker.folder, line.authority, rest)
             broker.reload()
             until("refused", lambda: "revoked" in refusal(broker.url, files_of(line, "weld")))
             weld.say(topics.event("one", "weld"), "after")
             anna.say(topics.command("one", "belt", "anna"), "still there")
             belt = Peer(broker, files_of(line, "belt"), "belt")
             belt.say(topics.event("one", "belt"), "still there")
+            belt.say(topics.state("one", "belt"), "not for him", retain=True)
+            anna.say(topics.command("one", "weld", "anna"), "not for him")
             belt.close()
+            weld.subscribe("tl/1/line/one/st/+/state")  # what is kept is told to nobody who asks for it now
+            weld.subscribe("#")
             until("the rest", lambda: f"{topics.event('one', 'belt')} still there" in anna.heard)
             assert not [said for said in anna.heard if "after" in said]
+            assert weld.heard == [f"{topics.command('one', 'weld', 'anna')} before"]
         finally:
             weld.close()
             anna.close()
+
+
+@mosquitto
+def test_a_connection_by_an_old_certificate_lasts_until_the_broker_is_restarted(tmp_path: Path) -> None:
+    """Where the node was enrolled anew: mosquitto goes by the name, and asks for the certificate once."""
+    line = LineOf(tmp_path)
+    belt, weld = line.give("belt"), line.give("weld")
+    stolen = TlsFiles.of(shutil.copytree(weld.ca.parent, tmp_path / "stolen"))
+    serial = read_certificates(stolen.certificate)[0].serial_number
+    with line.broker("mosquitto") as broker:
+        thief, ended = Peer(broker, stolen, "thief"), threading.Event()
+        try:
+            thief.client.on_disconnect = lambda *_: ended.set()
+            thief.subscribe("tl/#")
+            line.give("weld")
+            line.authority.revoke([(serial, time.time_ns())], now=time.time_ns())
+            brokerfiles.refresh(broker.folder, line.authority, ADMITTED)
+            broker.reload()
+            until("refused", lambda: "revoked" in refusal(broker.url, stolen))
+            friend = Peer(broker, belt, "friend")
+            friend.say(topics.state("one", "belt"), "overheard")
+            overheard = [f"{topics.state('one', 'belt')} overheard"]
+            until("what the old one hears", lambda: thief.heard == overheard)
+            friend.close()
+            broker.stop()
+            assert ended.wait(WITHIN_S)
+            broker.start()
+            assert refusal(broker.url, weld) == ""  # the node itself, by its new one
+            assert "our certificate is revoked" in refusal(broker.url, stolen)
+            assert not thief.client.is_connected()
+        finally:
+            thief.close()
 
 
 # --- whom a gateway takes for a broker ----------------------------------------------------------------------
@@ -311,6 +352,25 @@ def test_no_broker_whose_certificate_has_expired(line: LineOf) -> None:
     assert "the broker's certificate has expired" in talked(
         stale.certificate, stale.key, files_of(line, "belt")
     )
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["in time", "overdue"])
+def test_no_broker_that_was_revoked(line: LineOf, late: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """By a list that is overdue as by one in time; that it is, is said, and keeps nobody else out."""
+    which = "late" if late else "now"
+    belt = line.give(f"belt-{which}")
+    gone, stays = (line.give(f"{node}-{which}", "broker") for node in ("taken", "stays"))
+    if late:
+        belt.revoked.write_bytes(line.overdue("taken-late"))
+    else:
+        line.revoke("gone", "taken-now")
+        take_lists(belt.ca.parents[1], line.authority.lists)
+    assert f"the certificate of broker taken-{which} is revoked" in talked(gone.certificate, gone.key, belt)
+    with false_broker(stays.certificate, stays.key) as (port, said):
+        why = refusal(f"mqtts://{HOST}:{port}", belt)
+        until("what was said", lambda: any(said))  # MQTT
+    assert "revoked" not in why
+    assert ("the list of the revoked of one issuing ran out on" in caplog.text) is late
 
 
 def test_what_is_missing_here_is_said(line: LineOf, broker: Broker) -> None:

@@ -10,9 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -94,12 +99,24 @@ class LineOf:
         leaves = [read_certificates(TlsFiles.of(self.folder / node / TLS).certificate)[0] for node in nodes]
         self.authority.revoke([(leaf.serial_number, now) for leaf in leaves], now=now)
 
+    def overdue(self, *nodes: str) -> bytes:
+        """A list (PEM) that names these, and ran out yesterday."""
+        key, now = read_key(self.authority.folder / "issuing.key.pem"), datetime.now(UTC)
+        assert isinstance(key, RSAPrivateKey)
+        made = x509.CertificateRevocationListBuilder().issuer_name(self.authority.issuing.subject)
+        made = made.last_update(now - timedelta(2)).next_update(now - timedelta(1))
+        for node in nodes:
+            leaf = read_certificates(TlsFiles.of(self.folder / node / TLS).certificate)[0]
+            entry = x509.RevokedCertificateBuilder().serial_number(leaf.serial_number)
+            made = made.add_revoked_certificate(entry.revocation_date(now - timedelta(2)).build())
+        return made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
     def broker(self, kind: str | None = None, admitted: tuple[Admitted, ...] = ADMITTED) -> Broker:
         """One that is not started yet."""
         folder = self.folder / f"broker-{kind}"
         now = time.time_ns()
         brokerfiles.write(folder, self.authority, f"broker-{kind or 'any'}", (HOST,), (HOST, 8883), now)
-        brokerfiles.refresh(folder, self.authority, now, admitted)
+        brokerfiles.refresh(folder, self.authority, admitted)
         return Broker(folder, kind=kind, secured=True)
 
 

@@ -10,10 +10,12 @@ from cryptography import x509
 from typer.testing import CliRunner
 
 from gateway.errors import BadInput
-from gateway.pki.certificates import read_certificates
+from gateway.net.identity import Identity
+from gateway.pki.certificates import DAY, read_certificates
 from rig.brokercommand import app
-from rig.brokerfiles import ACL, CONF, REVOKED
+from rig.brokerfiles import ACL, CONF, REVOKED, replaced
 from rig.line import load_line
+from rig.pki.admission import admit
 from rig.pki.authority import Authority
 from rig.pki.desk import Desk
 from rig.pki.registry import Registry
@@ -64,6 +66,13 @@ def test_who_is_revoked_is_left_out(keys: Path) -> None:
     revoked = x509.load_pem_x509_crl((keys / BROKER / REVOKED).read_bytes())
     shown = read_certificates(keys / "witness-3/tls/cert.pem")[0]
     assert [each.serial_number for each in revoked] == [shown.serial_number]
+    assert "restart it" not in done.output
+    now = time.time_ns()
+    admit(authority, keys / "anew", Identity.create("witness-3"), "witness", now=now)
+    done = CliRunner().invoke(app, [str(keys / BROKER), "--pki", str(keys / AUTHORITY), "--port", "9883"])
+    assert "restart it" in done.output
+    assert "witness-3 got another certificate" in done.output
+    assert replaced(authority, now + 366 * DAY) == {}  # the old one has ended by itself
 
 
 def test_nothing_is_prepared_in_the_clear(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from cryptography import x509
 from typer.testing import CliRunner
 
 from gateway import enroll
@@ -87,6 +88,7 @@ def test_init_says_where_the_root_goes_and_hides_its_key(made: Path) -> None:
     folder = made / "authority"
     assert {path.name for path in folder.iterdir()} == {
         "root.pem", "root.key.pem", "issuing.pem", "issuing.key.pem", "registry.sqlite", "revoked.crl.pem",
+            "root.crl.pem",
     }  # fmt: skip
     for name in ("root.key.pem", "issuing.key.pem", "registry.sqlite"):
         assert (folder / name).stat().st_mode & 0o777 == 0o600, name
@@ -153,8 +155,10 @@ def test_a_node_goes_over_to_a_reissued_authority_and_forgets_the_old_one(desk: 
     desk.pki_("renew", "infeed", "--request", request, "--answer", answer)
     assert desk.at_gateway("--answer", answer, "--into", str(node)).status == 0
     new = {path.name for path in (node / "opcua/ca").iterdir()} - {own.name}
-    assert len(old) == len(new) == 2
-    assert len(old & new) == 1  # the root
+    assert len(old) == len(new) == 4
+    assert len(old & new) == 3  # the root, and of each the list's name
+    lists = [x509.load_der_x509_crl(path.read_bytes()) for path in (node / "opcua/ca").glob("*.crl")]
+    assert sorted(map(len, lists)) == [0, 2]  # its old certificates
 
 
 def test_a_token_is_printed_with_what_to_type(desk: Desk) -> None:
@@ -217,8 +221,15 @@ def test_a_request_by_hand_and_what_becomes_of_it(desk: Desk) -> None:
     ]
     assert shown["nodes"][0]["days"] in (364, 365)
 
-    told = desk.at_gateway("--renew", "https://10.0.0.5", "--days", "30", "--into", folder)
+    told = desk.at_gateway("--renew", "https://127.0.0.1:9", "--days", "30", "--into", folder)
     assert (told.status, "nothing to renew yet" in told.text) == (0, True)
+    assert "lists of the revoked are of" in told.text  # it is no failure that none can be fetched
+    assert "no later ones were fetched" in told.text
+    lists = str(desk.pki / "revoked.crl.pem")
+    told = desk.at_gateway("--revoked", lists, "--into", folder)
+    assert (told.status, f"{lists}: taken" in told.text) == (0, True)
+    told = desk.at_gateway("--revoked", str(desk.pki / "root.pem"), "--into", folder)
+    assert (told.status, "no readable list" in told.text) == (2, True)
     before = (desk.folder / "node/tls/key.pem").read_bytes()
     request, answer = desk.file("renewal"), desk.file("renewed")
     assert desk.at_gateway("--renew", "--new-keys", "--request", request, "--into", folder).status == 0

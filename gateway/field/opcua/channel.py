@@ -46,9 +46,8 @@ _AGAIN = (
     "probe makes another), and trust that one on the server"
 )
 _LISTS = (
-    "the server wants the revocation lists of the authorities of {certificate}: import the issuing one's "
-    "(revoked.crl.pem, beside its certificates); where it wants the root's, too, show it a certificate "
-    "without an authority, as 'twinline probe --security' makes one"
+    "the server wants the revocation lists of the authorities of {certificate}: import there what lies in "
+    "ca/ beside it, *.der and *.crl (python -m gateway.enroll --renew brings later ones)"
 )
 _USER = "check the user {user} and its password here, and its rights in the server's user administration"
 _ADVICE = {

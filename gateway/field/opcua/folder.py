@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.field.opcua.trust import Trusted, thumbprint, uris_of
 from gateway.field.security import Access
+from gateway.pki import revocation
 from gateway.pki.credentials import OpcuaFiles
+from gateway.pki.revocation import read_lists
 from gateway.store.atomic import write_atomically
 
 REJECTED = "rejected"
@@ -67,13 +69,12 @@ def read_trusted(folder: Path) -> Trusted:
     """Whom ``folder`` trusts; what cannot be read trusts nobody: ValueError("what; what would be right")."""
     files = OpcuaFiles.of(folder)
     listed = frozenset(_read(path, "") for path in _files(files.trusted, ".der"))
-    authorities, revoked = [], []
+    authorities: list[x509.Certificate] = []
+    revoked: list[revocation.List] = []
     for path in _files(files.ca, ".der", ".crl"):
         try:
             if path.suffix == ".crl":
-                data = _read(path, "")
-                pem = data.startswith(b"-----")
-                revoked.append(x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data))
+                revoked += read_lists(_read(path, "", revocation.MOST_BYTES))
             else:
                 authorities.append(x509.load_der_x509_certificate(_read(path, "")))
         except ValueError as error:
@@ -134,12 +135,12 @@ def _files(folder: Path, *suffixes: str) -> list[Path]:
     return found
 
 
-def _read(path: Path, hint: str) -> bytes:
+def _read(path: Path, hint: str, most: int = MOST_BYTES) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+            data = file.read(most + 1)
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}; {hint or 'let the gateway read it'}") from None
-    if len(data) > MOST_BYTES:
-        raise ValueError(f"{path}: is larger than {MOST_BYTES} bytes; put there what belongs there")
+    if len(data) > most:
+        raise ValueError(f"{path}: is larger than {most} bytes; put there what belongs there")
     return data

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
+from gateway.pki.revocation import is_revoked, taken_back
+
 DEPTH = 4
 """At most so many authorities one above the other."""
 SHORTEST_KEY, LONGEST_KEY = 2048, 4096  # bits of an RSA key, by every policy spoken here
@@ -119,10 +121,12 @@ def _path(
             break
         if why := _time(issuer, now):
             return Fault("BadCertificateIssuerTimeInvalid", f"is of an authority that {why}")
-        if _revoked(child, issuer, trusted.revoked):
+        if is_revoked(child, issuer, trusted.revoked):
             return Fault("BadCertificateRevoked", "is revoked by its authority")
         if known is not None:
-            return None
+            if not taken_back(known, trusted.authorities, trusted.revoked):
+                return None
+            return Fault("BadCertificateRevoked", "is of an authority that is revoked itself")
         child, between = issuer, between + 1
     return Fault("BadCertificateUntrusted", "is not among the trusted ones, and of no authority known here")
 
@@ -142,23 +146,6 @@ def _issued(issuer: x509.Certificate, child: x509.Certificate, between: int) -> 
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
-
-
-def _revoked(
-    child: x509.Certificate, issuer: x509.Certificate, lists: Sequence[x509.CertificateRevocationList]
-) -> bool:
-    key = issuer.public_key()
-    for each in lists:
-        if each.issuer != issuer.subject:
-            continue
-        try:
-            if each.is_signature_valid(key):  # type: ignore[arg-type]  # an authority's key signs
-                found = each.get_revoked_certificate_by_serial_number(child.serial_number)
-                if found is not None:
-                    return True
-        except (TypeError, ValueError):
-            continue
-    return False
 
 
 def _time(certificate: x509.Certificate, now: datetime) -> str:

@@ -15,9 +15,10 @@ from gateway.errors import BadInput, GatewayError
 from gateway.local.checks.finding import Finding, ok, unseen, wrong
 from gateway.local.checks.line import CONNECT_S
 from gateway.net.link import broker_address
-from gateway.net.tls import LineContext, explain
+from gateway.net.tls import BRING, LineContext, explain
 from gateway.pki.certificates import der, read_certificates
-from gateway.pki.credentials import OpcuaFiles, TlsFiles
+from gateway.pki.credentials import OpcuaFiles, TlsFiles, read_revoked
+from gateway.pki.revocation import overdue
 
 SOON_DAYS = 14
 _THEIRS = "make a new one in the server's settings, download it, and trust it wherever it was trusted"
@@ -47,6 +48,7 @@ def of_brokers(files: TlsFiles, brokers: Sequence[str], now: datetime) -> Iterat
         yield wrong("certificate broker", f"ours: {bad}", "enrol this gateway: docs/broker.md")
         return
     yield judge("certificate broker", der(shown), now, _RENEW, "ours")
+    yield _revoked(files, now)
     for url in brokers:
         host, port, secured = broker_address(url)
         if not secured:
@@ -64,6 +66,21 @@ def of_brokers(files: TlsFiles, brokers: Sequence[str], now: datetime) -> Iterat
         else:
             assert theirs is not None, "it was checked"
             yield judge("certificate broker", theirs, now, "renew it at the broker, then SIGHUP", url)
+
+
+def _revoked(files: TlsFiles, now: datetime) -> Finding:
+    """Of the lists of the revoked by which brokers are judged; one that is overdue stops no line."""
+    check = "revocation lists"
+    try:
+        lists = read_revoked(files)
+    except BadInput as bad:
+        return wrong(check, str(bad), BRING)
+    if not lists:
+        return unseen(check, f"there are none: a broker that was revoked is not known as one; {BRING}")
+    if late := overdue(lists, now):
+        return unseen(check, f"{late}; whom it names stays out, who was revoked since is not known; {BRING}")
+    latest = max(each.last_update_utc for each in lists)
+    return ok(check, f"{sum(map(len, lists))} revoked, as of {latest:%Y-%m-%d}")
 
 
 def protection(device: Device) -> Finding | None:
