@@ -17,6 +17,7 @@ from gateway.net.messages import (
     Action,
     Command,
     Coupling,
+    Force,
     Leased,
     Offer,
     Refused,
@@ -32,6 +33,7 @@ MS = 1_000_000
 SECOND = 1_000 * MS
 BELT = load_station(Path(__file__).parent / "data" / "cell" / "belt.yaml")
 SAFE: dict[str, Value] = {tag.name: tag.safe for tag in BELT.inputs}
+UNSAFE_OK = {**SAFE, "ok": True}  # the twin's drive is healthy: the one input that is not safe by itself
 COMMAND, NEXT = TagRef("command"), TagRef("next")
 W1, W2, W3 = (Workpiece(f"w-{n}", length=60.0) for n in (1, 2, 3))
 
@@ -191,3 +193,12 @@ def hello(epoch: str = "", **values: Value) -> Signals:
 def stored(table: str, key: str, value: object) -> dict[tuple[str, str], bytes]:
     """One journal entry."""
     return {(table, key): msgspec.msgpack.encode(value)}
+
+
+def driving(bench: Bench) -> int:
+    """A lease with a force that is kept."""
+    token = bench.lease()
+    bench.run(token, Force(NEXT, True), keep=True)
+    bench.step()
+    assert bench.device == {**UNSAFE_OK, "next": True}
+    return token
