@@ -47,6 +47,7 @@ from gateway.recorder import Recorder
 from gateway.station import Station, load_station
 from gateway.store.journal import Change as Kept
 from gateway.store.journal import Delete, Journal, JournalFailed, Put
+from gateway.trustfile import TrustFile
 from gateway.wiring import Read, Wiring
 from gateway.witness import Witness
 from gateway.yamlfile import read_text
@@ -110,6 +111,8 @@ class Agent:
         if self.chain is not None:
             chain = self.chain.genesis.chain
             self.admission = Admission(chain, identity, self.trust, self.journal, self.cell, self._bell.set)
+        above = (lambda _: None) if self.admission is None else self.admission.above
+        self.trust_file = TrustFile(Path(config.trust), trust, above)
         self.recorder: Recorder | None = None
         if self.chain is not None:
             self.recorder = Recorder(self.chain, identity, self.journal, loop.call_later)
@@ -207,7 +210,9 @@ class Agent:
                 await asyncio.sleep((due - now) / 1e9)
                 now = time.monotonic_ns()
             late = now - due
-            read = await self.devices.read(self.cell.read_back.asked)
+            # The safe values wait for no device's answer: they are written first.
+            ran_out = self.cell.lease.expired(now)
+            read = Read() if ran_out else await self.devices.read(self.cell.read_back.asked)
             now = time.monotonic_ns()
             latest = max(late, self.devices.late())
             out = self.cell.step(now, self._seen(read, latest if latest > period else 0, idle))
@@ -330,7 +335,8 @@ class Agent:
             self._tell_loaded()
             unrecorded = self.chain.problem if self.chain is not None else ""
             dismissed = self.admission.problem if self.admission is not None else ""
-            problem = self.problem or dismissed or self.devices.problem or unrecorded
+            untaken = self.trust_file.problem
+            problem = self.problem or dismissed or self.devices.problem or untaken or unrecorded
             state = self.cell.state(self.boot, self.devices.state, problem)
             state = msgspec.structs.replace(state, refused=self.hearing.refused)
             self.bus.publish(
@@ -409,6 +415,20 @@ async def _main(configs: list[AgentConfig], with_stdin: bool) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
+    with_terminal, taking = os.isatty(0), set[asyncio.Task[None]]()
+
+    def hung_up() -> None:
+        """Whom it trusts has changed; or its terminal was closed."""
+        if with_terminal and not os.isatty(0):
+            end()
+            return
+        for agent in agents:
+            if isinstance(agent, Agent):
+                task = loop.create_task(agent.trust_file.take())
+                taking.add(task)
+                task.add_done_callback(taking.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, hung_up)
     if with_stdin:
 
         def ended() -> None:
