@@ -1,4 +1,4 @@
-"""Gateways reached over the bus: commands out, replies and heartbeats in, the leases kept alive."""
+"""Gateways reached over the bus: commands out, their answers awaited, the leases kept alive."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
-import msgspec
-
 from gateway.cell.admission import EACH
 from gateway.cell.rates import Rates
 from gateway.net import topics
-from gateway.net.bus import Bus, Delivery
+from gateway.net.bus import Bus
 from gateway.net.identity import Identity, Trust
 from gateway.net.messages import (
     IN_STEP,
@@ -29,13 +27,10 @@ from gateway.net.messages import (
     Refused,
     Release,
     Renew,
-    Reply,
     Run,
     Trace,
-    decode,
     encode,
 )
-from gateway.net.reports import About, Differs, State
 from gateway.pki.credentials import TlsFiles
 from gateway.twin.discrepancy import Discrepancy
 from rig.backend import (
@@ -50,8 +45,8 @@ from rig.backend import (
     RoundTrip,
     Script,
 )
-from rig.clocks import GatewayClock
-from rig.differences import SILENCE, Differences
+from rig.differences import SILENCE
+from rig.hearing import Answer, Asked, Hearing
 from rig.presence import Seen
 
 ANSWER = 3_000_000_000  # for a command that is done at once; for as long it may be begun
@@ -59,27 +54,6 @@ BROKER_GRACE = 2_000_000_000  # a broker may come back within
 PINGS = 5
 RELEASED = 1.5  # s, for heartbeats to say that nothing is forced any more
 PACE = EACH * 3 // 4  # commands a second to a gateway, which refuses what is more than it takes
-
-
-class Heard(NamedTuple):
-    """A station's last state, when it came (monotonic ns), and since when its lease has had that holder."""
-
-    state: State
-    at: int
-    since: int
-
-
-class Answer(NamedTuple):
-    """To a command: when it came (UTC, ns), and from which life of the gateway."""
-
-    reply: Reply
-    came: int
-    boot: str
-
-
-class _Asked(NamedTuple):
-    station: str
-    at: int  # monotonic ns
 
 
 class _Held(NamedTuple):
@@ -110,35 +84,23 @@ class BusBackend(Backend):
         breaks: bool = False,
     ) -> None:
         self.line, self.operator = line, identity.node
-        self._condition = threading.Condition()
         self._session = secrets.token_hex(8)
-        self._pending: dict[int, _Asked] = {}
-        self._replies: dict[int, Answer] = {}
-        self._heard: dict[str, Heard] = {}
         self._boots: dict[str, str] = {}
-        self._clocks: dict[str, GatewayClock] = {}
         self._held: dict[str, _Held] = {}
         # Replies go to the operator: another rig of the same one hears them too, and must not mistake them.
         self._request = secrets.randbits(62)
         count = max(1, len(stations))
         self._rates = Rates(PACE, PACE * count, senders=count)
-        self._broker_lost: int | None = None
         self.watched = frozenset(watched)
-        self._differed: Callable[[str, Discrepancy], None] = lambda station, found: None
-        self._differences = Differences()
         self._stations, self._breaks = tuple(stations), breaks
         self._left: dict[str, tuple[str, ...]] = {}  # what was forced at the end, by station
         self._closing = threading.Event()
         self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
         self.bus = Bus(
-            identity.node, brokers, identity=identity, trust=trust, on_state=self._broker_changed, tls=tls
-        )
-        self._about: dict[str, About] = {}
-        self.bus.subscribe(topics.state(line, topics.ANY), self._on_state)
-        self.bus.subscribe(topics.about(line, topics.ANY), self._on_about)
-        for station in stations:
-            self.bus.subscribe(topics.reply(line, station, self.operator), self._on_reply)
-            self.bus.subscribe(topics.event(line, station), self._on_event)
+            identity.node, brokers, identity=identity, trust=trust, tls=tls,
+            on_state=lambda *_: self._heard.broker_changed(),
+        )  # fmt: skip
+        self._heard = Hearing(line, self.operator, stations, self.bus)
 
     def start(self, timeout: int = 10_000_000_000) -> None:
         """Connect; BrokerGone if no broker answers in time."""
@@ -156,11 +118,12 @@ class BusBackend(Backend):
         """Every gateway that was heard of on this line, also one that the line does not know; waits until
         all of ``stations`` are, at most ``limit`` ns."""
         wanted = set(stations)
-        with self._condition:
-            self._condition.wait_for(lambda: wanted <= self._heard.keys() & self._about.keys(), limit / 1e9)
-            names = self._heard.keys() | self._about.keys()
-            states = {name: heard.state for name, heard in self._heard.items()}
-            return {name: Seen(self._about.get(name), states.get(name)) for name in names}
+        heard = self._heard
+        with heard.condition:
+            heard.condition.wait_for(lambda: wanted <= heard.states.keys() & heard.about.keys(), limit / 1e9)
+            names = heard.states.keys() | heard.about.keys()
+            states = {name: last.state for name, last in heard.states.items()}
+            return {name: Seen(heard.about.get(name), states.get(name)) for name in names}
 
     def identify(self, station: str) -> tuple[Identified, RoundTrip]:
         """Ask several times; the quickest answer knows the gateway's clock best."""
@@ -206,9 +169,7 @@ class BusBackend(Backend):
             if out:
                 self._wait(list(names), names, limit, lambda: self._come_out(names) >= out)
                 for name, request in requests.items():
-                    with self._condition:
-                        running = request not in self._replies
-                    if running:
+                    if not self._heard.answered([request]):
                         self._ask(name, Abort(self._token(name)), reply=False)
             self._wait(list(names), names, limit)
         except BaseException:
@@ -217,13 +178,10 @@ class BusBackend(Backend):
                     self._ask(name, Abort(self._token(name)), reply=False)
             raise
         finally:
-            with self._condition:
-                for request in names:
-                    self._pending.pop(request, None)
+            self._heard.expect_no_more(names)
         traces: dict[str, Trace] = {}
         for name, request in requests.items():
-            with self._condition:
-                body = self._replies.pop(request).reply.body
+            body = self._heard.take(request).reply.body
             if not isinstance(body, Trace):
                 raise self._not_run(name, body)
             traces[name] = body
@@ -255,14 +213,11 @@ class BusBackend(Backend):
 
     def _await_release(self) -> None:
         """What was forced under our leases is so no more with the next heartbeats; what is then, stays."""
-        with self._condition:
-            if self._broker_lost is None:
-                self._condition.wait_for(lambda: not any(map(self._forced, self._stations)), RELEASED)
-            self._left = {name: self._forced(name) for name in self._stations}
-
-    def _forced(self, station: str) -> tuple[str, ...]:
-        heard = self._heard.get(station)
-        return () if heard is None or not heard.state.online else heard.state.forces
+        heard = self._heard
+        with heard.condition:
+            if heard.deaf is None:
+                heard.condition.wait_for(lambda: not any(map(heard.forced, self._stations)), RELEASED)
+            self._left = {name: heard.forced(name) for name in self._stations}
 
     def left(self, station: str) -> tuple[str, ...]:
         """As its gateway has told."""
@@ -270,28 +225,27 @@ class BusBackend(Backend):
 
     def differences(self, station: str) -> list[Discrepancy]:
         """As the gateway has told them; times in UTC."""
-        with self._condition:
-            return self._differences.of(station)
+        with self._heard.condition:
+            return self._heard.differences.of(station)
 
     def listen(self, differed: Callable[[str, Discrepancy], None]) -> None:
         """It is called on the bus's own thread."""
-        self._differed = differed
+        self._heard.differed = differed
 
     def uncompared(self, station: str) -> str:
         """As its gateway last said."""
-        with self._condition:
-            heard = self._heard.get(station)
-        state = None if heard is None else heard.state
-        return "" if state is None or state.beside in ("", IN_STEP) else state.beside
+        last = self._heard.last(station)
+        return "" if last is None or last.state.beside in ("", IN_STEP) else last.state.beside
 
     def unheard(self, station: str) -> str:
         """When the gateway was not heard since it was first."""
-        with self._condition:
-            heard = self._heard.get(station)
-            if heard is None:
+        heard = self._heard
+        with heard.condition:
+            last = heard.last(station)
+            if last is None:
                 return "it was never heard"
-            self._differences.silent(station, time.monotonic_ns() - heard.at)
-            return self._differences.gaps.get(station, "")
+            heard.differences.silent(station, time.monotonic_ns() - last.at)
+            return heard.differences.gaps.get(station, "")
 
     # --- asking --------------------------------------------------------------------------------------
 
@@ -306,13 +260,13 @@ class BusBackend(Backend):
         """Its number, 0 for no reply; BrokerGone, and GatewayGone where it has yet to say who it is."""
         boot = "" if isinstance(command, Identify) else self._life(station, command)
         self._pace(station)
-        with self._condition:
+        with self._heard.condition:
             here = time.monotonic_ns()
-            until = self._clocks[station].now(here) + _good(command) if boot else 0
+            until = self._heard.clocks[station].now(here) + _good(command) if boot else 0
             self._request += 1
             request = self._request if reply else 0
             if reply:
-                self._pending[request] = _Asked(station, here)
+                self._heard.asked[request] = Asked(station, here)
         body = encode(Ask(request, command, self._session, boot, until))
         topic = topics.command(self.line, station, self.operator)
         # A command of no use later (a renewal) is not kept for a broker that is away.
@@ -323,7 +277,7 @@ class BusBackend(Backend):
     def _pace(self, station: str) -> None:
         """Wait until the gateway will hear one more; most often that is now."""
         while True:
-            with self._condition:
+            with self._heard.condition:
                 if self._rates.take(time.monotonic_ns(), station):
                     return
             self._closing.wait(1 / PACE)
@@ -333,27 +287,21 @@ class BusBackend(Backend):
         held = self._held.get(station)
         if held is not None and not isinstance(command, Acquire):
             return held.boot
-        with self._condition:
-            clock = self._clocks.get(station)
-        if clock is not None:
-            return clock.boot
-        return self._call(station, Identify()).boot
+        return self._heard.life(station) or self._call(station, Identify()).boot
 
     def _call(self, station: str, command: Command) -> Answer:
         request = self._ask(station, command)
         try:
             self._wait([request], {request: station}, ANSWER)
         finally:
-            with self._condition:
-                self._pending.pop(request, None)
-        with self._condition:
-            return self._replies.pop(request)
+            self._heard.expect_no_more([request])
+        return self._heard.take(request)
 
     def _come_out(self, scripts: Mapping[int, str]) -> float:
         """Workpieces that came out of the line since these began; no end of them once one has ended."""
-        if not scripts.keys().isdisjoint(self._replies):
+        if self._heard.answered(scripts):
             return math.inf
-        states = (self._heard[name].state for name in scripts.values() if name in self._heard)
+        states = (last.state for last in map(self._heard.last, scripts.values()) if last is not None)
         return sum(state.out for state in states if state.script in scripts)
 
     def _wait(
@@ -365,8 +313,8 @@ class BusBackend(Backend):
     ) -> None:
         """Until all have answered, or it is ``over``."""
         deadline = time.monotonic_ns() + limit
-        with self._condition:
-            while missing := [request for request in requests if request not in self._replies]:
+        with self._heard.condition:
+            while missing := [request for request in requests if not self._heard.answered([request])]:
                 if over():
                     return
                 now = time.monotonic_ns()
@@ -377,29 +325,29 @@ class BusBackend(Backend):
                 if now > deadline:
                     station = names[missing[0]]
                     raise GatewayGone(station, f"no answer within {limit / 1e9:g} s")
-                self._condition.wait(0.05)
+                self._heard.condition.wait(0.05)
 
     def _check_broker(self, now: int) -> None:
-        if self._broker_lost is not None and now - self._broker_lost > BROKER_GRACE:
+        if self._heard.deaf is not None and now - self._heard.deaf > BROKER_GRACE:
             raise BrokerGone("the broker is gone: " + ", ".join(self.bus.brokers))
 
     def _check_gateway(self, station: str, now: int) -> None:
-        heard = self._heard.get(station)
-        if heard is None or self._broker_lost is not None:
+        last = self._heard.last(station)
+        if last is None or self._heard.deaf is not None:
             return
-        if not heard.state.online:
+        if not last.state.online:
             raise GatewayGone(station, "went offline")
-        if now - heard.at > SILENCE:
-            raise GatewayGone(station, f"silent for {(now - heard.at) / 1e9:.1f} s")
-        if self._boots.get(station, heard.state.boot) != heard.state.boot:
+        if now - last.at > SILENCE:
+            raise GatewayGone(station, f"silent for {(now - last.at) / 1e9:.1f} s")
+        if self._boots.get(station, last.state.boot) != last.state.boot:
             raise GatewayGone(station, "restarted in the middle of the session")
 
     def _check_lease(self, request: int, station: str, now: int) -> None:
         """A gateway answers nobody who is revoked: that the lease is gone is seen in its state alone."""
-        asked, heard = self._pending.get(request), self._heard.get(station)
-        if asked is None or heard is None or station not in self._held:
+        asked, last = self._heard.asked.get(request), self._heard.last(station)
+        if asked is None or last is None or station not in self._held:
             return
-        if heard.state.holder != self.operator and now - max(asked.at, heard.since) > SILENCE:
+        if last.state.holder != self.operator and now - max(asked.at, last.since) > SILENCE:
             what = f"does not have {self.operator} hold the lease, and answers nothing: is it revoked?"
             raise GatewayGone(station, what)
 
@@ -408,80 +356,6 @@ class BusBackend(Backend):
             for station, held in list(self._held.items()):
                 with contextlib.suppress(RigFault):
                     self._ask(station, Renew(held.token), reply=False)
-
-    # --- hearing -------------------------------------------------------------------------------------
-
-    def _broker_changed(self, _broker: str, _up: bool) -> None:
-        with self._condition:
-            up = any(self.bus.brokers.values())
-            self._broker_lost = None if up else self._broker_lost or time.monotonic_ns()
-            if not up:
-                self._differences.deaf("no broker was there")
-            if up:  # what was missed while it was away is not silence
-                now = time.monotonic_ns()
-                self._heard = {name: heard._replace(at=now) for name, heard in self._heard.items()}
-            self._condition.notify_all()
-
-    def _on_state(self, delivery: Delivery) -> None:
-        if delivery.verified is not True:
-            return
-        with contextlib.suppress(msgspec.MsgspecError):
-            state = decode(delivery.envelope.body, State)
-            with self._condition:
-                sender = delivery.envelope.sender
-                before = self._heard.get(sender)
-                if not state.online and before is not None and before.state.boot != state.boot:
-                    return  # the last will of an earlier life
-                now = time.monotonic_ns()
-                clock = self._clocks.get(sender)
-                if clock is not None and clock.boot == delivery.envelope.boot.hex():
-                    clock.heard(delivery.envelope.mono_ns, now)
-                again = before is not None and before.state.holder == state.holder
-                self._heard[sender] = Heard(state, now, before.since if before and again else now)
-                self._differences.hear(sender, state, 0 if before is None else now - before.at)
-                new = [each for each in state.differs if self._differences.add(sender, each)]
-                self._condition.notify_all()
-            for each in new:
-                self._differed(sender, each)
-
-    def _on_event(self, delivery: Delivery) -> None:
-        if delivery.verified is not True:
-            return
-        with contextlib.suppress(msgspec.MsgspecError):
-            found = decode(delivery.envelope.body, Differs).found
-            with self._condition:
-                new = self._differences.add(delivery.envelope.sender, found)
-            if new:
-                self._differed(delivery.envelope.sender, found)
-
-    def _on_about(self, delivery: Delivery) -> None:
-        if delivery.verified is not True:
-            return
-        with contextlib.suppress(msgspec.MsgspecError):
-            about = decode(delivery.envelope.body, About)
-            with self._condition:
-                self._about[delivery.envelope.sender] = about
-                self._condition.notify_all()
-
-    def _on_reply(self, delivery: Delivery) -> None:
-        came, here = time.time_ns(), time.monotonic_ns()
-        if delivery.verified is not True:
-            return
-        with contextlib.suppress(msgspec.MsgspecError):
-            reply, sealed = decode(delivery.envelope.body, Reply), delivery.envelope
-            boot = sealed.boot.hex()
-            with self._condition:
-                asked = self._pending.get(reply.request)
-                if asked is None or asked.station != sealed.sender:
-                    return
-                # An answer proves which life the gateway lives: nobody knew the question by its number.
-                clock = self._clocks.get(asked.station)
-                if clock is None or clock.boot != boot:
-                    self._clocks[asked.station] = GatewayClock(boot, sealed.mono_ns, asked.at, here)
-                else:
-                    clock.answered(sealed.mono_ns, asked.at, here)
-                self._replies[reply.request] = Answer(reply, came, boot)
-                self._condition.notify_all()
 
 
 def _good(command: Command) -> int:
