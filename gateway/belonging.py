@@ -96,6 +96,10 @@ class Admission:
         except JournalFailed as failed:
             log.error("who belongs to the line is forgotten with this process: %s", failed)
 
+    def above(self, trust: Trust) -> None:
+        """Let ``trust``, read from the file anew, know what the chain has decided."""
+        follow(trust, self._now)
+
     def _follow(self, now: Belonging) -> None:
         self._now = now
         follow(self._trust, now)

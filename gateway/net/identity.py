@@ -109,6 +109,20 @@ class _File(msgspec.Struct):
     revoked: tuple[Annotated[bytes, _public_key], ...] = ()
 
 
+class _Place(msgspec.Struct):
+    key: str
+    roles: tuple[str, ...] = ()
+    owner: str = ""
+    line: int = 0
+
+
+class _Places(msgspec.Struct):
+    """A file of which each node's line is wanted."""
+
+    nodes: dict[str, yamlfile.Text | _Place]
+    revoked: tuple[str, ...] = ()
+
+
 class _Known(NamedTuple):
     key: bytes
     roles: frozenset[str] = frozenset()
@@ -152,6 +166,16 @@ class Trust:
         """Know ``node`` no more; it may be added anew, by this key or another."""
         if self._known.pop(node, None) is not None:
             self._tell(node)
+
+    def become(self, other: Trust) -> tuple[str, ...]:
+        """Know whom ``other`` knows, as it does, and nobody else; whom that changed, sorted."""
+        before, self._known = self._known, dict(other._known)
+        self._revoked = other._revoked
+        nodes = sorted(before.keys() | self._known.keys())
+        changed = tuple(node for node in nodes if before.get(node) != self._known.get(node))
+        for node in changed:
+            self._tell(node)
+        return changed
 
     def watch(self, callback: Callable[[str], None]) -> None:
         """``callback`` is told each node that is known, known no more, or known with other roles."""
@@ -197,15 +221,19 @@ class Trust:
     @classmethod
     def load(cls, path: Path) -> Trust:
         """What ``save`` or a person wrote; BadInput with every problem in it."""
-        trust, file = cls(), yamlfile.load(path, _File)[0]
-        problems: list[Problem] = []
+        trust, text, problems = cls(), yamlfile.read_text(path), list[Problem]()
+        file = yamlfile.parse(text, str(path), _File, problems)
+        if problems or file is None:
+            raise BadInput(problems)
+        places = yamlfile.parse(text, str(path), _Places, [])
+        assert places is not None, "it was read already"
         trust._revoked = frozenset(file.revoked)
         for node, given in file.nodes.items():
             known = _Node(given) if isinstance(given, bytes) else given
             try:
                 trust.add(node, known.key, known.roles, known.owner)
             except ValueError as error:
-                problems.append(_problem(path, *str(error).split("; ", 1)))
+                problems.append(Problem(str(path), places.nodes[node].line, 0, *str(error).split("; ", 1)))
         if problems:
             raise BadInput(problems)
         return trust

@@ -152,8 +152,9 @@ class TestTrust:
         path.write_text(
             f"nodes: {{anna: {identity.public_bytes.hex()}}}\n" + path.read_text().split("\n", 1)[1]
         )
-        with pytest.raises(BadInput, match="the key of anna is revoked; make a new one"):
+        with pytest.raises(BadInput, match="the key of anna is revoked; make a new one") as caught:
             Trust.load(path)
+        assert [problem.line for problem in caught.value.problems] == [1]
 
     def test_who_watches_is_told_what_changes(self) -> None:
         trust, key, told = Trust(), Identity.create("anna").public_bytes, list[tuple[str, bool]]()
@@ -164,6 +165,25 @@ class TestTrust:
         trust.add("anna", key, ())
         trust.revoke("anna")
         assert told == [("anna", False), ("anna", True), ("anna", False), ("anna", False)]
+
+    def test_it_becomes_another_and_tells_only_what_differs(self, path: Path) -> None:
+        trust, other = Trust(), Trust()
+        keys = {node: Identity.create(node).public_bytes for node in ("anna", "belt", "carl", "dora", "eva")}
+        for node in ("anna", "belt", "carl", "dora"):
+            trust.add(node, keys[node], ("operator",))
+        other.add("eva", keys["dora"])
+        other.revoke("eva")
+        for node, roles in (("anna", ["operator"]), ("belt", []), ("eva", ["viewer"])):
+            other.add(node, keys[node], roles)
+        told: list[str] = []
+        trust.watch(told.append)
+        assert trust.become(other) == tuple(told) == ("belt", "carl", "dora", "eva")
+        assert (trust.nodes, trust.roles("eva")) == (("anna", "belt", "eva"), {"viewer"})
+        with pytest.raises(ValueError, match="is revoked"):
+            trust.add("dora", keys["dora"])
+        other.forget("anna")
+        assert trust.may("anna", "operator"), "what comes later to the other stays with the other"
+        assert trust.become(other) == ("anna",)
 
     def test_a_role_that_is_none_is_told_by_line(self, path: Path) -> None:
         with pytest.raises(ValueError, match="'boss' is no role"):
