@@ -15,6 +15,7 @@ from gateway.device import Device as Device  # the station file's, for all who r
 from gateway.device import check_devices
 from gateway.errors import BadInput, Problem
 from gateway.field.observed import observed
+from gateway.field.placement import check_written_apart
 from gateway.field.security import Access, variable
 from gateway.field.tags import Complain, Dialect, Ref, Tag, TagEntry, TagRef, check_ref, compile_tags
 from gateway.library.expand import Controller, Expanded, Handshake, expand
@@ -266,6 +267,7 @@ def load_station(path: Path) -> Station:
     given = {name: ref for name, ref in commands.items() if ref is not None and ref.tag in tags}
     scenarios = (*sequences.values(), *interlocks.values())
     writes = compile_writes(entry.writes, tags, twin, shim, given, scenarios, complain)
+    _check_cells(tags, devices, writes, complain)
     if not problems:
         _check_tolerances(entry.tags, twin, complain)
     if problems:
@@ -285,6 +287,18 @@ def load_station(path: Path) -> Station:
         expanded.parts if expanded is not None else (),
         writes,
     )  # fmt: skip
+
+
+def _check_cells(
+    tags: Mapping[str, Tag], devices: Mapping[str, Device], writes: Writes, complain: Complain
+) -> None:
+    """An input that is read since it may not be written lies apart from those that are written."""
+    inputs = {tag.name: tag for tag in tags.values() if tag.direction == "input"}
+    written = writes.kept(inputs)
+    left = {name: tag for name, tag in inputs.items() if name not in written}
+    read = observed(left, [name for name, device in devices.items() if device.role == "served"])
+    asked = [tag for tag in read.values() if tag.direction == "output"]
+    check_written_apart([*written.values(), *asked], written, complain)
 
 
 def _check_tolerances(

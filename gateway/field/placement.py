@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from gateway.field.addresses import Address, ModbusAddress, S7Address
@@ -101,27 +101,48 @@ def check_overlaps(tags: Iterable[Tag], complain: Complain) -> None:
             )
         if first + bits > end:
             widest[area] = (first + bits, tag)
-    _check_shared_bytes([tag for _, tag in placed], complain)
+    _check_shared_bytes((tag for _, tag in placed), complain)
 
 
-def _check_shared_bytes(tags: list[Tag], complain: Complain) -> None:
-    """S7 writes whole bytes (and Modbus whole registers): an input there must not sit beside an output."""
+def _check_shared_bytes(tags: Iterable[Tag], complain: Complain) -> None:
+    """An input must not sit beside an output: writing it would overwrite that."""
+    for early, late, cell in _sharing(tags, lambda tag: tag.direction):
+        complain(
+            late.line,
+            f"{late.name} at {late.text} shares a {cell} with the "
+            f"{early.direction} {early.name} at {early.text} (line {early.line})",
+            "writing one would overwrite the other: move it to another address",
+        )
+
+
+def check_written_apart(tags: Iterable[Tag], written: Container[str], complain: Complain) -> None:
+    """Of the inputs ``tags``, as they lie where they are read or ``written``: one that is never written must
+    not sit beside one that is, or it would get back what it held once."""
+    for early, late, cell in _sharing(tags, lambda tag: tag.name in written):
+        read, beside = (early, late) if late.name in written else (late, early)
+        complain(
+            late.line,
+            f"{late.name} at {late.text} shares a {cell} with {early.name} at {early.text} "
+            f"(line {early.line}): writing {beside.name} would overwrite {read.name}, which is never written",
+            f"move one of them to another {cell}"
+            + ("" if read.safety else f", or add {read.name} to writes: only"),
+        )
+
+
+def _sharing(tags: Iterable[Tag], group: Callable[[Tag], Hashable]) -> Iterator[tuple[Tag, Tag, str]]:
+    """Pairs of two groups on one byte (S7 writes whole ones) or register (Modbus), the later line second and
+    told once; and the word for what they share."""
     owner: dict[tuple[object, ...], Tag] = {}
     told: set[str] = set()
     for tag in tags:
         area, first, bits = _span(tag)
-        cell = 8 if isinstance(tag.address, S7Address) else 16
-        if not isinstance(tag.address, S7Address) and area[1] not in ("hr", "ir"):
+        bytewise = isinstance(tag.address, S7Address)
+        if not bytewise and area[1] not in ("hr", "ir"):
             continue
-        for index in range(first // cell, (first + bits - 1) // cell + 1):
+        size = 8 if bytewise else 16
+        for index in range(first // size, (first + bits - 1) // size + 1):
             other = owner.setdefault((area, index), tag)
-            late = max(tag, other, key=lambda each: each.line)
-            if other.direction != tag.direction and late.name not in told:
+            early, late = sorted((other, tag), key=lambda each: each.line)
+            if group(early) != group(late) and late.name not in told:
                 told.add(late.name)
-                early = tag if late is other else other
-                complain(
-                    late.line,
-                    f"{late.name} at {late.text} shares a {'byte' if cell == 8 else 'register'} with the "
-                    f"{early.direction} {early.name} at {early.text} (line {early.line})",
-                    "writing one would overwrite the other: move it to another address",
-                )
+                yield early, late, "byte" if bytewise else "register"

@@ -18,6 +18,7 @@ from gateway.cell.gate import Gate
 from gateway.cell.pace import Pace
 from gateway.controller.compile import compile_program
 from gateway.controller.devices import VirtualDevices
+from gateway.errors import BadInput
 from gateway.field.tags import TagRef
 from gateway.field.types import Value
 from gateway.net.messages import Feed, Force, Pause, Run
@@ -130,6 +131,55 @@ def test_what_cannot_be_is_said(tmp_path: Path, edits: list[tuple[str, str]], to
         assert one.endswith(wanted), one
     if told[0].startswith("eye"):
         assert said[0].startswith(f"{line_of('eye:')}:")
+
+
+SHARED = """twinline: station 1
+id: screw
+devices:
+  plc: {{address: "{address}"}}
+{writes}tags:
+  one: {{direction: input, type: BOOL, address: "{one}", safe: false}}
+  two: {{direction: input, type: BOOL, address: "{two}", {two_is}}}
+  three: {{direction: input, type: BOOL, address: "{three}", safe: false}}
+twin: {{}}
+"""
+S7 = {"address": "s7://127.0.0.1:102/0/1", "one": "DB1.DBX0.0", "two": "DB1.DBX0.7", "three": "DB1.DBX1.0"}
+REGISTERS = {"address": "modbus://127.0.0.1:502", "one": "hr:5.0", "two": "hr:5.15", "three": "hr:6.0"}
+
+
+def shared(folder: Path, text: str) -> list[str]:
+    """What is wrong with the station file ``text``."""
+    (folder / "screw.yaml").write_text(text)
+    try:
+        load_station(folder / "screw.yaml")
+    except BadInput as bad:
+        return [str(problem).rpartition("screw.yaml:")[2] for problem in bad.problems]
+    return []
+
+
+@pytest.mark.parametrize(("places", "cell"), [(S7, "byte"), (REGISTERS, "register")])
+def test_an_input_that_is_never_written_lies_apart_from_those_that_are(
+    tmp_path: Path, places: dict[str, str], cell: str
+) -> None:
+    """A driver writes whole cells with what it once found beside its inputs."""
+    one, two = places["one"], places["two"]
+    beside = (
+        f"two at {two} shares a {cell} with one at {one} (line 6): writing one would overwrite two, which is "
+        f"never written; move one of them to another {cell}"
+    )
+    safety = SHARED.format(**places, writes="", two_is="safety: true")
+    assert shared(tmp_path, safety) == [f"7: {beside}"]
+    left_out = SHARED.format(**places, writes="writes: {only: [one, three]}\n", two_is="safe: false")
+    assert shared(tmp_path, left_out) == [
+        f"8: {beside.replace('line 6', 'line 7')}, or add two to writes: only"
+    ]
+    assert shared(tmp_path, left_out.replace("[one, three]", "[three]")) == []
+
+
+def test_what_is_never_written_lies_apart_where_it_is_read(tmp_path: Path) -> None:
+    text = SHARED.format(**{**S7, "two": "%I0.3"}, writes="", two_is='safety: true, real: "DB1.DBX0.6"')
+    assert [said.partition(":")[0] for said in shared(tmp_path, text)] == ["7"]
+    assert shared(tmp_path, text.replace('"DB1.DBX0.6"', '"%I0.3"')) == []
 
 
 # --- in the cell ---------------------------------------------------------------------------------------
