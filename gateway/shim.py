@@ -85,20 +85,17 @@ def is_stamp(value: int) -> bool:
     return value >> 24 == MAGIC
 
 
-def passed(tags: Iterable[Tag], controller: str, shim: Shim) -> list[Tag]:
-    """The inputs that a shim passes on, in the file's order: those in the controller's memory."""
-    return [
-        tag
-        for tag in tags
-        if tag.direction == "input" and tag.device == controller and tag.name not in shim.inputs
-    ]
+def passed(writable: Iterable[Tag], controller: str, shim: Shim) -> list[Tag]:
+    """Of the inputs that the gateway may write, those that a shim passes on, in the order given: those in the
+    controller's memory. Nobody puts a value there for the others: they stay wired to their terminals."""
+    return [tag for tag in writable if tag.device == controller and tag.name not in shim.inputs]
 
 
 def compile_shim(
     entry: ShimEntry, tags: Mapping[str, Tag], controller: str, scan: int, complain: Complain
 ) -> Shim | None:
     """Check ``entry`` against the station's tags and its scan (ns): the heartbeat is written once a scan at
-    most. None with ``complain(line, what, hint)`` per problem."""
+    most. It is to be ``stamped`` yet; None with ``complain(line, what, hint)`` per problem."""
     wrong: list[str] = []
 
     def bad(what: str, hint: str) -> None:
@@ -139,18 +136,19 @@ def compile_shim(
         )
     if wrong:
         return None
-    shim = Shim(
+    return Shim(
         entry.commissioning, entry.heartbeat, entry.status, entry.stamp, entry.period, entry.watchdog, 0
     )
-    return msgspec.structs.replace(shim, code=_code(shim, tags, controller))
 
 
-def _code(shim: Shim, tags: Mapping[str, Tag], controller: str) -> int:
-    """The stamp: ``MAGIC``, then 24 bits of a hash of everything that the generated code depends on."""
+def stamped(shim: Shim, tags: Mapping[str, Tag], writable: Iterable[Tag], controller: str) -> Shim:
+    """``shim`` with its stamp: ``MAGIC``, then 24 bits of a hash of everything that the generated code
+    depends on."""
     own = [tags[name] for name in (shim.commissioning.tag, shim.heartbeat, shim.status, shim.stamp)]
     placed = [
         (tag.name, tag.type.name, msgspec.json.encode(tag.address).decode(), repr(tag.to_device(tag.safe)))
-        for tag in (*own, *passed(tags.values(), controller, shim))
+        for tag in (*own, *passed(writable, controller, shim))
     ]
     text = msgspec.json.encode(["shim 2", shim.commissioning.bit, shim.watchdog, placed])
-    return MAGIC << 24 | int.from_bytes(hashlib.sha256(text).digest()[:3], "big")
+    code = MAGIC << 24 | int.from_bytes(hashlib.sha256(text).digest()[:3], "big")
+    return msgspec.structs.replace(shim, code=code)

@@ -23,7 +23,7 @@ from gateway.library.files import load_library
 from gateway.library.nodes import child, only
 from gateway.net.messages import MAIN
 from gateway.scenario import Checker, Duration, Scenario, ScenarioEntry, carries
-from gateway.shim import Shim, ShimEntry, compile_shim
+from gateway.shim import Shim, ShimEntry, compile_shim, stamped
 from gateway.twin.discrepancy import owners
 from gateway.twin.library import ComponentEntry, ComponentSpec, compile_components
 from gateway.units import format_duration
@@ -267,7 +267,11 @@ def load_station(path: Path) -> Station:
     given = {name: ref for name, ref in commands.items() if ref is not None and ref.tag in tags}
     scenarios = (*sequences.values(), *interlocks.values())
     writes = compile_writes(entry.writes, tags, twin, shim, given, scenarios, complain)
-    _check_cells(tags, devices, writes, complain)
+    inputs = {tag.name: tag for tag in tags.values() if tag.direction == "input"}
+    written = writes.kept(inputs)
+    _check_cells(inputs, written, devices, complain)
+    if shim is not None:
+        shim = stamped(shim, tags, written.values(), controllers[0])
     if not problems:
         _check_tolerances(entry.tags, twin, complain)
     if problems:
@@ -290,11 +294,9 @@ def load_station(path: Path) -> Station:
 
 
 def _check_cells(
-    tags: Mapping[str, Tag], devices: Mapping[str, Device], writes: Writes, complain: Complain
+    inputs: Mapping[str, Tag], written: Mapping[str, Tag], devices: Mapping[str, Device], complain: Complain
 ) -> None:
     """An input that is read since it may not be written lies apart from those that are written."""
-    inputs = {tag.name: tag for tag in tags.values() if tag.direction == "input"}
-    written = writes.kept(inputs)
     left = {name: tag for name, tag in inputs.items() if name not in written}
     read = observed(left, [name for name, device in devices.items() if device.role == "served"])
     asked = [tag for tag in read.values() if tag.direction == "output"]

@@ -46,9 +46,9 @@ def plan(station: Station) -> Plan:
     shim = station.shim
     if shim is None:
         raise BadInput([Problem(station.file, 0, 0, "declares no shim", f"add for example {EXAMPLE}")])
-    tags = passed(station.tags.values(), station.controller.name, shim)
+    tags = passed(station.writable, station.controller.name, shim)
     if not tags:
-        what = f"no input is in the memory of {station.controller.name}"
+        what = f"no input in the memory of {station.controller.name} is written"
         raise BadInput([Problem(station.file, 0, 0, f"{what}: a shim has nothing to pass on")])
     names, programs = set[str](), {f"{BLOCK}1".lower()}
     passages = []

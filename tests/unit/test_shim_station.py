@@ -13,6 +13,7 @@ from gateway.field.tags import TagRef
 from gateway.net.messages import Force, Release, Run
 from gateway.shim import LAST_BEAT, is_stamp, passed
 from gateway.station import Station, load_station
+from rig.tags.shimplan import plan
 
 TAGS = """
   twin-on:     {direction: input,  type: BOOL, address: "coil:2100", safe: false}
@@ -51,9 +52,19 @@ def test_a_station_with_a_shim(tmp_path: Path) -> None:
     assert is_stamp(shim.code)
     assert {"shim-status", "shim-stamp"} <= spec.echoes
     assert [tag.name for tag in spec.plant_inputs] == [tag.name for tag in BELT.inputs]
-    assert [tag.name for tag in passed(spec.tags.values(), "plc", shim)] == [t.name for t in BELT.inputs]
+    assert [tag.name for tag in passed(spec.writable, "plc", shim)] == [t.name for t in BELT.inputs]
     assert BELT.shim is None
     assert BELT.plant_inputs == BELT.inputs
+
+
+def test_what_is_never_written_stays_on_its_terminal(tmp_path: Path) -> None:
+    """While the shim is active the program would read memory for it that nobody writes."""
+    next_tag = '  next:    {direction: input, type: BOOL, address: "coil:102", safe: false}'
+    guard = station(tmp_path, (next_tag, next_tag.replace("safe: false", "safety: true")))
+    assert [each.tag.name for each in plan(guard).passages] == ["command", "ok", "eye", "speed"]
+    only = station(tmp_path, ("\ntwin:\n", "\nwrites: {only: [command, next, twin-on, beat]}\ntwin:\n"))
+    assert [each.tag.name for each in plan(only).passages] == ["command", "next"]
+    assert len({plan(each).shim.code for each in (guard, only, station(tmp_path))}) == 3
 
 
 def test_the_stamp_follows_what_the_code_is_made_from(tmp_path: Path) -> None:
