@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -16,10 +17,12 @@ from site_alone import Site
 from gateway.agent import Agent, _agent
 from gateway.agentfile import load_config
 from gateway.field.tags import TagRef
-from gateway.net.identity import Identity
+from gateway.net.identity import Identity, Trust
 from gateway.net.messages import Force, Pause
 from rig.backend import GatewayGone, LeaseLost, RigFault, Script
 from rig.broker import Broker
+from rig.prepare import TRUST
+from rig.remote import BusBackend
 
 HOLDS = (Force(TagRef("command"), 32), Force(TagRef("part-leaves"), True))
 SECOND = 1_000_000_000
@@ -99,3 +102,54 @@ def test_roles_that_are_taken_and_given(site: Site) -> None:
         with site.operator("berta") as berta:
             berta.hold("belt")
         assert agent.cell.lease.token == 4
+
+
+def test_a_trust_file_that_changed_is_taken_by_the_gateway_that_runs(site: Site) -> None:
+    """Whole, or not at all: what is wrong in it is said with its line, and the one before holds. Of anna the
+    chain has decided, and no file says otherwise; berta is known by the file alone."""
+    trust, there = Trust.load(site.keys / TRUST), site.keys / "belt" / TRUST
+    keys = {name: identity.public_bytes for name, identity in site.operators.items()}
+    gateway = site.gateway()
+
+    def give(name: str, *roles: str) -> None:
+        trust.add(name, keys[name], roles)
+        trust.save(there)
+        before = gateway.shown.count("the trust file is taken")
+        gateway.signal(signal.SIGHUP)
+        until("taken", lambda: gateway.shown.count("the trust file is taken") > before)
+
+    with memory(site.made.port) as watched, site.operator("anna") as anna, site.operator("berta") as berta:
+        berta.hold("belt")
+        berta.run({"belt": Script(HOLDS, keep=True)})
+        watched.wait(Memory.HELD)
+        there.write_text(there.read_text() + f"revoked: [{keys['berta'].hex()}, 12]\n")
+        gateway.signal(signal.SIGHUP)
+        line = there.read_text().count("\n")
+        until("what is wrong", lambda: f"{there.name}:{line}:" in gateway.shown)
+        there.write_text(there.read_text().replace(", 12]", "]"))
+        gateway.signal(signal.SIGHUP)
+        until("what is wrong", lambda: "the key of berta is revoked" in gateway.shown)
+        until("a problem", lambda: "the trust file is not taken" in problem_of(anna))
+        assert watched.read() == Memory.HELD, "the file before holds"
+
+        give("berta", "viewer")
+        watched.wait(Memory.SAFE)
+        assert berta.identify("belt")[0].station == "belt"
+        with pytest.raises(RigFault, match="grants no lease: berta has not the role operator"):
+            berta.hold("belt")
+        until("no problem", lambda: not problem_of(anna))
+        give("berta", "signer")
+        with pytest.raises(GatewayGone, match="berta has not the role viewer here; it has signer"):
+            berta.identify("belt")
+        give("anna", "viewer")
+        anna.hold("belt")
+        give("berta", "operator")
+        assert berta.identify("belt")[0].station == "belt"
+    gateway.signal(signal.SIGTERM)
+    assert gateway.wait() == 0
+
+
+def problem_of(backend: BusBackend) -> str:
+    """What the gateway says is wrong with it."""
+    state = backend.seen(("belt",))["belt"].state
+    return "" if state is None else state.problem
