@@ -2,7 +2,7 @@
 
 It works on a thread of its own, with connections to the brokers of its own: neither consensus work nor a
 flood of its messages comes between a gateway and its scan. What cannot be recorded is a problem that is told,
-never a reason to stop.
+never a reason to stop. A pool that has the node is kept by another keeper, likewise (``gateway.pools``).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import msgspec
 
 from gateway.agentfile import AgentConfig
 from gateway.belonging import Belonging
+from gateway.chainreport import facts, standing
 from gateway.completions import Completions
 from gateway.genesisfile import load_genesis
 from gateway.net import topics
@@ -33,7 +34,7 @@ from gateway.net.identity import Identity, boot_id
 from gateway.net.messages import encode
 from gateway.net.reports import ChainState
 from gateway.pki.credentials import TlsFiles
-from ledger import pom
+from gateway.pools import Pools
 from ledger.genesis import Genesis
 from ledger.node import Ended, Node
 from ledger.ports import TIMING, Timing
@@ -44,21 +45,25 @@ from ledger.types import Commit
 
 log = logging.getLogger(__name__)
 
-STORE = "chain.sqlite"
+STORE, POOLS = "chain.sqlite", "pools"
 MAX_PENDING = 1_024  # records that wait for this node's disk
 REPORT_S = 1.0  # between two reports of what has changed
 REPEAT_S = 5.0  # between two of what has not
-PRESENT_NS = 5_000_000_000  # after its last message a peer counts as heard
 AGAIN_S = (1.0, 30.0)  # after which a disk that failed is tried again, at first and at most
 END_S = 5.0
+
+
+def store_of(state: Path, genesis: Genesis) -> Path:
+    """Where in the folder ``state`` of a node its copy of the chain is: the line's, or that of a pool."""
+    return (state / POOLS / genesis.chain if genesis.origin else state) / STORE
 
 
 class ChainKeeper:
     """``identity``'s node on the chain of ``genesis``, with its copy in the folder ``state``.
 
-    ``line`` is where its report goes; ``decided`` is called on the keeper's thread with each final block, in
-    order, those that were final before excepted; ``belonging`` with the parties, as soon as they are known,
-    and whenever a block has changed them.
+    ``line`` is where its report goes, which has the pools in it; ``decided`` is called on the keeper's thread
+    with each final block, in order, those that were final before excepted; ``belonging`` with the parties, as
+    soon as they are known, and whenever a block has changed them.
     """
 
     def __init__(
@@ -73,9 +78,10 @@ class ChainKeeper:
         belonging: Callable[[Belonging], object] = lambda belonging: None,
         tls: TlsFiles | None = None,
     ) -> None:
-        self.me, self.genesis, self.path = identity.node, genesis, state / STORE
+        self.me, self.genesis, self.path = identity.node, genesis, store_of(state, genesis)
         self._identity, self._brokers, self._timing = identity, list(brokers), timing
-        self._tls = tls
+        self._line, self._state_folder, self._tls = line, state, tls
+        self.pools = Pools(self.me, self._pool, self.record)
         self._topic = topics.chain(line, self.me)
         self._decided, self._completions = decided, Completions(identity.node)
         self._pending: deque[tuple[Record, Future[int]]] = deque()
@@ -129,6 +135,12 @@ class ChainKeeper:
         node = self._node
         return node.store.decided(height) if node is not None else None
 
+    @property
+    def last(self) -> Commit | None:
+        """The last final block, if our copy has one and is open. StoreFailed."""
+        node = self._node
+        return node.store.decided(node.height) if node is not None else None
+
     def made(self, workpiece: str, time: int) -> None:
         """``workpiece`` has left this station good, at ``time`` (UTC ns): what was planned for it is done."""
         self._call(partial(self._made, workpiece, time))
@@ -141,6 +153,8 @@ class ChainKeeper:
             said.append(self._stranger)
         if self._lost:
             said.append(f"{self._lost} records were lost: no room while the chain's disk failed")
+        if self.pools.problem:
+            said.append(self.pools.problem)
         return "; ".join(said)
 
     @property
@@ -157,16 +171,7 @@ class ChainKeeper:
 
     def facts(self) -> dict[str, str]:
         """What there is to say of it, by what it is about, for a person."""
-        state = self.shown
-        return {
-            "chain": state.chain,
-            "part": "member" if state.member else "follows, without a vote",
-            "height": str(state.height),
-            "next proposer": state.proposer,
-            "peers heard": ", ".join(state.peers) or "none",
-            "records not final": str(state.waiting),
-            "problem": state.problem or "none",
-        }
+        return facts(self.shown)
 
     def _call(self, what: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended
@@ -200,19 +205,39 @@ class ChainKeeper:
             self._brokers,
             identity=self._identity,
             loop=asyncio.get_running_loop(),
-            will=Will(self._topic, "chain", self._offline, sign=True),
+            will=Will(self._topic, "chain", self._offline, sign=True) if self._reports else None,
             tls=self._tls,
         )
         self._carried = ChainBus(bus, self.genesis.chain, self.me, self._received)
         self._bus = bus
         bus.start()
-        reporting = asyncio.create_task(self._report(bus))
+        beside = [asyncio.create_task(self._report(bus))]
+        if self._reports:
+            beside.append(asyncio.create_task(self.pools.run(self._line_state)))
         try:
             await self._keep()
         finally:
-            reporting.cancel()
-            await asyncio.gather(reporting, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await asyncio.to_thread(bus.close, 1.0)
+
+    def _line_state(self) -> State | None:
+        return self._node.chain.state if self._node is not None else None
+
+    def _pool(self, genesis: Genesis) -> ChainKeeper:
+        """The keeper of a pool that has us."""
+        return ChainKeeper(
+            self._line, self._identity, self._brokers, genesis, self._state_folder,
+            lambda commit: self.pools.wake(), self._timing, tls=self._tls,
+        )  # fmt: skip
+
+    def _open(self) -> Store:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StoreFailed(f"{self.path.parent}: {error.strerror}") from error
+        return Store(self.path, self.genesis)
 
     async def _keep(self) -> None:
         """Run the node; a disk that failed is tried again, since what waits here is lost with the process."""
@@ -220,7 +245,7 @@ class ChainKeeper:
         again = first
         while not self._ending.is_set():
             try:
-                store = await asyncio.to_thread(Store, self.path, self.genesis)
+                store = await asyncio.to_thread(self._open)
             except StoreFailed as error:
                 self._fail(error)
             else:
@@ -243,6 +268,7 @@ class ChainKeeper:
             return
         self._node, self._failed, self._changes = node, "", -1
         self._tell_parties(node)
+        self.pools.wake()
         works: list[Coroutine[Any, Any, None]] = [node.ended(), self._record(node), self._to_end()]
         tasks = [asyncio.create_task(work) for work in works]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -282,6 +308,7 @@ class ChainKeeper:
         for completion in self._completions.decided(commit, self._node.chain.state):
             self.record(completion)
         self._tell_parties(self._node)
+        self.pools.wake()
         self._decided(commit)
 
     def _tell_parties(self, node: Node) -> None:
@@ -314,13 +341,18 @@ class ChainKeeper:
 
     # --- what it tells ----------------------------------------------------------------------------------
 
+    @property
+    def _reports(self) -> bool:
+        """How a pool is, the keeper of the line's chain tells."""
+        return not self.genesis.origin
+
     async def _report(self, bus: Bus) -> None:
         """The retained report: what has changed soon, what has not now and then."""
         before, told = None, 0.0
         while True:
             state, now = self._state(), time.monotonic()
             self.shown = state
-            if state != before or now - told >= REPEAT_S:
+            if self._reports and (state != before or now - told >= REPEAT_S):
                 bus.publish(self._topic, "chain", encode(state), retain=True, sign=True)
                 before, told = state, now
             await asyncio.sleep(REPORT_S)
@@ -329,39 +361,18 @@ class ChainKeeper:
         node, boot = self._node, boot_id().hex()
         if node is None:
             return ChainState(True, boot, self.genesis.chain, problem=self.problem)
-        chain, state = node.chain, node.chain.state
-        workloads = state.workloads
-        since = time.monotonic_ns() - PRESENT_NS
-        return ChainState(
-            online=True,
-            boot=boot,
-            chain=self.genesis.chain,
-            member=self.me in state.members,
-            height=state.height,
-            head=state.head.hex(),
-            time=state.time,
-            round=node.consensus.round,
-            proposer=chain.proposer(node.consensus.round).node,
-            peers=tuple(
-                sorted(
-                    peer
-                    for peer, at in self._carried.heard.items()
-                    if at >= since and peer in state.parties and peer != self.me
-                )
-            ),
-            workloads=workloads,
-            shares={node: _ratio(*pom.share(node, workloads)) for node in workloads},
-            waiting=node.store.last_own() - state.seqs.get(self.me, 0) + len(self._pending),
-            silent=node.consensus.silent,
-            problem=self.problem,
-        )
+        state = node.chain.state
+        try:
+            waits = node.store.last_own() - state.seqs.get(self.me, 0) + len(self._pending)
+        except StoreFailed as failed:
+            return ChainState(True, boot, self.genesis.chain, problem=str(failed))
+        return standing(
+            boot, node.consensus, node.chain, self._carried.heard, waits, self.problem,
+            self.pools.states(state),
+        )  # fmt: skip
 
     def _offline(self, _broker: str) -> bytes:
         return encode(ChainState(False, boot_id().hex(), self.genesis.chain))
-
-
-def _ratio(part: int, whole: int) -> float:
-    return part / whole
 
 
 def chain_of(

@@ -147,6 +147,11 @@ class Node:
                     await task
         self._end()
 
+    @property
+    def height(self) -> int:
+        """That of the last block that is final, and on our disk."""
+        return self._height
+
     async def ended(self) -> None:
         """Return once the node is stopped; raises what it broke off for: StoreFailed, or an error of ours."""
         await self._over.wait()

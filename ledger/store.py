@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 from ledger.codec import Malformed, decode, encode
 from ledger.genesis import Genesis
@@ -120,8 +120,7 @@ class Store:
 
     def last_own(self) -> int:
         """The number of our latest transaction."""
-        with self._lock:
-            return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM own").fetchone()[0])
+        return int(self._read("SELECT coalesce(max(seq), 0) FROM own")[0])
 
     def close(self) -> None:
         """Close the file."""
@@ -137,7 +136,7 @@ class Store:
     def _all_or_nothing(self) -> _Transaction:
         return _Transaction(self._db, self.path)
 
-    def _read(self, query: str, *values: int) -> list[bytes]:
+    def _read(self, query: str, *values: int) -> list[Any]:
         with self._lock:
             try:
                 return [row[0] for row in self._db.execute(query, values)]

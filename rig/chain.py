@@ -7,8 +7,10 @@ session: a line does not need its chain.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,6 +87,9 @@ class RigChain:
         trust: Trust | None = None,
     ) -> None:
         self._newcomers = newcomers
+        self._pool_of = partial(
+            RigChain, line, operator=operator, inspector=None, brokers=brokers, state=state, tls=tls
+        )
         self.genesis, self.operator = genesis, operator.node
         self.inspector = "" if inspector is None else inspector.node
         self._keepers = {
@@ -111,6 +116,16 @@ class RigChain:
         """Follow no longer; again is harmless."""
         for keeper in self._keepers.values():
             keeper.stop()
+
+    @contextmanager
+    def pool(self, genesis: Genesis) -> Iterator[RigChain]:
+        """The chain of a pool of this line, as the operator, beside this one. OSError."""
+        chain = self._pool_of(genesis=genesis)
+        chain.start()
+        try:
+            yield chain
+        finally:
+            chain.stop()
 
     def _belongs(self, now: Belonging) -> None:
         """On the thread of the operator's keeper: gateways that are revoked are heard no more here, too."""

@@ -14,7 +14,7 @@ from gateway.net.bus import Bus, Delivery
 from gateway.net.identity import Identity, Trust
 from gateway.net.link import broker_address
 from gateway.net.messages import decode
-from gateway.net.reports import ChainState
+from gateway.net.reports import ChainState, PoolState
 from rig.backend import BrokerGone
 from rig.prepare import TRUST, tls_of
 from rig.report.wording import clean, utc
@@ -59,14 +59,19 @@ def ask(broker: str, keys: Path | None, operator: str) -> dict[str, Heard]:
         return dict(heard)
 
 
-def table(heard: dict[str, Heard]) -> list[str]:
-    """Each chain with its nodes, then M and share of its members, as the node that is furthest has them."""
+def table(heard: dict[str, Heard], chain: str = "") -> list[str]:
+    """Each chain, or the one of that name or id, with its nodes; then M and share of its members, and its
+    pools, as the node that is furthest has them."""
     lines: list[str] = []
-    for chain in sorted({each.state.chain for each in heard.values()}):
-        of_it = {name: each for name, each in sorted(heard.items()) if each.state.chain == chain}
+    told = [(name, each) for name, each in sorted(heard.items())]
+    told += [(name, Heard(own, each.verified)) for name, each in told for own in _pools(each.state)]
+    for shown in sorted({each.state.chain for _, each in told}):
+        if chain not in ("", shown, shown.rpartition("-")[0]):
+            continue
+        of_it = {name: each for name, each in told if each.state.chain == shown}
         best = max((each.state for each in of_it.values()), key=lambda state: (state.online, state.height))
         lines += [
-            f"chain    {chain}",
+            f"chain    {shown}",
             f"height   {best.height}, {utc(best.time)}",
             f"next     proposed by {best.proposer or '-'}, round {best.round}",
             "",
@@ -77,8 +82,21 @@ def table(heard: dict[str, Heard]) -> list[str]:
         lines += ["", f"{'member':<28} {'M':>8} {'share Pom':>10}"]
         for node, worked in best.workloads.items():
             lines.append(f"{node:<28} {worked / 1e9:>6.1f} s {best.shares.get(node, 0.0):>10.1%}")
+        pools = {pool.chain: pool for each in of_it.values() for pool in each.state.pools}
+        lines += ["", *(_pool(pool) for _, pool in sorted(pools.items()))] if pools else []
         lines.append("")
     return lines[:-1]
+
+
+def _pools(state: ChainState) -> list[ChainState]:
+    """How the chains of its pools are, as the node has them that runs them."""
+    return [pool.state for pool in state.pools if pool.state is not None]
+
+
+def _pool(pool: PoolState) -> str:
+    reserved = f"for {clean(pool.task)} until {utc(pool.until)}" if pool.until else "paused"
+    shown = f", shown at height {pool.height}: {pool.head[:16]}" if pool.height else ""
+    return f"pool {clean(pool.pool)}: {reserved}{shown}"
 
 
 def _words(each: Heard) -> str:

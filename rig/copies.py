@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.chain import STORE
+from gateway.chain import POOLS, STORE
 from gateway.errors import BadInput, Problem
 from ledger.codec import Malformed, decode
 from ledger.genesis import Genesis
@@ -25,13 +25,15 @@ class Copy(NamedTuple):
     blocks: Sequence[Block]
 
 
-def read(run: Path | None, state: Path | None) -> Copy:
-    """That of a run, or of a node; BadInput, also where both are given or none."""
-    if run is not None and state is None:
+def read(run: Path | None, state: Path | None, chain: str = "") -> Copy:
+    """That of a run, or of a node, where ``chain`` may name a pool's; BadInput, also where both are given or
+    none."""
+    if run is not None and state is None and not chain:
         return of_run(run)
     if state is None or run is not None:
-        raise BadInput([Problem("RUN", 0, 0, "of which chain?", "name a run's folder, or --state FOLDER")])
-    genesis, commits = of_node(state)
+        hint = "name a run's folder, or --state FOLDER, there also with --chain POOL"
+        raise BadInput([Problem("RUN", 0, 0, "of which chain?", hint)])
+    genesis, commits = of_node(state, chain)
     if not commits:
         raise BadInput([Problem(str(state), 0, 0, "the chain has no block yet", "ask again later")])
     return Copy(genesis, [commit.block for commit in commits])
@@ -48,9 +50,10 @@ def of_run(run: Path) -> Copy:
     return Copy(shown.genesis, shown.blocks)
 
 
-def of_node(folder: Path) -> tuple[Genesis, list[Commit]]:
-    """A node's whole copy, from the ``folder`` of its state; BadInput."""
-    path = folder / STORE
+def of_node(folder: Path, chain: str = "") -> tuple[Genesis, list[Commit]]:
+    """A node's whole copy, from the ``folder`` of its state: of its line's chain, or that of the pool
+    ``chain``; BadInput."""
+    path = (_pool(folder / POOLS, chain) if chain else folder) / STORE
     try:
         if not path.is_file():
             raise StoreFailed("there is no such file")
@@ -63,6 +66,17 @@ def of_node(folder: Path) -> tuple[Genesis, list[Commit]]:
     except (StoreFailed, sqlite3.Error) as error:
         hint = "name the folder of a node's state; that of a node that runs is in use: copy it"
         raise BadInput([Problem(str(path), 0, 0, str(error), hint)]) from None
+
+
+def _pool(folder: Path, chain: str) -> Path:
+    """Where in ``folder`` the pool's chain of that name, or id, is."""
+    there = sorted(path.name for path in folder.glob("*") if path.is_dir())
+    found = [each for each in there if chain in (each, each.rpartition("-")[0])]
+    if len(found) == 1:
+        return folder / found[0]
+    what = f"{chain!r} is {'not here' if not found else 'several: ' + ', '.join(found)}"
+    hint = f"pools of this node: {', '.join(there) or 'none'}; without --chain it is the line's chain"
+    raise BadInput([Problem("--chain", 0, 0, what, hint)])
 
 
 def _genesis(path: Path) -> Genesis:

@@ -10,10 +10,12 @@ import typer
 
 from gateway.errors import BadInput, Problem
 from ledger.codec import PUBLIC_BYTES
+from rig.poolcommands import app as pool_app
 
 app = typer.Typer(
     help="Check evidence against the line's chain, and look into the chain.", no_args_is_help=True
 )
+app.add_typer(pool_app, name="pool")
 RunArgument = Annotated[Path, typer.Argument(help="A run's folder.", metavar="RUN")]
 MaybeRun = Annotated[Path | None, typer.Argument(help="A run's folder.", metavar="[RUN]", show_default=False)]
 StateOption = Annotated[
@@ -22,20 +24,41 @@ StateOption = Annotated[
 GenesisOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="The genesis.json that you trust: how the chain began.")
 ]
+ChainOption = Annotated[
+    str, typer.Option(metavar="POOL", help="With --state: the chain of a pool (default: the line's).")
+]
 
 
 @app.command()
-def verify(run: RunArgument, genesis: GenesisOption = None) -> None:
+def verify(
+    run: MaybeRun = None, genesis: GenesisOption = None, state: StateOption = None, chain: ChainOption = ""
+) -> None:
     """Compare every file of a run with its manifest, and that with the chain; status 1: not as recorded.
+    With --state and --chain: a pool's whole chain, and that with the line's.
 
     Needs no gateway, no broker and no network.
     """
     from gateway.genesisfile import load_genesis
     from rig.chainfolder import examine
+    from rig.copies import of_node
     from rig.finding import explain
+    from rig.pools import checked
 
+    trusted = None if genesis is None else load_genesis(genesis)
+    if run is None or state is not None or chain:
+        if run is not None or state is None or not chain:
+            hint = "name a run's folder, or --state FOLDER --chain POOL"
+            raise BadInput([Problem("RUN", 0, 0, "what is to be checked?", hint)])
+        of_line = of_node(state)
+        if trusted not in (None, of_line[0]):
+            typer.echo(f"{state}: is of another genesis than was given: {of_line[0].id.hex()}", err=True)
+            raise typer.Exit(1)
+        found, holds = checked(of_line, of_node(state, chain))
+        for each in found:
+            typer.echo(each, err=not holds)
+        raise typer.Exit(0 if holds else 1)
     _check_run(run)
-    shown = examine(run, None if genesis is None else load_genesis(genesis))
+    shown = examine(run, trusted)
     for line in explain(run, shown, genesis):
         typer.echo(line, err=bool(shown.wrong))
     raise typer.Exit(1 if shown.wrong else 0)
@@ -49,12 +72,13 @@ def show_command(
     record: Annotated[
         str | None, typer.Option(metavar="ID", help="All of one record, such as rig/2.")
     ] = None,
+    chain: ChainOption = "",
 ) -> None:
     """A chain's parties and blocks, one block, or one record."""
     from rig.copies import read
     from rig.explorer import name_of, one_block, one_record, overview
 
-    opened = read(run, state)
+    opened = read(run, state, chain)
     if record is not None:
         found = [(block, tx) for block in opened.blocks for tx in block.body if name_of(tx) == record]
         if not found:
@@ -78,12 +102,13 @@ def export(
     into: Annotated[Path, typer.Option(metavar="FILE", help="Where to: a line of JSON for each block.")],
     run: MaybeRun = None,
     state: StateOption = None,
+    chain: ChainOption = "",
 ) -> None:
     """Write a chain's blocks for other programs."""
     from rig.copies import read
     from rig.explorer import as_json
 
-    opened = read(run, state)
+    opened = read(run, state, chain)
     try:
         with into.open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(as_json(block)) + "\n" for block in opened.blocks)
@@ -125,6 +150,7 @@ def status(
         typer.Option(metavar="DIR", help="The folder of 'twinline gateway prepare': whom to trust."),
     ] = None,
     operator: Annotated[str, typer.Option(help="With --keys: who asks the broker.")] = "rig",
+    chain: ChainOption = "",
 ) -> None:
     """Height, who is heard, who proposes next; workload M and share Pom of each member."""
     from rig.copies import read
@@ -139,10 +165,10 @@ def status(
         except BrokerGone as gone:
             typer.echo(str(gone), err=True)
             raise typer.Exit(3) from None
-        for line in table(heard) or ["no node of a chain was heard of"]:
-            typer.echo(line)
+        for text in table(heard, chain) or ["no node of such a chain was heard of"]:
+            typer.echo(text)
         raise typer.Exit(0 if any(each.state.online for each in heard.values()) else 1)
-    opened = read(run, state)
+    opened = read(run, state, chain)
     first = opened.blocks[0].header.height
     if first != 1:
         what = f"holds blocks {first} and later, and M follows from all of them"

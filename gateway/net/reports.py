@@ -6,6 +6,8 @@ from gateway.field.types import Value
 from gateway.net.messages import Body
 from gateway.twin.discrepancy import Discrepancy
 
+MAX_POOLS = 16  # that a node tells of
+
 
 class State(Body, frozen=True):
     """A station's heartbeat, retained; also its last will, with ``online`` false. ``missed`` as in Trace,
@@ -96,6 +98,7 @@ class ChainState(Body, frozen=True):
     ``proposer`` of the one being agreed on. ``peers`` are those lately heard. ``workloads`` are M of each
     member as this epoch has them, ``shares`` its Pom. ``waiting`` of this node's records are not final yet.
     ``silent``: it signs nothing, since it only follows, or does not know yet what it signed before.
+    ``pools`` are those of the line's chain that have this node, at most ``MAX_POOLS``.
     """
 
     online: bool
@@ -113,3 +116,18 @@ class ChainState(Body, frozen=True):
     waiting: int = 0
     silent: bool = False
     problem: str = ""
+    pools: tuple[PoolState, ...] = ()
+
+
+class PoolState(Body, frozen=True):
+    """A pool as the line's chain has it: reserved for ``task`` ``until`` then (UTC ns; 0: it is paused), and
+    shown there last at ``height``, the block ``head`` (hexadecimal). ``state`` is how its own chain is, where
+    the node runs it."""
+
+    pool: str
+    chain: str
+    task: str
+    until: int
+    height: int
+    head: str
+    state: ChainState | None = None

@@ -42,6 +42,24 @@ class ManufacturingPool:
         self.anchored: tuple[int, BlockId] = 0, genesis.id  # height and id of the last header shown here
         self.trust = Trust(genesis.chain, 0, members_of(genesis))
 
+    @property
+    def paused(self) -> bool:
+        """Whether its last blocks have been shown to be so: its nodes are free, and run its chain no more."""
+        return self.until == 0
+
+    def wants(self, height: int) -> bool:
+        """Whether a record at ``height`` of its chain can still be shown here."""
+        return height > self.trust.height
+
+
+def ends(genesis: Genesis, tx: Tx) -> PoolPaused | PoolClosed | None:
+    """What ``tx``, final on the chain of the pool that ``genesis`` begins, says if it ends its blocks."""
+    record = read(tx)
+    if not isinstance(record, PoolPaused | PoolClosed) or record.pool != genesis.name:
+        return None
+    dispatches = any(party.node == tx.node and party.dispatcher for party in genesis.parties)
+    return record if dispatches else None
+
 
 def members_of(genesis: Genesis) -> Members:
     """Who votes first, in order of name."""
@@ -63,6 +81,15 @@ class Pools:
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._pools))
 
+    def of(self, node: str) -> list[ManufacturingPool]:
+        """Those that have ``node``; reserved for longest first, hence paused ones last."""
+        found = [pool for pool in self._pools.values() if node in pool.nodes]
+        return sorted(found, key=lambda pool: (-pool.until, pool.genesis.name))
+
+    def of_nodes(self, nodes: Sequence[str]) -> ManufacturingPool | None:
+        """The one that has exactly ``nodes``, in order of name: a task for them takes it up again."""
+        return next((pool for pool in self._pools.values() if list(pool.nodes) == list(nodes)), None)
+
     def busy(self, now: int) -> dict[str, str]:
         """Which node is reserved for which pool at the block's time ``now``."""
         return {node: name for name, pool in self._pools.items() if pool.until > now for node in pool.nodes}
@@ -78,9 +105,9 @@ class Pools:
             return "there are too many pools"
         if list(record.nodes) != sorted(set(record.nodes)):
             return "its nodes are not in order, each once"
-        for name, pool in self._pools.items():
-            if pool.nodes == record.nodes:
-                return f"pool {name} has these nodes: resume it"
+        same = self.of_nodes(record.nodes)
+        if same is not None:
+            return f"pool {same.genesis.name} has these nodes: resume it"
         why = self._reserves(record, record.nodes, by, parties, now)
         if why:
             return why
@@ -100,6 +127,8 @@ class Pools:
             return f"there is no pool {record.pool}"
         why = self._reserves(record, pool.nodes, by, parties, now)
         if not why:
+            if pool.paused:  # what has paused it is past: shown once more, it must not free the nodes again
+                pool.trust = pool.trust._replace(height=pool.anchored[0])
             pool.task, pool.until = record.task, record.until
         return why
 
@@ -126,17 +155,11 @@ class Pools:
 
     def _ended(self, pool: ManufacturingPool, tx: Tx) -> None:
         """Free the nodes if ``tx``, which is final on the pool's chain, ended its blocks."""
-        record, name = read(tx), pool.genesis.name
-        dispatchers = {party.node for party in pool.genesis.parties if party.dispatcher}
-        if (
-            not isinstance(record, PoolPaused | PoolClosed)
-            or record.pool != name
-            or tx.node not in dispatchers
-        ):
-            return
-        pool.until = 0
+        record = ends(pool.genesis, tx)
+        if record is not None:
+            pool.until = 0
         if isinstance(record, PoolClosed):
-            del self._pools[name]
+            del self._pools[record.pool]
 
     def _reserves(
         self,

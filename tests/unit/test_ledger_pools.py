@@ -179,6 +179,39 @@ def test_a_paused_pool_is_free_and_goes_on_for_a_later_task() -> None:
     assert list(main.chain.state.pools) == []
 
 
+def test_what_paused_a_pool_before_it_was_taken_up_again_does_not_free_it_again() -> None:
+    main, pool = opened()
+    paused = shown(pool, PoolPaused("mill"))
+    main.record("b", Anchored("mill", paused))
+    main.decide()
+    main.record("a", PoolResumed("mill", "t2", UTC + HOUR))
+    main.record("c", Anchored("mill", paused))  # who was slower than b
+    main.decide()
+    assert main.void == ["height 1 of " + pool.genesis.chain + " follows 1 of " + pool.genesis.chain]
+    assert busy(main) == "bcde"
+    assert not main.chain.state.pools["mill"].wants(1)
+    pool.record("a", PoolResumed("mill", "t2", UTC + HOUR))
+    pool.decide()
+    main.record("b", Anchored("mill", shown(pool, PoolPaused("mill"))))
+    main.decide()
+    assert busy(main) == ""
+
+
+def test_a_node_runs_the_pools_that_it_is_in_until_they_are_shown_to_be_paused() -> None:
+    main, pool = opened()
+    pools_of = main.chain.state.pools.of
+    assert pools_of("f") == []
+    main.decide(time=UTC + 2 * HOUR)  # it has run out, and is not paused
+    main.record("a", PoolOpened("lathe", "t2", ("a", "b", "c", "f"), UTC + 3 * HOUR))
+    main.decide()
+    assert [(each.genesis.name, each.paused) for each in pools_of("b")] == [("lathe", False), ("mill", False)]
+    main.record("e", Anchored("mill", shown(pool, PoolPaused("mill"))))
+    main.decide()
+    assert [(each.genesis.name, each.paused) for each in pools_of("b")] == [("lathe", False), ("mill", True)]
+    assert main.chain.state.pools.of_nodes(("a", "b", "c", "f")) is pools_of("f")[0]
+    assert main.chain.state.pools.of_nodes(("a", "b", "c")) is None
+
+
 def test_a_running_pool_is_anchored_and_stays_reserved() -> None:
     main, pool = opened()
     for _ in range(3):
