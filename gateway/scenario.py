@@ -185,7 +185,7 @@ class Checker:
             return value
         if tag.direction != "input":
             self.complain(text.line, f"{where} {ref} is an output", "only inputs can be held")
-        elif ref.bit < 0 and not tag.in_range(value):
+        elif not isinstance(value, bool) and not tag.part(ref).in_range(value):
             self.complain(
                 text.line,
                 f"{where} {ref}: {text.text} is outside its range",

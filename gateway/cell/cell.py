@@ -6,6 +6,7 @@ journal, then writes, replies and coupling messages. Nothing here knows a clock,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 
 from gateway.cell.agreement import Agreement, shifted
@@ -275,7 +276,7 @@ class Cell:
             since=self.lease.since if self.lease.holder is not None else 0,
             forced={str(ref): value for ref, value in self.gate.forces.items()},
             overwritten={str(ref): value for ref, value in self.gate.overwritten.items()},
-            beyond=dict(self.gate.times_beyond),
+            beyond=dict(Counter(self.gate.times_beyond) + Counter(self.couplings.unfit)),
             late=bool(self.gate.waiting),
         )
 

@@ -11,6 +11,7 @@ from gateway.cell.check import refuses_workpiece
 from gateway.cell.handover import Received, Receiver, Sender, Transfer
 from gateway.field.types import Value
 from gateway.net.messages import MAIN, Accept, Coupling, Offer, Signals
+from gateway.scenario import show
 from gateway.station import Station
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import Happening, Kind, Workpiece
@@ -81,6 +82,8 @@ class Couplings:
         self._heard: dict[str, int] = {}
         self._epochs: dict[str, str] = {}  # of the neighbours' journals, as they last said
         self._signals: dict[str, Value] = {}
+        self.unfit: dict[str, int] = {}  # how often a neighbour said what one of our inputs cannot be
+        self._unfit: dict[str, str] = {}  # what of that was said last, in words
         self._told: dict[str, tuple[int, dict[str, Value]]] = {}
         self._answers: list[tuple[str, Coupling]] = []
         stored = self._with_outlets(stored)
@@ -152,7 +155,7 @@ class Couplings:
             for (outlet, neighbour), sender in self._senders.items()
             if sender.pending is not None and self._in_doubt(outlet, neighbour, sender)
         ]
-        return "; ".join(filter(None, (self._untakable, *doubts)))
+        return "; ".join(filter(None, (self._untakable, *doubts, *self._unfit.values())))
 
     def _in_doubt(self, outlet: str, neighbour: str, sender: Sender) -> bool:
         """Whether what is on offer there can no longer be answered: the outlet leads elsewhere by now, or the
@@ -191,11 +194,7 @@ class Couplings:
             case Signals(values=values) if sender in self._known:
                 self._heard[sender] = now
                 self._epochs[sender] = message.epoch
-                for mine, theirs in self.neighbours.listen.get(sender, {}).items():
-                    if theirs in values:
-                        self._signals[mine] = values[theirs]
-                    else:
-                        self._signals.pop(mine, None)
+                self._take_signals(sender, values)
             case Offer(epoch=epoch) if self._epochs.get(sender) in (None, "", epoch):
                 receiver = self._receivers.get((sender, message.outlet))
                 again = receiver.offered(now, message) if receiver is not None else None
@@ -211,6 +210,21 @@ class Couplings:
             case _:
                 pass
         return None
+
+    def _take_signals(self, sender: str, values: Mapping[str, Value]) -> None:
+        """An input of which nothing is said, or what it cannot be, is safe."""
+        for mine, theirs in self.neighbours.listen.get(sender, {}).items():
+            said, tag = values.get(theirs), self.station.tags.get(mine)
+            self._signals.pop(mine, None)
+            self._unfit.pop(mine, None)
+            if tag is None or said is None:
+                continue
+            if tag.takes(said):
+                self._signals[mine] = said
+            else:
+                self.unfit[mine] = self.unfit.get(mine, 0) + 1
+                what = f"{sender} says {show(said)[:64]} for {theirs}"
+                self._unfit[mine] = f"{what}, which {mine} ({tag.type.name}) cannot be: it is safe"
 
     def move(self, now: int) -> None:
         """Feed the inlets, take what neighbours offer, offer what stands at the outlets."""

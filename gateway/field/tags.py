@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Annotated, Literal, NamedTuple
@@ -143,21 +144,45 @@ class Tag(msgspec.Struct, frozen=True):
             return self.step
         return 1.0 if self.conversion is None else self.conversion.step
 
+    def takes(self, value: Value) -> bool:
+        """Whether ``value`` is one of the tag's kind: a truth value, a finite number, a text, or a row of as
+        many of them as it has."""
+        if not isinstance(self.type, ArrayType):
+            return _is_kind(self.type.kind, value)
+        if not isinstance(value, tuple) or len(value) != self.type.count:
+            return False
+        return all(_is_kind(self.plain.kind, part) for part in value)
+
     def in_range(self, value: Value) -> bool:
-        """Whether every number in ``value`` lies within the range (a BOOL or a text always does).
+        """Whether every number in ``value`` lies within the range (a truth value or a text has none, where
+        the tag is one of those); nothing else does, nor a row of another length.
 
         The ends count as the type holds them: 2.4 is 2.4000001 in a REAL.
         """
         low, high = self.range
-        if self.type.kind == "real":
+        kind: str = self.type.kind
+        parts: tuple[Value, ...] = (value,)
+        if kind == "real":
             low, high = min(low, self._as_held(low)), max(high, self._as_held(high))
-        parts = value if isinstance(value, tuple) else (value,)
-        return all(isinstance(part, bool | str) or low <= part <= high for part in parts)
+        elif isinstance(self.type, ArrayType):
+            if not isinstance(value, tuple) or len(value) != self.type.count:
+                return False
+            kind, parts = self.type.element.kind, value
+        if kind == "string":
+            return all(isinstance(part, str) for part in parts)
+        return all(isinstance(p, bool) or (isinstance(p, int | float) and low <= p <= high) for p in parts)
 
     def _as_held(self, number: float) -> float:
         held = self.type.unpack(self.type.pack(number))
         assert isinstance(held, float), f"{self.type.name} holds {held!r}"
         return held
+
+
+def _is_kind(kind: str, value: Value) -> bool:
+    """Whether ``value`` is a truth value, a text or a number, as ``kind`` of a plain type says."""
+    if kind in ("bool", "string"):
+        return isinstance(value, bool if kind == "bool" else str)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _each(convert: Callable[[float], float], value: Value) -> Value:

@@ -42,7 +42,8 @@ class State(Body, frozen=True):
     overwritten: dict[str, Value] = {}
     """Those of them that do not hold, and what is there instead."""
     beyond: dict[str, int] = {}
-    """How many values of a tag were not written since they lie outside its range."""
+    """How many values of a tag were not written: they lie outside its range, or it cannot be what a neighbour
+    said."""
     late: bool = False
     """Values wait to be written, since no more may be at a time."""
 

@@ -11,7 +11,9 @@ from couplings_bench import MIDDLE, OURS, arrived, middle, onwards
 
 from gateway.cell.couplings import Neighbours
 from gateway.cell.handover import Received
-from gateway.net.messages import MAIN, Accept, Offer, Signals
+from gateway.field.tags import TagRef
+from gateway.field.types import Value
+from gateway.net.messages import MAIN, Accept, Force, Offer, Signals
 from gateway.twin.workpiece import Workpiece
 
 # --- signals -------------------------------------------------------------------------------------------
@@ -27,6 +29,35 @@ def test_a_neighbours_signal_is_our_input_until_it_falls_silent() -> None:
     assert bench.device["next"] is True
     bench.step()
     assert bench.device["next"] is False
+
+
+WRONG = ("boom", 7, math.nan, (True,))
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_signal_that_our_input_cannot_be_is_safe_counted_and_said(wrong: Value) -> None:
+    bench = Bench(MIDDLE)
+    token = bench.lease(ttl=5 * SECOND)
+    bench.step(coupled=[("down", hello(take=True))])
+    bench.run(token, Force(TagRef("command", 0), True))
+    for _ in range(2):
+        bench.step(coupled=[("down", hello(take=wrong))])
+        assert bench.device["next"] is False
+    state = bench.cell.state("", "ready")
+    assert state.beyond == {"next": 2}
+    assert "down says" in state.problem
+    assert "next (BOOL) cannot be" in state.problem
+    bench.step(coupled=[("down", hello(take=True))])
+    assert bench.device["next"] is True
+    assert not bench.cell.state("", "ready").problem
+
+
+def test_a_text_for_a_word_of_which_a_bit_is_forced() -> None:
+    bench = Bench(msgspec.structs.replace(MIDDLE, listen={"down": {"command": "word", "speed": "word"}}))
+    bench.run(bench.lease(ttl=5 * SECOND), Force(TagRef("command", 0), True), keep=True)
+    for wrong in ("boom", math.inf):
+        bench.step(coupled=[("down", hello(word=wrong))])
+        assert (bench.device["command"], bench.device["speed"]) == (1, 0)
 
 
 def test_a_signal_that_a_neighbour_cannot_tell_is_safe() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.field.addresses import Protocol, parse_address
 from gateway.field.conversion import Span
 from gateway.field.tags import Range, Tag, TagEntry, TagRef, check_ref, compile_tags, read_range, read_ref
-from gateway.field.types import TYPES
+from gateway.field.types import TYPES, Value
 
 UNSIGNED = ["BYTE", "WORD", "DWORD", "USINT", "UINT", "UDINT"]
 
@@ -373,3 +373,33 @@ def test_the_ends_of_a_range_count_as_a_real_holds_them(value: float, inside: bo
     tags, said = check(entry("torque", 1, "input", "REAL", "hr:0", range=Range(0, 2.4), unit="N.m"))
     assert not said
     assert tags["torque"].in_range(value) is inside
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken", "not_taken"),
+    [
+        ("BOOL", (True, False), (1, 0.0, "true", (True,))),
+        ("INT", (0, 2.5, -7), (True, "7", math.nan, math.inf, (1,))),
+        ("REAL", (0, 1.5), (False, "", -math.inf, (1.5, 2.5))),
+        ("STRING[4]", ("", "five5"), (0, True, ("a",))),
+        ("ARRAY[0..1] OF INT", ((1, 2),), (1, (), (1,), (1, 2, 3), ("1", "2"), (1, math.nan), (True, 1))),
+        ("ARRAY[0..1] OF BOOL", ((True, False),), ((1, 0), True)),
+    ],
+)
+def test_what_is_of_a_tags_kind(kind: str, taken: tuple[Value, ...], not_taken: tuple[Value, ...]) -> None:
+    tag = check(entry("a", 7, "output", kind, "hr:0"))[0]["a"]
+    for value in taken:
+        assert tag.takes(value), value
+        assert tag.in_range(value), value
+        tag.to_device(value)
+    for value in not_taken:
+        assert not tag.takes(value), value
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("BOOL", "boom"), ("INT", "7"), ("INT", (1,)), ("STRING[4]", 7), ("ARRAY[0..1] OF INT", (1, 2, 3)),
+     ("ARRAY[0..1] OF INT", 1), ("ARRAY[0..1] OF INT", ("1", "2"))],
+)  # fmt: skip
+def test_what_no_device_can_hold_there_is_in_no_range(kind: str, value: Value) -> None:
+    assert not check(entry("a", 7, "output", kind, "hr:0"))[0]["a"].in_range(value)
