@@ -14,6 +14,8 @@ from gateway.net.roles import Role, holds
 from gateway.net.topics import ALL, ANY
 from gateway.pki.enrolment import Kind
 
+NO_ACL = "the embedded broker has no access lists: who is admitted to the line may say and hear everything"
+
 
 class Admitted(NamedTuple):
     """A node of the line, with what decides on its rights."""

@@ -26,6 +26,7 @@ from typing import Literal, Self
 from gateway.errors import BadInput, Problem
 from gateway.parent import end_with_stdin
 from gateway.pki.credentials import TLS, TlsFiles
+from rig.acl import NO_ACL
 from rig.brokerfiles import REVOKED, mosquitto_conf
 from rig.ports import free_ports, taken
 
@@ -33,7 +34,6 @@ Kind = Literal["mosquitto", "embedded"]
 HOST = "127.0.0.1"
 VARIABLE = "TWINLINE_BROKER"
 CONF = "loopback.conf"
-NO_ACL = "the embedded broker has no access lists: who is admitted to the line may say and hear everything"
 _POLL_S = 0.02
 _END_S = 2.0
 _CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x05\x00\x00"  # MQTT 3.1.1, clean session, no client id

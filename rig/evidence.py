@@ -38,10 +38,12 @@ class Evidence:
             self.folder = _new_folder(options.runs, line.id, self.started)
             self._log = StepLog(self.folder / STEPS)
         self._files: tuple[FileHash, ...] = ()
-        self._chain = "", ""
+        self._chain, self._broker = ("", ""), ""
 
-    def begin(self, session: Session, genesis: Genesis | None = None) -> None:
-        """Write what is known before the first step; ``genesis`` is that of the line's chain."""
+    def begin(self, session: Session, genesis: Genesis | None = None, broker: str = "") -> None:
+        """Write what is known before the first step; ``genesis`` is that of the line's chain, ``broker`` what
+        carries what is said."""
+        self._broker = broker
         if genesis is not None:
             self._chain = genesis.chain, genesis.id.hex()
         self._files = file_hashes(self.line, dict(session.programs))
@@ -100,6 +102,7 @@ class Evidence:
             seed=self.line.seed,
             chain=self._chain[0],
             genesis=self._chain[1],
+            broker=self._broker,
             titles={
                 name: {tag.name: tag.title for tag in each.station.tags.values() if tag.title}
                 for name, each in self.line.stations.items()

@@ -50,6 +50,7 @@ class LocalLine:
         self._scratch = self._kept.path
         there = broker_of(line, options)
         self._broker = None if there else Broker(self._scratch / BROKER, kind=options.broker, secured=True)
+        self.broker = there if self._broker is None else self._broker.kind
         self._brokers = [self._broker.url if self._broker is not None else there]
         # Stations that are virtual among others share one process, and are no nodes of the chain.
         self._virtual = {n for n, each in line.stations.items() if each.mode == "virtual"}

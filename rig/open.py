@@ -236,13 +236,14 @@ def _short(path: Path) -> str:
 class Opened(NamedTuple):
     """A line about to be used: ``start`` brings up what the backend reaches, or raises RigFault; ``seal``
     closes what is written into the run's folder, while everything runs on; ``chain`` is the line's, if it has
-    one."""
+    one; ``broker`` as the record has it."""
 
     backend: Backend
     programs: dict[str, Program]
     start: Callable[[], None]
     seal: Callable[[], None]
     chain: RigChain | None = None
+    broker: str = ""
 
 
 @contextmanager
@@ -262,9 +263,9 @@ def open_backend(line: Line, options: Options, folder: Path) -> Iterator[Opened]
     if options.keys is not None:
         from rig.attach import AttachedLine
 
-        attached = AttachedLine(line, options)
+        attached, url = AttachedLine(line, options), broker_of(line, options)
         try:
-            yield Opened(attached.backend, programs, attached.start, lambda: None, attached.chain)
+            yield Opened(attached.backend, programs, attached.start, lambda: None, attached.chain, url)
         finally:
             attached.stop()
         return
@@ -272,6 +273,6 @@ def open_backend(line: Line, options: Options, folder: Path) -> Iterator[Opened]
 
     local = LocalLine(line, options, folder)
     try:
-        yield Opened(local.backend, programs, local.start, local.seal, local.chain)
+        yield Opened(local.backend, programs, local.start, local.seal, local.chain, local.broker)
     finally:
         local.stop()

@@ -44,6 +44,7 @@ from rig.line import Line
 from rig.notary import Notary, describe
 from rig.open import Opened, Options, open_backend, prepare
 from rig.record import PHASES, Record, Step, exit_status
+from rig.report import wording
 from rig.report.bundle import REPORT
 from rig.session import ATTEMPTS, Disturbed, Failed, Session, StepContext
 
@@ -218,8 +219,11 @@ class SessionPlugin:
         self.config.stash[SESSION] = self.session
         if self.progress is not None:
             opened.backend.listen(self.progress.differs)
+            if caveat := wording.broker(opened.broker):
+                self.progress.note(caveat)
         try:
-            self.evidence.begin(self.session, opened.chain.genesis if opened.chain is not None else None)
+            genesis = opened.chain.genesis if opened.chain is not None else None
+            self.evidence.begin(self.session, genesis, opened.broker)
             self._start(opened)
             return (yield)
         except EvidenceFailed as failed:

@@ -158,7 +158,8 @@ class Record(msgspec.Struct, frozen=True):
     ``planned`` steps were to come; ``titles`` are those of tags, by station, where they have one.
     ``forces`` were still on when the session ended, by station: nobody can sign it off as it is.
     ``seed`` is of what chance decided in the twins. ``chain`` is the line's, in which its manifest is to be
-    recorded, ``genesis`` the id of that; or empty.
+    recorded, ``genesis`` the id of that; or empty. ``broker`` is the kind of the one that was started, else
+    where it runs; empty: none was needed.
     """
 
     id: str
@@ -186,6 +187,7 @@ class Record(msgspec.Struct, frozen=True):
     discrepancies: tuple[Discrepancy, ...] = ()
     seed: int = 0
     forces: tuple[str, ...] = ()
+    broker: str = ""
 
 
 def overall(verdicts: Iterable[Verdict], interrupted: bool = False) -> Verdict:

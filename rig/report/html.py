@@ -82,6 +82,6 @@ def _template() -> Template:
         "blamed": shown_measurements,
         "ident": id,
     }
-    made.filters |= {"mode": wording.mode, "host": wording.host}
+    made.filters |= {"mode": wording.mode, "host": wording.host, "broker": wording.broker}
     made.globals |= {"VERDICTS": VERDICTS, "LISTED": LISTED, "outcome": wording.outcome}
     return made.get_template("template.html.j2")

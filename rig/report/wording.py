@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from rig.acl import NO_ACL
 from rig.record import Measurement, Record
 
 PRINTED_UNITS = {
@@ -130,6 +131,13 @@ def percent(part: float, whole: float = 1.0) -> str:
 def mode(name: str) -> str:
     """What a mode means; "" where it is not known."""
     return MODES.get(name, "")
+
+
+def broker(name: str) -> str:
+    """What whoever reads the verdicts is to know of the line's broker; "" where that is nothing."""
+    if name.startswith("mqtt://"):
+        return "the broker is reached without TLS: who is on its way, or on that machine, may hear everything"
+    return NO_ACL if name == "embedded" else ""
 
 
 def host(facts: Mapping[str, str]) -> str:

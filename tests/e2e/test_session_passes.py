@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from running import BROKERS, ROOT, TWINLINE, Starter, belt, is_free, procedures
 
+from rig.acl import NO_ACL
+from rig.report.bundle import REPORT
+
 STEPS = [
     "connect/gateway[belt]",
     "connect/controller[belt]",
@@ -37,6 +40,10 @@ def test_with_real_sockets(broker: str, tmp_path: Path, start: Starter) -> None:
     assert [step.id for step in record.steps] == STEPS
     assert {step.verdict for step in record.steps} == {"PASS"}
     assert record.coverage[0].uncovered == ()
+    assert record.broker == broker
+    assert run.run is not None
+    for told in (run.said, (run.run / REPORT).read_text()):
+        assert (NO_ACL in told) == (broker == "embedded")
     assert "Exit 0: all passed" in run.said
     verified = start(tmp_path, *TWINLINE, "session", "verify", str(run.run))
     assert verified.wait() == 0, verified.shown

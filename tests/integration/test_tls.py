@@ -18,7 +18,8 @@ from gateway.net.bus import Bus
 from gateway.pki.certificates import DAY, read_certificates
 from gateway.pki.credentials import TlsFiles, take_lists
 from rig import brokerfiles
-from rig.broker import HOST, NO_ACL, Broker
+from rig.acl import NO_ACL
+from rig.broker import HOST, Broker
 
 INSTALLED = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is not None
 mosquitto = pytest.mark.skipif(not INSTALLED, reason="mosquitto is not installed")

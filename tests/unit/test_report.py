@@ -194,6 +194,16 @@ def test_it_names_the_chain_or_says_that_there_is_none() -> None:
     assert "No chain has recorded the manifest" in virtual
 
 
+def test_it_names_the_broker_and_what_that_lets_anybody_do() -> None:
+    def shown(broker: str) -> str:
+        return Page(msgspec.structs.replace(examples.passed(), broker=broker)).words
+
+    assert "Broker mosquitto Chain" in shown("mosquitto")
+    assert "Broker embedded the embedded broker has no access lists" in shown("embedded")
+    assert "Broker mqtt://10.0.0.5 the broker is reached without TLS" in shown("mqtt://10.0.0.5")
+    assert "Broker" not in shown("")
+
+
 def test_flow_in_figures() -> None:
     words = Page(examples.passed()).words
     assert "Takt 9 2.28 s 2.31 s 2.84 s 2.84 s" in words
