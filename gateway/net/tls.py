@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from cryptography import x509
 
 from gateway.errors import BadInput
-from gateway.pki.certificates import invalid_now, read_certificates, subject_of
+from gateway.pki.certificates import invalid_now, read_certificates, read_der, subject_of
 from gateway.pki.credentials import TlsFiles, read_revoked
 from gateway.pki.revocation import List, overdue, taken_back
 
@@ -118,7 +118,10 @@ class BrokerSocket(ssl.SSLSocket):
     def _check_peer(self) -> None:
         shown = self.getpeercert(True)
         assert shown is not None, "a context for clients wants one"
-        certificate = x509.load_der_x509_certificate(shown)
+        try:
+            certificate = read_der(shown)
+        except ValueError as error:
+            raise WrongPeer(f"the broker's certificate cannot be read: {error}; enrol it anew") from None
         found, line = subject_of(certificate), self.known.line
         if found is None or found.kind != "broker":
             what = f"it is the certificate of {found.kind} {found.node}" if found else "it names no node"

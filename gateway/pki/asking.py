@@ -102,7 +102,7 @@ def _fetch_root(address: Address, fingerprint: bytes, timeout: float) -> _Root:
     connection = http.client.HTTPSConnection(*address, timeout=timeout, context=context)
     body, date = _exchange(connection, "GET", ROOT, b"", str(address))
     try:
-        root = x509.load_pem_x509_certificate(body)
+        (root,) = certificates.certificates(body)
     except ValueError:
         raise Unreachable(f"{address} is no authority of a line; check the address") from None
     if certificates.fingerprint(root)[: len(fingerprint)] != fingerprint:
@@ -128,7 +128,7 @@ class _Known(http.client.HTTPSConnection):
         assert isinstance(self.sock, ssl.SSLSocket)
         held = self.sock.getpeercert(binary_form=True)
         assert held is not None, "it was verified"
-        peer, root = subject_of(x509.load_der_x509_certificate(held)), subject_of(self._root.certificate)
+        peer, root = subject_of(certificates.read_der(held)), subject_of(self._root.certificate)
         if peer is None or root is None or peer.line != root.line or peer.kind != "authority":
             self.close()
             what = f"{self._address} is {peer.uri if peer else 'something else'}, not the line's authority"

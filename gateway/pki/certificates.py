@@ -39,6 +39,11 @@ OPCUA_BITS = 2048
 SERVES, ASKS = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
 DAY = 86_400 * 10**9  # ns
 EARLIER = DAY // 288  # five minutes that a certificate begins before it is issued: clocks set by hand differ
+UNREADABLE = (
+    ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)  # fmt: skip
+"""What the library raises at a certificate, a request or a list that is not sound."""
 _URN = "urn:twinline:line:"
 
 
@@ -103,7 +108,7 @@ def read_key(path: Path) -> PrivateKey:
         key = load_pem_private_key(path.read_bytes(), None)
     except OSError as error:
         raise BadInput([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from None
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except UNREADABLE:
         hint = "restore it, or enrol this node anew"
         raise BadInput([Problem(str(path), 0, 0, "holds no readable private key", hint)]) from None
     if not isinstance(key, PrivateKey):
@@ -123,7 +128,7 @@ def requested(data: bytes) -> PublicKey:
     try:
         asked = x509.load_der_x509_csr(data)
         holds, key = asked.is_signature_valid, asked.public_key()
-    except (ValueError, UnsupportedAlgorithm, InvalidSignature) as error:
+    except (*UNREADABLE, InvalidSignature) as error:
         raise ValueError(f"no certificate signing request: {error}") from None
     if not holds:
         raise ValueError("the request is not signed with the key that it names")
@@ -151,11 +156,29 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
 
 
 def certificates(pem: bytes) -> list[x509.Certificate]:
-    """Every certificate in ``pem``, in its order; ValueError where there is none."""
+    """Every certificate in ``pem``, in its order; ValueError where there is none, or one as ``read_der``."""
     try:
-        return x509.load_pem_x509_certificates(pem)
-    except ValueError:
+        return [_whole(each) for each in x509.load_pem_x509_certificates(pem)]
+    except UNREADABLE:
         raise ValueError("holds no readable certificate") from None
+
+
+def read_der(data: bytes) -> x509.Certificate:
+    """The certificate in ``data``, of which all can be read, whoever made it; ValueError where that is not
+    so."""
+    try:
+        return _whole(x509.load_der_x509_certificate(data))
+    except UNREADABLE as error:
+        raise ValueError(str(error)) from None
+
+
+def _whole(certificate: x509.Certificate) -> x509.Certificate:
+    """``certificate``, which decodes its parts when they are asked for: here, and not where they are used."""
+    parts = ("subject", "issuer", "extensions", "not_valid_before_utc", "not_valid_after_utc")
+    for part in (*parts, "signature_hash_algorithm"):
+        getattr(certificate, part)
+    certificate.public_key()
+    return certificate
 
 
 def der(certificate: x509.Certificate) -> bytes:
@@ -238,7 +261,7 @@ def check(
 def _issued(certificate: x509.Certificate, by: x509.Certificate, what: str) -> str:
     try:
         certificate.verify_directly_issued_by(by)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*UNREADABLE, InvalidSignature):
         return f"{what} is another authority's"
     return ""
 

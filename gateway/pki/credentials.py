@@ -84,7 +84,7 @@ def install(folder: Path, answer: Answer, root: bytes, now: int, lists: Sequence
         what, _, hint = why.partition("; ")
         hint = hint or "ask again, with a token of this line's authority"
         raise BadInput([Problem(str(folder), 0, 0, f"the authority's answer is refused: {what}", hint)])
-    above = [x509.load_der_x509_certificate(each) for each in (answer.issuing, answer.root)]
+    above = [certificates.read_der(each) for each in (answer.issuing, answer.root)]
     for each in lists:
         check_lists(each, above, "the answer")
     write_atomically(folder / _ANSWER, codec.encode(answer), 0o600)
@@ -102,8 +102,8 @@ def finish(folder: Path) -> bool:
         return False
     assert not isinstance(answer, Malformed), "what is there was written whole"
     tls, opcua = TlsFiles.of(folder / TLS), OpcuaFiles.of(folder / OPCUA)
-    issuing, root = (x509.load_der_x509_certificate(each) for each in (answer.issuing, answer.root))
-    leaf = x509.load_der_x509_certificate(answer.tls)
+    issuing, root = (certificates.read_der(each) for each in (answer.issuing, answer.root))
+    leaf = certificates.read_der(answer.tls)
     write_atomically(tls.ca, certificates.pem(root, issuing))
     _take_next(tls.key)
     write_atomically(tls.certificate, certificates.pem(leaf, issuing))
@@ -189,7 +189,7 @@ def _trust(folder: Path, authority: x509.Certificate) -> None:
     write_atomically(folder / name, certificates.der(authority))
     for path in folder.glob("*.der"):
         with contextlib.suppress(ValueError):
-            held = x509.load_der_x509_certificate(path.read_bytes())
+            held = certificates.read_der(path.read_bytes())
             subject = certificates.subject_of(held)
             if path.name != name and subject is not None and subject == certificates.subject_of(authority):
                 path.unlink()
@@ -204,15 +204,15 @@ def _refused(folder: Path, answer: Answer, root: bytes, now: int) -> str:
     """Why ``answer`` is not put in place."""
     try:
         issuing, top, leaf = (
-            x509.load_der_x509_certificate(each) for each in (answer.issuing, answer.root, answer.tls)
+            certificates.read_der(each) for each in (answer.issuing, answer.root, answer.tls)
         )
-        own = None if answer.opcua is None else x509.load_der_x509_certificate(answer.opcua)
+        own = None if answer.opcua is None else certificates.read_der(answer.opcua)
     except ValueError as error:
         return f"it holds no readable certificate ({error})"
     if certificates.fingerprint(top) != root:
         return "its root is another than the token names; check that the address is that of your authority"
     said = answer.enrolment.enrolment
-    purpose = SERVES if said.kind == "broker" else ASKS
+    purpose = SERVES if said.kind in enrolment.SERVERS else ASKS
     if why := enrolment.check(answer.enrolment, issuing, top):
         return why
     if why := certificates.check(leaf, issuing, top, now, purpose):

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.pki.certificates import UNREADABLE
 
 List = x509.CertificateRevocationList
 MOST_BYTES = 256 * 1024
@@ -27,7 +29,7 @@ def read_lists(data: bytes) -> list[List]:
         if _BEGIN not in data:
             return [x509.load_der_x509_crl(data)]
         return [x509.load_pem_x509_crl(_BEGIN + part) for part in data.split(_BEGIN)[1:]]
-    except ValueError:
+    except UNREADABLE:
         raise ValueError("holds no readable list of revoked certificates") from None
 
 
@@ -42,7 +44,7 @@ def is_of(found: List, authority: x509.Certificate) -> bool:
         return False
     try:
         return found.is_signature_valid(authority.public_key())  # type: ignore[arg-type]  # its key signs
-    except (TypeError, ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return False
 
 
@@ -88,6 +90,6 @@ def name_of(found: List) -> str:
 def _issued(issuer: x509.Certificate, child: x509.Certificate) -> bool:
     try:
         child.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (*UNREADABLE, InvalidSignature):
         return False
     return True

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from gateway.field.opcua.trust import ASKS, SERVES, Fault, Peer, Trusted, judge, split
+from gateway.pki.certificates import read_der
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -163,3 +164,25 @@ def test_what_is_revoked_is_not_trusted_and_only_the_authority_revokes() -> None
     assert code(judge(leaf, listed, PRESS, NOW)) == "BadCertificateRevoked"
     assert judge(made(by=BY, serial=8), gone, PRESS, NOW) is None
     assert judge(leaf, LINE._replace(revoked=(revocation(7, OTHER),)), PRESS, NOW) is None
+
+
+# DER as nobody makes it, in a certificate that is sound: what names an extension, a version, an algorithm.
+UNSOUND = {
+    "an extension twice": ("0603551d25", "0603551d11"),
+    "no version": ("a003020102", "a003020105"),
+    "no known hash": ("2a864886f70d01010b", "2a864886f70d010163"),
+    "no known key": ("06092a864886f70d0101010500", "06092a864886f70d0101630500"),
+    "a name of no known kind": ("860975726e3a7072657373", "830975726e3a7072657373"),
+}
+
+
+@pytest.mark.parametrize("what", UNSOUND)
+@pytest.mark.parametrize("above", [False, True])
+def test_a_certificate_that_is_not_sound_is_not_trusted_and_raises_nothing(what: str, above: bool) -> None:
+    was, now = (bytes.fromhex(each) for each in UNSOUND[what])
+    unsound = made().replace(was, now)
+    assert unsound != made()
+    chain = made(by=BY) + unsound if above else unsound
+    assert code(judge(chain, Trusted(), PRESS, NOW)) == "BadCertificateInvalid"
+    with pytest.raises(ValueError, match=r"."):
+        read_der(unsound)

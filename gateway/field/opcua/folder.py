@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gateway.field.opcua.trust import Trusted, thumbprint, uris_of
 from gateway.field.security import Access
 from gateway.pki import revocation
+from gateway.pki.certificates import UNREADABLE, read_der
 from gateway.pki.credentials import OpcuaFiles
 from gateway.pki.revocation import read_lists
 from gateway.store.atomic import write_atomically
@@ -46,11 +47,11 @@ def read_own(folder: Path, now: datetime) -> Own:
     path = files.certificate
     der, pem = _read(path, _NEW), _read(files.key, _NEW)
     try:
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = read_der(der)
         # It is ours: to prove it prime at each connection would hold up the scan.
         key = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
         uris = uris_of(certificate)
-    except (ValueError, TypeError) as error:
+    except UNREADABLE as error:
         raise ValueError(f"{path} or {files.key.name} cannot be read: {error}; {_NEW}") from None
     if not isinstance(key, RSAPrivateKey) or key.public_key() != certificate.public_key():
         raise ValueError(f"{files.key}: is not the RSA key of {path}; {_NEW}")
@@ -76,7 +77,7 @@ def read_trusted(folder: Path) -> Trusted:
             if path.suffix == ".crl":
                 revoked += read_lists(_read(path, "", revocation.MOST_BYTES))
             else:
-                authorities.append(x509.load_der_x509_certificate(_read(path, "")))
+                authorities.append(read_der(_read(path, "")))
         except ValueError as error:
             raise ValueError(f"{path}: cannot be read: {error}; put it there anew, or delete it") from None
     return Trusted(listed, tuple(authorities), tuple(revoked))

@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
+from gateway.pki.certificates import UNREADABLE, read_der
 from gateway.pki.revocation import is_revoked, taken_back
 
 DEPTH = 4
@@ -68,8 +69,7 @@ def judge(chain: bytes, trusted: Trusted, peer: Peer, now: datetime) -> Fault | 
     """What is wrong with the first certificate of ``chain`` (DER); None: it is to be trusted ``now``."""
     try:
         first, *sent = split(chain) or [b""]
-        leaf = x509.load_der_x509_certificate(first)
-        above = [x509.load_der_x509_certificate(each) for each in sent]
+        leaf, above = read_der(first), [read_der(each) for each in sent]
     except ValueError as error:
         return Fault("BadCertificateInvalid", f"cannot be read: {error}")
     if (fault := _own(leaf, peer, now)) is not None:
@@ -88,17 +88,10 @@ def _own(leaf: x509.Certificate, peer: Peer, now: datetime) -> Fault | None:
     """What is wrong with the certificate itself, whoever issued it."""
     if why := _time(leaf, now):
         return Fault("BadCertificateTimeInvalid", why)
-    try:
-        key = leaf.public_key()
-        weak = not isinstance(key, RSAPublicKey) or not SHORTEST_KEY <= key.key_size <= LONGEST_KEY
-        hashed = isinstance(leaf.signature_hash_algorithm, _SOUND)
-        uses = _extension(leaf, x509.ExtendedKeyUsage)
-        uris = uris_of(leaf)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        return Fault("BadCertificateInvalid", f"cannot be read: {error}")
-    if weak:
+    key, uses, uris = leaf.public_key(), _extension(leaf, x509.ExtendedKeyUsage), uris_of(leaf)
+    if not isinstance(key, RSAPublicKey) or not SHORTEST_KEY <= key.key_size <= LONGEST_KEY:
         return Fault("BadCertificateInvalid", f"has no RSA key of {SHORTEST_KEY} to {LONGEST_KEY} bits")
-    if not hashed:
+    if not isinstance(leaf.signature_hash_algorithm, _SOUND):
         return Fault("BadCertificateInvalid", "is signed by a hash that is broken")
     if uses is not None and peer.use not in uses:
         role = "a server" if peer.use == SERVES else "a client"
@@ -143,7 +136,7 @@ def _issued(issuer: x509.Certificate, child: x509.Certificate, between: int) -> 
         if not isinstance(child.signature_hash_algorithm, _SOUND):
             return False
         child.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (*UNREADABLE, InvalidSignature):
         return False
     return True
 

@@ -8,15 +8,13 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography import x509
-
 from gateway.device import Device
 from gateway.errors import BadInput, GatewayError
 from gateway.local.checks.finding import Finding, ok, unseen, wrong
 from gateway.local.checks.line import CONNECT_S
 from gateway.net.link import broker_address
 from gateway.net.tls import BRING, LineContext, explain
-from gateway.pki.certificates import der, read_certificates
+from gateway.pki.certificates import der, read_certificates, read_der
 from gateway.pki.credentials import OpcuaFiles, TlsFiles, read_revoked
 from gateway.pki.revocation import overdue
 
@@ -122,7 +120,7 @@ async def server(what: str, url: str, timeout_ns: int, now: datetime) -> Finding
 def judge(check: str, der: bytes, now: datetime, do: str, name: str) -> Finding:
     """Whether the certificate ``der`` is valid ``now`` (UTC)."""
     try:
-        held = x509.load_der_x509_certificate(der)
+        held = read_der(der)
     except ValueError as error:
         return wrong(check, f"{name} cannot be read: {error}", do)
     begins, ends = held.not_valid_before_utc, held.not_valid_after_utc
