@@ -50,9 +50,9 @@ class Device(msgspec.Struct, frozen=True, rename="kebab"):
     plant, which the gateway polls in the controller's place (``gateway.terminals``). ``base`` is the number
     of its first register or coil, ``order`` that of the bytes of its numbers (Modbus).
 
-    ``security`` is how it is reached over OPC UA (``OPEN``: without, and that is meant; None: nothing is
-    said), ``user`` who logs in there, by the password in the file ``password_file`` beside the station file,
-    else in the environment (docs/opcua.md).
+    ``security`` is how it is reached over OPC UA, or served (``OPEN``: without, and that is meant; None:
+    nothing is said), ``user`` who logs in there, by the password in the file ``password_file`` beside the
+    station file, else in the environment (docs/opcua.md).
 
     For a virtual controller: ``program`` is the Structured Text program that it runs, beside the station
     file; the I/O of a coupler or served device begins at byte ``at`` of its %I and %Q.
@@ -164,8 +164,9 @@ def _check_security(device: Device, bad: Callable[[str, str], None]) -> None:
         if device.security is not None or device.user or device.password_file is not None:
             bad(": security, user and password-file are OPC UA's", "leave them out")
         return
-    if device.role == "served" and device.secured:
-        bad(": the gateway serves without security", "leave security out, or let the gateway be the client")
+    if device.role == "served" and device.exposed:
+        hint = f"write security: Basic256Sha256/{ENCRYPT}, or security: None where that is meant"
+        bad(": the gateway would serve it over a network, not signed and not encrypted", hint)
     if device.user and (device.security is None or device.security.mode != ENCRYPT):
         hint = f"write security: Basic256Sha256/{ENCRYPT}, or leave user out"
         bad(": a user's password goes over an encrypted connection alone", hint)

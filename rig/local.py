@@ -182,7 +182,7 @@ class LocalLine:
         if not each.serve:
             return str(kept_certificate())
         folder = self._scratch / "opcua" / name
-        return str(enrol_gateway(self._authority(), folder, self._identities[name]))
+        return str(enrol_gateway(self._authority(), folder, self._identities[name], each.station))
 
     def _station(self, name: str, each: LineStation) -> Station:
         return each.station.moved(self._ports.get(name, {}))

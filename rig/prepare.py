@@ -34,7 +34,7 @@ from rig.line import Line, LineStation
 from rig.pki.admission import admit
 from rig.pki.authority import ROOT, Authority
 from rig.pki.roster import broker_at, roster
-from rig.secured import needs_certificate
+from rig.secured import needs_certificate, served_hosts
 
 TRUST, KEY, CONFIG, STATION = "trust.yaml", "key.pem", "gateway.json", "station.yaml"
 GENESIS, LEDGER = "genesis.json", "ledger"  # how the chain begins; the operator's copy of it
@@ -130,7 +130,8 @@ def _make_keys(
     for name, identity in identities.items():
         given = [each for each in ROLES if each in trust.roles(name)]
         shows = name in line.stations and needs_certificate(line.stations[name])
-        admit(authority, into / name, identity, kinds[name], now=now, roles=given, opcua=shows)
+        reached = served_hosts(line.stations[name].station) if shows else ()
+        admit(authority, into / name, identity, kinds[name], now=now, roles=given, hosts=reached, opcua=shows)
     for url, name in zip(secured, _broker_names(len(secured), identities), strict=True):
         host, port, _ = broker_address(url)
         brokerfiles.write(into / name, authority, name, {host, *hosts}, ("", port), now)

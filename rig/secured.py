@@ -30,9 +30,15 @@ def needs_certificate(each: LineStation) -> bool:
     return not each.played and is_secured(each.station)
 
 
-def enrol_gateway(authority: Authority, folder: Path, identity: Identity) -> Path:
+def served_hosts(station: Station) -> list[str]:
+    """By which the gateway is reached where it serves devices over OPC UA with security."""
+    return sorted({each.endpoint[0] for each in station.having("served") if each.secured})
+
+
+def enrol_gateway(authority: Authority, folder: Path, identity: Identity, station: Station) -> Path:
     """Credentials in ``folder`` for a gateway before served controllers; those for OPC UA."""
-    enrol_here(authority, folder, identity, "gateway", now=time.time_ns(), opcua=True)
+    hosts = served_hosts(station)
+    enrol_here(authority, folder, identity, "gateway", now=time.time_ns(), hosts=hosts, opcua=True)
     return folder / OPCUA
 
 
@@ -51,14 +57,15 @@ def kept_certificate() -> Path:
 
 
 def serve_options(authority: Authority, folder: Path, station: Station) -> list[str]:
-    """What a virtual controller is told so that it serves as ``station`` asks; its credentials are made in
-    ``folder``. RigFault where its devices ask for different things."""
-    devices = [station.controller, *station.having("coupler")]
+    """What a virtual controller is told so that it serves, and polls the gateway, as ``station`` asks; its
+    credentials are made in ``folder``. RigFault where its devices ask for different things."""
+    devices = [station.controller, *station.having("coupler"), *station.having("served")]
     served = [device for device in devices if device.protocol == "opcua"]
     if len({_asked(device) for device in served}) > 1:
         names = " and ".join(device.name for device in served)
         raise RigFault(
-            f"{station.id}: one process serves {names}; give them the same security, user and password-file"
+            f"{station.id}: one process serves or polls {names}; give them the same security, user and "
+            "password-file"
         )
     name = f"{station.id[:28]}-plc"
     hosts = sorted({device.endpoint[0] for device in served})

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from gateway.controller.wires import Wires
 from gateway.field.scan import Backoff, DeviceLink
+from gateway.field.security import Access
 from gateway.field.tags import Tag
 from gateway.field.types import Value
 
@@ -33,11 +34,11 @@ class Module(Protocol):
 
 
 class Master:
-    """Polls ``module`` at ``url`` every ``period_ns``; ``met`` is set once it was read."""
+    """Polls ``module`` at ``url`` every ``period_ns`` as ``access`` says; ``met`` is set once it was read."""
 
-    def __init__(self, url: str, module: Module, period_ns: int) -> None:
+    def __init__(self, url: str, module: Module, period_ns: int, access: Access | None = None) -> None:
         self.module = module
-        self.link = DeviceLink(url, module.tags, SILENCE, Backoff(*_BACKOFF))
+        self.link = DeviceLink(url, module.tags, SILENCE, Backoff(*_BACKOFF), access=access)
         self.met = asyncio.Event()
         self._period = period_ns
         self._written: dict[str, Value] = {}

@@ -102,7 +102,8 @@ async def serve(
     access: Access | None = None,
 ) -> Statistics:
     """Serve until ``stopping`` is set; ``ready`` is told the addresses that accept: the controller's and
-    its couplers', OPC UA's as ``access`` says. Raises OSError; ValueError where there is no certificate."""
+    its couplers'. OPC UA is served and polled as ``access`` says. Raises OSError; ValueError where there is
+    no certificate."""
     couplers, masters = make_modules(modules, controller, period_ns, access)
     servers = [make_server(address, controller, access), *couplers]
     latest = Statistics()

@@ -95,10 +95,10 @@ class Devices:
         self.links: dict[str, Link] = {}
         for name, device in devices.items():
             mine = {tag.name: tag for tag in tags.values() if tag.device == name}
+            how = secured.get(name)
             if device.role == "served":
-                self.links[name] = ServedLink(device.address, mine, device.timeout)
+                self.links[name] = ServedLink(device.address, mine, device.timeout, how, device.exposed)
             else:
-                how = secured.get(name)
                 self.links[name] = DeviceLink(device.address, mine, device.timeout, access=how)
         self._device = {tag.name: tag.device for tag in tags.values()}
 
@@ -152,9 +152,10 @@ class Devices:
         return {tag: value for image in images for tag, value in image.items()}
 
     async def write(self, values: Mapping[str, Value]) -> tuple[dict[str, Value], dict[str, str]]:
-        """Write inputs; gives what came to its device, and what of that the device refused, by tag.
+        """Write inputs; gives what its device has taken, and by tag what a device refused, or took and does
+        not hold.
 
-        What is not among the first is not known to be held anywhere: its device was lost.
+        What is in neither is not known to be held anywhere: its device was lost.
         """
         shares: dict[str, dict[str, Value]] = {}
         for tag, value in values.items():
@@ -162,10 +163,13 @@ class Devices:
         answers = await asyncio.gather(*(self.links[name].write(share) for name, share in shares.items()))
         taken: dict[str, Value] = {}
         refused: dict[str, str] = {}
-        for share, answer in zip(shares.values(), answers, strict=True):
-            if answer is not None:
-                taken |= share
-                refused |= answer
+        for (name, share), answer in zip(shares.items(), answers, strict=True):
+            if answer is None:
+                continue
+            link = self.links[name]
+            unheld = link.unheld if isinstance(link, DeviceLink) else frozenset[str]()
+            taken |= {tag: v for tag, v in share.items() if tag not in answer or tag in unheld}
+            refused |= answer
         return taken, refused
 
     async def read_back(self, tags: Iterable[str]) -> dict[str, Value]:

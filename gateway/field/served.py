@@ -11,15 +11,20 @@ import importlib.metadata
 import time
 from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from gateway.field.drivers.base import Identity
 from gateway.field.scan import Backoff, LinkState
+from gateway.field.security import Access
 from gateway.field.serving import Server
 from gateway.field.serving.tables import Tables
 from gateway.field.serving.variables import Variables
 from gateway.field.tags import Tag
 from gateway.field.types import Value
+
+if TYPE_CHECKING:
+    from gateway.field.serving.opcua import OpcUaServer
 
 PRODUCT = "gateway as remote I/O"
 POLL = 0.002  # s, between looks at whether the safe values were polled
@@ -30,9 +35,19 @@ class ServedLink:
 
     Used as a DeviceLink is: ``run`` is its life, ``read`` and ``write`` are called once a scan while it is
     ``ready``. ValueError("what; hint") for an address that cannot be served at.
+
+    With ``access`` it is served over OPC UA as that says, and not otherwise; an ``exposed`` one, which would
+    be at a network without and nobody says that it may, is not served at all.
     """
 
-    def __init__(self, address: str, tags: Mapping[str, Tag], timeout_ns: int) -> None:
+    def __init__(
+        self,
+        address: str,
+        tags: Mapping[str, Tag],
+        timeout_ns: int,
+        access: Access | None = None,
+        exposed: bool = False,
+    ) -> None:
         self.identity: Identity | None = None
         self.losses = 0
         self._address, self._timeout = address, timeout_ns
@@ -40,17 +55,20 @@ class ServedLink:
         self._heard_at: int | None = None
         self._ready_since: int | None = None
         self._problem = "not served yet"
+        self._exposed = exposed
         self._serving = False
         self._safe_now = True
         self._life: asyncio.Task[object] | None = None
         url = urlsplit(address)
         self.image: Tables | Variables
+        self._server: Server
+        self._secured: OpcUaServer | None = None
         if url.scheme == "modbus":
             self.image = tables = Tables(tags.values(), self._hear)
             self._server = _modbus(url, tables)
         elif url.scheme == "opc.tcp":
             self.image = variables = Variables(tags.values(), self._hear)
-            self._server = _opcua(url, variables)
+            self._server = self._secured = _opcua(url, variables, access)
         else:
             raise ValueError(f"{address!r} cannot be served; write modbus://host:port/unit or opc.tcp://…")
         self._protocol = "modbus" if url.scheme == "modbus" else "opcua"
@@ -72,7 +90,10 @@ class ServedLink:
     @property
     def problem(self) -> str:
         """Why it is not ready; empty while it is."""
-        return "" if self.ready else self._problem
+        if self.ready:
+            return ""
+        turned_away = self._secured.turned_away if self._secured is not None else ""
+        return "; ".join(filter(None, (self._problem, turned_away)))
 
     @property
     def slowest_ns(self) -> int:
@@ -142,8 +163,17 @@ class ServedLink:
         await self._server.stop()
 
     async def _start(self) -> bool:
+        if self._exposed:
+            self._problem = (
+                f"{self._address} is not served: it is at a network, not signed and not encrypted; give "
+                "security: in the station file, None where that is meant"
+            )
+            return False
         try:
             await self._server.start()
+        except ValueError as error:  # of its certificate, or of whom it trusts
+            self._problem = f"cannot serve at {self._address}: {error}"
+            return False
         except OSError as error:
             self._problem = f"cannot serve at {self._address}: {error.strerror or error}"
             return False
@@ -187,11 +217,11 @@ def _modbus(url: SplitResult, tables: Tables) -> Server:
     return TcpServer(url.hostname or "", url.port or 502, session)
 
 
-def _opcua(url: SplitResult, variables: Variables) -> Server:
+def _opcua(url: SplitResult, variables: Variables, access: Access | None) -> OpcUaServer:
     from gateway.field.serving.opcua import About, OpcUaServer
 
     about = About(PRODUCT, _version(), "Gateway")
-    return OpcUaServer(url.hostname or "", url.port or 4840, variables, about, variables.asked)
+    return OpcUaServer(url.hostname or "", url.port or 4840, variables, about, variables.asked, access)
 
 
 def _version() -> str:

@@ -167,6 +167,21 @@ def test_a_session_over_all_four_ways_passes(tmp_path: Path, start: Starter) -> 
     assert str(shown["rio"]["device"]).startswith("Twinline virtual remote I/O")
 
 
+@pytest.mark.long
+def test_what_the_gateway_serves_may_be_secured(tmp_path: Path, start: Starter) -> None:
+    made = mixed(tmp_path, serve=True)
+    tool = f"opc.tcp://127.0.0.1:{made.ports['tool']}"
+    secured = f'"{tool}", security: Basic256Sha256'
+    made.station.write_text(made.station.read_text().replace(f'"{tool}"', secured))
+    assert secured in made.station.read_text()
+    run = start.session(tmp_path, made.line, "-k", "connect or (input and torque)")
+    assert run.wait() == 0, run.shown
+    steps = by_id(run.record("PASS", complete=True))
+    measured = {each.name: each.value for each in steps["connect/device[mixed.tool]"].measurements}
+    assert measured["security"] == "Basic256Sha256/SignAndEncrypt"
+    assert steps["checkout/input[mixed.torque]"].verdict == "PASS"
+
+
 def test_virtual_mode_has_the_same_verdicts(tmp_path: Path, start: Starter) -> None:
     run = start.session(tmp_path, ROOT / "config/lines/mixed.yaml", "--mode", "virtual")
     assert run.wait() == 0, run.shown

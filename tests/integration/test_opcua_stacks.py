@@ -10,11 +10,13 @@ import contextlib
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from drivers_support import run, tags_for
 from secured_support import SECRET, access, authority, enrol, trust
 
@@ -22,6 +24,8 @@ from gateway.errors import DeviceRefused, GatewayError
 from gateway.field.drivers.base import Driver, open_driver
 from gateway.field.probe.opcua_security import credentials
 from gateway.field.security import Access
+from gateway.pki.credentials import take_lists
+from rig.pki.authority import Authority
 from rig.ports import free_ports
 
 PEERS = Path(__file__).parent / "peers"
@@ -79,12 +83,23 @@ async def refused(port: str, how: Access) -> DeviceRefused:
     return error.value
 
 
+def revoke(line: Authority, gone: Path, there: Path) -> None:
+    """Let ``there`` have the lists that name ``gone``."""
+    serial = x509.load_der_x509_certificate((gone / "cert.der").read_bytes()).serial_number
+    line.revoke([(serial, time.time_ns())], now=time.time_ns())
+    take_lists(there.parent, line.lists)
+
+
 @pytest.mark.long
 @pytest.mark.skipif(not PYTHON, reason="needs TWINLINE_OPEN62541")
 def test_open62541(tmp_path: Path) -> None:
     line = authority(tmp_path / "authority")
     there, own = enrol(line, tmp_path, "press", "127.0.0.1"), enrol(line, tmp_path, "gateway")
-    stranger = enrol(authority(tmp_path / "foreign"), tmp_path, "stranger")
+    gone, stranger = (
+        enrol(line, tmp_path, "gone"), enrol(authority(tmp_path / "foreign"), tmp_path, "stranger"),
+    )  # fmt: skip
+    revoke(line, gone, there)
+    trust(there, gone)
     for one, other in ((there, own), (stranger, there)):
         trust(one, other)
     [port] = map(str, free_ports(1))
@@ -94,22 +109,26 @@ def test_open62541(tmp_path: Path) -> None:
                 run(exchange(port, access(own, f"{policy}/{mode}")))
         error = run(refused(port, access(stranger)))
         assert "the server does not trust the certificate" in error.change
+        assert str(gone / "cert.der") in run(refused(port, access(gone))).change
 
 
 @pytest.mark.long
 @pytest.mark.skipif(not NODE or shutil.which("node") is None, reason="needs TWINLINE_NODE_OPCUA")
 def test_node_opcua(tmp_path: Path) -> None:
-    """It wants the revocation lists of every authority, also of whom it trusts by itself: a certificate of
-    our own, without one."""
+    """It wants the revocation lists of every authority, also of whom it trusts by itself; it has them,
+    with the authorities, and takes a certificate without one, too."""
     line, own = authority(tmp_path / "authority"), tmp_path / "gateway" / "opcua"
     there, issued = enrol(line, tmp_path, "press", "127.0.0.1"), enrol(line, tmp_path, "issued")
+    gone = enrol(line, tmp_path, "gone")
+    revoke(line, gone, there)
     credentials(own, datetime.now(UTC))
-    for one, other in ((there, own), (own, there), (there, issued)):
+    for one, other in ((there, own), (own, there)):
         trust(one, other)
     [port] = map(str, free_ports(1))
     with peer("node", str(PEERS / "node_opcua.js"), str(there), URI, port, f"ada:{SECRET}", folder=NODE):
         for policy in POLICIES:
             run(exchange(port, access(own, policy, "ada", SECRET)))
         assert run(refused(port, access(own, user="ada", password="other"))).code == "BadUserAccessDenied"
-        error = run(refused(port, access(issued, user="ada", password=SECRET)))
-        assert str(issued / "cert.der") in error.change
+        run(exchange(port, access(issued, user="ada", password=SECRET)))
+        error = run(refused(port, access(gone, user="ada", password=SECRET)))
+        assert str(gone / "cert.der") in error.change

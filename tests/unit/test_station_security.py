@@ -22,6 +22,7 @@ tags:
   lamp: {{direction: output, type: BOOL, address: {at}}}
 twin: {{}}
 """
+BEST = Security("Basic256Sha256", "SignAndEncrypt")
 OPCUA = 'address: "opc.tcp://192.0.2.7:4840"'
 
 
@@ -84,12 +85,22 @@ def test_what_cannot_be_is_said_with_its_line(tmp_path: Path, plc: str, at: str,
     assert any(what in each.what and each.line == 4 for each in error.value.problems), error.value
 
 
-def test_what_the_gateway_serves_has_no_security(tmp_path: Path) -> None:
-    path = tmp_path / "glue.yaml"
-    served = '  tool: {role: served, address: "opc.tcp://192.0.2.8:4840", security: Basic256Sha256}\n'
-    path.write_text(STATION.format(plc=OPCUA, at="ns=2;s=Lamp").replace("tags:\n", f"{served}tags:\n"))
-    with pytest.raises(BadInput, match="the gateway serves without security"):
-        load_station(path)
+def test_what_the_gateway_serves_at_a_network_says_its_security(tmp_path: Path) -> None:
+    def tool(address: str, security: str) -> Station:
+        path = tmp_path / "glue.yaml"
+        one = STATION.replace("lamp: {{", "lamp: {{device: plc, ")
+        served = f'  tool: {{role: served, address: "opc.tcp://{address}:4840"{security}}}\n'
+        path.write_text(one.format(plc=OPCUA, at="ns=2;s=Lamp").replace("tags:\n", f"{served}tags:\n"))
+        return load_station(path)
+
+    for address in ("192.0.2.8", "0.0.0.0"):
+        with pytest.raises(BadInput, match="serve it over a network, not signed and not encrypted") as error:
+            tool(address, "")
+        assert "security: None where that is meant" in str(error.value)
+        assert tool(address, ", security: None").accesses("opcua") == {}
+        asked = tool(address, ", security: Basic256Sha256, user: ada").accesses("opcua")["tool"]
+        assert asked == Access(BEST, "opcua", "ada", "", "TWINLINE_PASSWORD_GLUE_TOOL")
+    assert tool("127.0.0.1", "").accesses("opcua") == {}
 
 
 def test_other_protocols_take_no_access() -> None:

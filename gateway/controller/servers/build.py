@@ -35,8 +35,8 @@ def make_server(address: ServeAddress, controller: VirtualController, access: Ac
 def make_modules(
     modules: Modules, controller: VirtualController, period_ns: int, access: Access | None = None
 ) -> tuple[list[Server], list[Master]]:
-    """Servers for the couplers, OPC UA's as ``access`` says, and masters for the modules that are polled and
-    for the plant."""
+    """Servers for the couplers and masters for the modules that are polled, OPC UA's as ``access`` says; and
+    one for the plant."""
     program, memory = controller.program, controller.memory
     where = ranges(module.at for module in (*modules.couplers, *modules.polled))
     servers: list[Server] = []
@@ -48,7 +48,8 @@ def make_modules(
         polled = Polled(program, memory, _PROTOCOLS[address.scheme], span)
         for unserved in polled.unserved:
             print(f"warning: {unserved} is not polled at {address}", file=sys.stderr)
-        masters.append(Master(str(address), polled, period_ns))
+        how = access if address.scheme == "opc.tcp" else None
+        masters.append(Master(str(address), polled, period_ns, how))
     if modules.plant is not None:
         wires = Wires(modules.plant.station, program, memory, modules.plant.following)
         for unserved in wires.unserved:

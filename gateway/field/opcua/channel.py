@@ -170,13 +170,13 @@ class Securing:
         return advise(code, str(OpcuaFiles.of(self._folder).certificate), own.der, self._access)
 
 
-def how_to_trust(folder: Path, kept: Path | None) -> str:
-    """What to do so that ``folder`` trusts a server's certificate, that is ``kept`` in a file."""
+def how_to_trust(folder: Path, kept: Path | None, whose: str = "server") -> str:
+    """What to do so that ``folder`` trusts a certificate of the other side, that is ``kept`` in a file."""
     trusted = OpcuaFiles.of(folder).trusted
     if kept is None:
-        return f"put it into {trusted}, if it is the server's own"
+        return f"put it into {trusted}, if it is the {whose}'s own"
     return (
-        "compare its SHA-1 with the one that the server's own settings show; if it is the same: "
+        f"compare its SHA-1 with the one that the {whose}'s own settings show; if it is the same: "
         f"mv {kept} {trusted}/"
     )
 

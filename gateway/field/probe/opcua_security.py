@@ -69,7 +69,7 @@ def credentials(folder: Path, now: datetime) -> Own:
     host = socket.gethostname()
     files, key = OpcuaFiles.of(folder), new_opcua_key()
     names = [x509.UniformResourceIdentifier(f"urn:{host}:twinline:probe"), x509.DNSName(host)]
-    usage = [ExtendedKeyUsageOID.CLIENT_AUTH]
+    usage = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]  # a device may be served by it
     made = generate_self_signed_app_certificate(
         key, f"Twinline at {host}", {"organizationName": "Twinline"}, names, usage, YEARS * 365
     )

@@ -99,6 +99,7 @@ class OpcUaServer:
     ) -> None:
         self.host, self.port, self.view = host, port, view
         self._about, self.heard, self._access = about, heard, access
+        self._keeper: Doorkeeper | None = None
         self._server = UaServer()
         self._published: list[_Published] = []
         self._seen: object = None
@@ -111,12 +112,18 @@ class OpcUaServer:
         """How many are connected."""
         return len(self._server.bserver.clients) if self._server.bserver is not None else 0
 
+    @property
+    def turned_away(self) -> str:
+        """Who was refused last, and what to do so that he is not; empty where nobody was since somebody came
+        in."""
+        return self._keeper.turned_away if self._keeper is not None else ""
+
     async def start(self) -> int:
         """Build the address space and listen; the port. Raises OSError; then it may be tried again.
 
         ValueError("what was wrong; what would be right") where there is no certificate to be secure with.
         """
-        keeper = None if self._access is None else Doorkeeper(self._access)
+        keeper = self._keeper = None if self._access is None else Doorkeeper(self._access)
         probe = await asyncio.get_running_loop().create_server(asyncio.Protocol, self.host, self.port)
         probe.close()  # a port that is not to be had is found out before the work
         await probe.wait_closed()

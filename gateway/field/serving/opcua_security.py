@@ -23,15 +23,20 @@ from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import BadUserAccessDenied
 from cryptography import x509
 
-from gateway.field.opcua.channel import MODES, POLICIES
-from gateway.field.opcua.folder import Own, read_own, read_password, read_trusted
-from gateway.field.opcua.trust import ASKS, Fault, Peer, judge, split, uris_of
+from gateway.field.opcua.channel import MODES, POLICIES, TO_TRUST, how_to_trust
+from gateway.field.opcua.folder import Own, read_own, read_password, read_trusted, reject
+from gateway.field.opcua.trust import ASKS, Fault, Peer, judge, split, thumbprint, uris_of
 from gateway.field.security import Access, Security
+
+ANOTHER_THERE = "make a new certificate in the client's settings"
 
 
 class Doorkeeper(UserManager):
     """Lets in whom ``access`` trusts. Its files are read at each connection: who is trusted anew comes in
-    without a restart, and who is no longer stays out."""
+    without a restart, who is no longer stays out, and a renewed certificate is shown from then on.
+
+    ``turned_away`` says who was refused last and what to do; empty once somebody comes in.
+    """
 
     def __init__(self, access: Access) -> None:
         """ValueError("what was wrong; what would be right") where there is nothing to be secure with."""
@@ -40,11 +45,14 @@ class Doorkeeper(UserManager):
         self._own = read_own(self._folder, datetime.now(UTC))
         read_trusted(self._folder)  # what cannot be read is said now, not to the first client
         self._password = read_password(access) if access.user else ""
+        self._server: Server | None = None
+        self.turned_away = ""
 
     async def secure(self, server: Server) -> None:
         """Secure ``server``, after init and before start."""
         security, own = self._access.security, self._own
         server.iserver.certificate, server.iserver.private_key = own.certificate, own.key
+        self._server = server
         await server.set_application_uri(own.uri)
         kind = ua.SecurityPolicyType[f"{security.policy.replace('_', '')}_{security.mode}"]
         server.set_security_policy([kind])
@@ -55,7 +63,35 @@ class Doorkeeper(UserManager):
         setattr(server.iserver, "lookup_external_session", lambda token: None)  # noqa: B010
         # Of several for one policy the first counts: ours before those that the library adds at the start.
         policies: list[Any] = server._policies
-        policies += [_Discovery(), _Checked(self, own, security)]
+        policies += [_Discovery(self), _Checked(self, security)]
+
+    def own(self) -> Own:
+        """What to show now: another than the last where it was renewed meanwhile."""
+        try:
+            own = read_own(self._folder, datetime.now(UTC))
+        except ValueError:  # half written, or it ran out: the client says what it makes of the last one
+            return self._own
+        if own.der != self._own.der and self._server is not None:
+            self._own, inner = own, self._server.iserver
+            inner.certificate, inner.private_key = own.certificate, own.key
+            for endpoint in inner.endpoints:
+                endpoint.ServerCertificate = own.der
+        return self._own
+
+    def admit(self, certificate: bytes) -> bool:
+        """Whether its holder is given a channel; why not is kept for a person."""
+        fault = self.judge(certificate)
+        if fault is None:
+            self.turned_away = ""
+            return True
+        leaf = (split(certificate) or [b""])[0]
+        kept = reject(self._folder, leaf) if leaf and fault.code in TO_TRUST else None
+        change = how_to_trust(self._folder, kept, "client") if fault.code in TO_TRUST else ANOTHER_THERE
+        shown = (
+            f"its certificate (SHA-1 {thumbprint(leaf)}) {fault.what}" if leaf else "it shows no certificate"
+        )
+        self.turned_away = f"a client was refused, {fault.code}: {shown}; {change}"
+        return False
 
     def judge(self, certificate: bytes) -> Fault | None:
         """What is wrong with a client's certificate (DER), by which it opens a channel."""
@@ -91,10 +127,14 @@ class _Nothing(PermissionRuleset):
 class _Discovery:
     """The channel without security: who asks is told the endpoints, and nothing else."""
 
+    def __init__(self, keeper: Doorkeeper) -> None:
+        self._keeper = keeper
+
     def matches(self, uri: str, mode: Any = None) -> bool:
         return uri == SecurityPolicyNone.URI and mode in (None, ua.MessageSecurityMode.None_)
 
     def create(self, peer_certificate: bytes | None) -> SecurityPolicy:
+        self._keeper.own()
         policy: SecurityPolicy = SecurityPolicyNone(permission_ruleset=_Nothing())  # type: ignore[no-untyped-call]
         return policy
 
@@ -102,8 +142,8 @@ class _Discovery:
 class _Checked:
     """A channel of the policy that is served, for who is trusted."""
 
-    def __init__(self, keeper: Doorkeeper, own: Own, security: Security) -> None:
-        self._keeper, self._own = keeper, own
+    def __init__(self, keeper: Doorkeeper, security: Security) -> None:
+        self._keeper = keeper
         self._policy: Any = POLICIES[security.policy]
         self._mode = MODES[security.mode]
 
@@ -111,8 +151,9 @@ class _Checked:
         return bool(uri == self._policy.URI) and mode in (None, self._mode)
 
     def create(self, peer_certificate: bytes | None) -> SecurityPolicy:
-        if self._keeper.judge(peer_certificate or b"") is not None:
+        if not self._keeper.admit(peer_certificate or b""):
             raise BadUserAccessDenied  # of all errors the one after which the library closes the connection
         leaf = split(peer_certificate or b"")[0]
-        policy: SecurityPolicy = self._policy(leaf, self._own.certificate, self._own.key, self._mode)
+        own = self._keeper.own()
+        policy: SecurityPolicy = self._policy(leaf, own.certificate, own.key, self._mode)
         return policy

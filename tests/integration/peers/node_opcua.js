@@ -1,10 +1,11 @@
-// A secured server over node-opcua: FOLDER URI PORT USER:PASSWORD; trusts FOLDER/trusted alone.
+// A secured server over node-opcua: FOLDER URI PORT USER:PASSWORD; trusts FOLDER/trusted, and by FOLDER/ca.
 const fs = require("fs"), path = require("path");
 const { OPCUAServer } = require("node-opcua-server");
 const { OPCUACertificateManager } = require("node-opcua-certificate-manager");
 const { SecurityPolicy, MessageSecurityMode } = require("node-opcua-secure-channel");
 const { Variant, DataType } = require("node-opcua-variant");
 const { StatusCodes } = require("node-opcua-status-code");
+const { readCertificateRevocationList } = require("node-opcua-crypto");
 
 const [folder, uri, port, user] = process.argv.slice(2);
 
@@ -13,6 +14,9 @@ const [folder, uri, port, user] = process.argv.slice(2);
   await trust.initialize();
   for (const name of fs.readdirSync(path.join(folder, "trusted")))
     await trust.trustCertificate(fs.readFileSync(path.join(folder, "trusted", name)));
+  const ca = fs.readdirSync(path.join(folder, "ca")).map((name) => path.join(folder, "ca", name));
+  for (const name of ca.filter((each) => each.endsWith(".der"))) await trust.addIssuer(fs.readFileSync(name), false, true);
+  for (const name of ca.filter((each) => each.endsWith(".crl"))) await trust.addRevocationList(await readCertificateRevocationList(name));
   const der = fs.readFileSync(path.join(folder, "cert.der")).toString("base64").match(/.{1,64}/g).join("\n");
   const own = path.join(folder, "own.pem");
   fs.writeFileSync(own, `-----BEGIN CERTIFICATE-----\n${der}\n-----END CERTIFICATE-----\n`);

@@ -14,7 +14,7 @@ def read(kind: str) -> list[bytes]:
 
 server = Server(
     port, certificate=folder / "cert.der", privateKey=folder / "key.pem", trustList=read("trusted/*.der"),
-    issuerList=read("ca/*.der"), applicationUri=uri,
+    issuerList=read("ca/*.der"), revocationList=read("ca/*.crl"), applicationUri=uri,
 )  # fmt: skip
 for name, value in (("shown", 7.5), ("number", 0.0), ("text", "")):
     server.addVariable(name, server.objectsNode, value, nodeId=f"ns=1;s={name}")
