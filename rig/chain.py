@@ -121,8 +121,8 @@ class RigChain:
     def pool(self, genesis: Genesis) -> Iterator[RigChain]:
         """The chain of a pool of this line, as the operator, beside this one. OSError."""
         chain = self._pool_of(genesis=genesis)
-        chain.start()
         try:
+            chain.start()
             yield chain
         finally:
             chain.stop()
