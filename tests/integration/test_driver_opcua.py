@@ -151,6 +151,12 @@ def test_the_sources_time_comes_with_a_value(asyncua: int) -> None:
                 await writer.get_node(node("Int16")).write_attribute(ua.AttributeIds.Value, value)
                 assert (await driver.read())["number"] == 100 + turn
                 assert driver.times["number"] == int(stamp.timestamp()) * 10**9 + 678_900_000
+            for turn, never in enumerate((datetime.max, datetime.max, datetime(1601, 1, 1))):
+                stamp = never.replace(tzinfo=UTC)
+                value = ua.DataValue(ua.Variant(200 + turn, ua.VariantType.Int16), SourceTimestamp=stamp)
+                await writer.get_node(node("Int16")).write_attribute(ua.AttributeIds.Value, value)
+                assert (await driver.read())["number"] == 200 + turn
+                assert "number" not in driver.times  # the server knows none, and says so thus
         await driver.close()
 
     run(work())

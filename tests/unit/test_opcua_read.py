@@ -13,7 +13,11 @@ from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.field.drivers.opcua import _held as held
+from gateway.field.drivers.opcua import _limit as limit
 from gateway.field.drivers.opcua_read import Encoded, PreparedRead, Shape, results_of
+from gateway.net.messages import decode, encode
+from gateway.net.reports import Image
 
 LIMITS = {"SByte": 8, "Int16": 16, "Int32": 32, "Int64": 64}
 WHOLE = {name: st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for name, bits in LIMITS.items()}
@@ -131,3 +135,22 @@ def test_a_prepared_request_is_encoded_like_the_library_s_own() -> None:
     header = ua.RequestHeader(RequestHandle=7, TimeoutHint=100)
     ours = struct_to_binary(PreparedRead(RequestHeader=header, Parameters=Encoded(struct_to_binary(wanted))))
     assert ours == struct_to_binary(ua.ReadRequest(RequestHeader=header, Parameters=wanted))
+
+
+def test_a_text_that_is_no_utf_8_can_be_told_on() -> None:
+    row = ua.Variant(["ab", None, "ok"], ua.VariantType.String, is_array=True)
+    sent = encoded([ua.DataValue(ua.Variant("ab", ua.VariantType.String)), ua.DataValue(row)])
+    spoilt = Buffer(struct_to_binary(ua.ReadResponse())[:-8] + sent.replace(b"ab", b"\xffb"))
+    one, many = struct_from_binary(ua.ReadResponse, spoilt).Results
+    assert one.Value.Value == "\udcffb"  # half a character, as the library takes it
+    assert held(one.Value) == "\ufffdb"
+    assert held(many.Value) == ("\ufffdb", "", "ok")
+    body = Image(True, True, {"text": held(one.Value), "row": held(many.Value)})
+    assert decode(encode(body), Image) == body
+
+
+@pytest.mark.parametrize(
+    ("said", "taken"), [(3, 3), (10**6, 1000), (0, 1000), (-1, 1000), ("5", 1000), (None, 1000), ([7], 1000)]
+)
+def test_a_limit_that_is_no_number_is_none(said: object, taken: int) -> None:
+    assert limit(said) == taken

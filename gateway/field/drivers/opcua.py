@@ -132,9 +132,8 @@ class OpcUaDriver:
             for key, answer in zip(_ASKED, answers, strict=True)
             if answer.Value is not None and (answer.StatusCode is None or answer.StatusCode.is_good())
         }
-        self._read_limit = min(known.get("reads") or MAX_NODES, MAX_NODES)
-        self._write_limit = min(known.get("writes") or MAX_NODES, MAX_NODES)
-        said = {key: str(known.get(key) or "") for key in _ASKED}
+        self._read_limit, self._write_limit = _limit(known.get("reads")), _limit(known.get("writes"))
+        said = {key: _text(str(known.get(key) or "")) for key in _ASKED}
         details = {"url": self._url} | ({"build": said["build"]} if said["build"] else {})
         return Identity(
             "opcua", said["manufacturer"], said["product"], said["version"], said["program"], said["sha256"],
@@ -247,8 +246,7 @@ class OpcUaDriver:
                 change = f"the server's variable holds {_shape(variant)}, {tag.type.name} is {_shape(tag)}"
                 refused[tag.name] = TagsRefused("BadTypeMismatch", [tag], change)
             else:
-                held = tuple(variant.Value) if variant.is_array else variant.Value
-                values[tag.name] = tag.from_device("" if held is None else held)
+                values[tag.name] = tag.from_device(_held(variant))
         return values, refused
 
     async def _read_nodes(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
@@ -296,6 +294,25 @@ def _is_of(variant: ua.Variant, tag: Tag) -> bool:
     if variant.VariantType is not _variant(tag) or bool(variant.is_array) != (count is not None):
         return False
     return count is None or (variant.Value is not None and len(variant.Value) == count)
+
+
+def _held(variant: ua.Variant) -> Value:
+    """The server's value, of a tag's type; a text that is null is empty."""
+    if variant.VariantType is ua.VariantType.String:
+        return tuple(map(_text, variant.Value)) if variant.is_array else _text(variant.Value)
+    held: Value = tuple(variant.Value) if variant.is_array else variant.Value
+    return held
+
+
+def _text(text: str | None) -> str:
+    """What can be told on of a text, which the library takes though it is no UTF-8: each byte that is none
+    comes as half a character, and no encoder takes that."""
+    return (text or "").encode(errors="surrogateescape").decode(errors="replace")
+
+
+def _limit(said: object) -> int:
+    """How many nodes go into one request, where the server says ``said``: what is no number is no limit."""
+    return min(said, MAX_NODES) if isinstance(said, int) and said > 0 else MAX_NODES
 
 
 def _shape(what: ua.Variant | Tag | None) -> str:

@@ -96,7 +96,12 @@ def _nanoseconds(value: ua.DataValue) -> int | None:
     since = (stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=UTC)) - datetime.fromtimestamp(
         0, UTC
     )
-    return since // timedelta(microseconds=1) * 1_000
+    return _told(since // timedelta(microseconds=1) * 1_000)
+
+
+def _told(time: int) -> int | None:
+    """``time``, UTC ns; None where a server says by its first or last instant that it knows none."""
+    return time if 0 < time < 2**63 else None
 
 
 def results_of(answer: Buffer) -> bytes:
@@ -146,7 +151,7 @@ class Shape:
 
         def time_of(node: int) -> int | None:
             item = self._times[node]
-            return None if item is None else (found[item] - _EPOCH) * _TICK
+            return None if item is None else _told((found[item] - _EPOCH) * _TICK)
 
         return Found(self._values(found), time_of)
 
