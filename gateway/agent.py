@@ -21,45 +21,34 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-import msgspec
-
 from gateway.agentfile import AgentConfig, check, load_config
-from gateway.announce import about, identified
+from gateway.announce import identified
 from gateway.belonging import Admission, Belonging
+from gateway.broadcast import HEARTBEAT, Broadcast, last_will
 from gateway.cell.cell import Asked, Cell, Inputs, Outputs
-from gateway.cell.quality import Quality
 from gateway.chain import chain_of
 from gateway.controller.beside import Beside
 from gateway.controller.compile import Program, compile_program
 from gateway.errors import BadInput
-from gateway.field.types import Value
 from gateway.hearing import Hearing
 from gateway.local.access import group_id
 from gateway.local.desk import Desk
-from gateway.net import topics
-from gateway.net.bus import Bus, Will
+from gateway.net.bus import Bus
 from gateway.net.identity import Identity, Trust, boot_id
-from gateway.net.messages import Command, Identified, ReplyBody, encode
-from gateway.net.reports import Differs, Image, State
+from gateway.net.messages import Command, Identified, ReplyBody
 from gateway.parent import end_with_stdin
 from gateway.played import rest
 from gateway.recorder import Recorder
+from gateway.sending import Sending
 from gateway.station import Station, load_station
-from gateway.store.journal import Change as Kept
-from gateway.store.journal import Delete, Journal, JournalFailed, Put
+from gateway.store.journal import Journal, JournalFailed
 from gateway.trustfile import TrustFile
 from gateway.wiring import Read, Wiring
 from gateway.witness import Witness
 from gateway.yamlfile import read_text
 
-log = logging.getLogger("gateway")
 VERSION = importlib.metadata.version("twinline")
-HEARTBEAT = 0.5
-IMAGE_PERIOD = 0.1
-KEY_EVERY = 20
-MAX_OUTBOX = 1024
 SAFE_WITHIN = 1.0
-DISK_WITHIN = 5.0
 RESTORE_WITHIN = 5.0  # where the journal has failed: the next life may fare no better
 PRESENT = frozenset(("commissioner",))  # the roles of who is at the machine
 TABLES = ("lease", "gate", "force", "workpiece", "send", "received", "arrived")
@@ -100,7 +89,7 @@ class Agent:
             identity=identity,
             trust=trust,
             loop=loop,
-            will=Will(topics.state(self.line, self.node), "state", self._offline, sign=True),
+            will=last_will(self.line, self.node, self.boot),
             tls=config.tls_files,
         )
         self.hearing = Hearing(
@@ -117,37 +106,28 @@ class Agent:
         if self.chain is not None:
             self.recorder = Recorder(self.chain, identity, self.journal, loop.call_later)
         self.ready, self.ending = asyncio.Event(), asyncio.Event()
-        self._outbox: asyncio.Queue[Outputs | None] = asyncio.Queue(MAX_OUTBOX)
-        self._persisted = 0
         self._refused: dict[str, str] = {}
-        self._changed: dict[str, Value] = {}
-        self._quality: dict[str, Quality] = {}
-        self._times: dict[str, int] = {}
-        self.problem = ""
         self.shell = Desk(self, Path(config.state), group_id(config.group))
-
-    def _offline(self, _broker: str) -> bytes:
-        return encode(State(False, self.boot))
+        self.sending = Sending(
+            self.line, self.node, self.bus, self.journal, self.recorder, self._reply, self.shell.happened,
+            self._bell.set,
+        )  # fmt: skip
+        self.broadcast = Broadcast(
+            self.line, self.node, self.boot, self.bus, self.cell, self.devices, self.hearing, self._problems
+        )
 
     # --- life ------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Until ``ending`` is set; then the safe state, and everything closed."""
         self.hearing.start()
-        self.bus.publish(
-            topics.about(self.line, self.node),
-            "about",
-            encode(about(self.station, self.boot, VERSION)),
-            qos=1,
-            retain=True,
-            sign=True,
-        )
+        self.broadcast.station(VERSION)
         self.bus.start()
         if self.chain is not None:
             self.chain.start()
-        own = (self._scan, self._send, self._beat, self._show, self._announce)
-        jobs = (*own, self.shell.run, self.devices.run)
-        tasks = [asyncio.create_task(job(), name=job.__name__) for job in jobs]
+        telling = (self.sending.run, self.broadcast.beat, self.broadcast.show)
+        jobs = (self._scan, *telling, self._announce, self._record_loaded, self.shell.run, self.devices.run)
+        tasks = [asyncio.create_task(job(), name=job.__qualname__) for job in jobs]
         ended = asyncio.create_task(self.ending.wait())
         await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
         broken = [task for task in tasks if task.done()]
@@ -194,8 +174,8 @@ class Agent:
         """End the scan, and send what it still had to say: above all that the safe state is driven."""
         scanning.cancel()
         await asyncio.wait((scanning,))
-        await self._queue(self.cell.step(time.monotonic_ns(), self._seen(Read(), 0)))
-        await self._outbox.put(None)
+        await self.sending.put(self.cell.step(time.monotonic_ns(), self._seen(Read(), 0)))
+        await self.sending.end()
         await asyncio.wait((sending,))
 
     # --- the scan ----------------------------------------------------------------------------------------
@@ -216,11 +196,9 @@ class Agent:
             now = time.monotonic_ns()
             latest = max(late, self.devices.late())
             out = self.cell.step(now, self._seen(read, latest if latest > period else 0, idle))
-            self._changed.update(out.changed)
             self.shell.changed(out.changed)
-            self._quality.update(out.quality)
-            self._times.update(self.devices.times(read.outputs))
-            await self._queue(out)
+            self.broadcast.scanned(out, self.devices.times(read.outputs))
+            await self.sending.put(out)
             if out.writes or out.actuate:
                 await self._write(out)
             await self.devices.look(self.cell.read_back.asked, due + period - time.monotonic_ns())
@@ -243,8 +221,8 @@ class Agent:
         refused = self._refused | self.devices.refused
         lost = self.devices.lost
         return Inputs(
-            read.outputs, not lost, late, time.time_ns(), self._persisted, asked, coupled, refused, lost,
-            self.devices.uncertain, idle, read.machine, read.held,
+            read.outputs, not lost, late, time.time_ns(), self.sending.persisted, asked, coupled, refused,
+            lost, self.devices.uncertain, idle, read.machine, read.held,
         )  # fmt: skip
 
     async def _write(self, out: Outputs) -> None:
@@ -256,52 +234,7 @@ class Agent:
         # A refused value is told and not tried again until it changes.
         self.cell.took(taken)
 
-    # --- sending: the journal first ------------------------------------------------------------------------
-
-    async def _queue(self, out: Outputs) -> None:
-        if self.problem:
-            return  # the journal has failed, and nothing is sent without it
-        if out.journal or out.replies or out.couple or out.events or out.differs:
-            await self._outbox.put(out)
-
-    async def _send(self) -> None:
-        """In order, and nothing before the journal has what it speaks of; until None is put."""
-        loop = asyncio.get_running_loop()
-        while (out := await self._outbox.get()) is not None:
-            if out.journal:
-                kept: list[Kept] = [
-                    Delete(change.table, change.key)
-                    if change.data is None
-                    else Put(change.table, change.key, change.data)
-                    for change in out.journal
-                ]
-                try:
-                    async with asyncio.timeout(DISK_WITHIN):
-                        await loop.run_in_executor(None, self.journal.apply, kept)
-                except TimeoutError:
-                    hangs = f"{self.journal.path}: the disk does not answer, for {DISK_WITHIN:g} s"
-                    self.problem = hangs
-                    raise JournalFailed(hangs) from None
-                except JournalFailed as failed:
-                    self.problem = str(failed)
-                    raise
-                self._persisted = max(self._persisted, out.ticket)
-                self._bell.set()
-            if self.recorder is not None:
-                self.recorder.note(out.facts)
-            for operator, request, body in out.replies:
-                self._reply(operator, request, body)
-            for neighbour, message in out.couple:
-                topic = topics.couple(self.line, self.node, neighbour)
-                self.bus.publish(topic, "couple", encode(message), qos=0, sign=True)
-            for event in out.events:
-                log.info("%s: %s", event.kind, event.text)
-                self.shell.happened(event.kind, event.text)
-                self.bus.publish(topics.event(self.line, self.node), "event", encode(event), qos=0)
-            for found in out.differs:
-                self.bus.publish(
-                    topics.event(self.line, self.node), "event", encode(Differs(found)), qos=1, sign=True
-                )
+    # --- what is asked for, and by whom -------------------------------------------------------------------
 
     def _reply(self, operator: str, request: int, body: ReplyBody) -> None:
         if not self.shell.replied(operator, request, body):
@@ -329,46 +262,31 @@ class Agent:
     def _who(self) -> Identified:
         return identified(self.station, self.cell.mode, self.devices.links, self.boot, VERSION)
 
-    async def _beat(self) -> None:
-        """The retained state, also when nothing happens."""
-        while True:
-            self._tell_loaded()
-            unrecorded = self.chain.problem if self.chain is not None else ""
-            dismissed = self.admission.problem if self.admission is not None else ""
-            untaken = self.trust_file.problem
-            problem = self.problem or dismissed or self.devices.problem or untaken or unrecorded
-            state = self.cell.state(self.boot, self.devices.state, problem)
-            state = msgspec.structs.replace(state, refused=self.hearing.refused)
-            self.bus.publish(
-                topics.state(self.line, self.node), "state", encode(state), retain=True, sign=True
-            )
-            await asyncio.sleep(HEARTBEAT)
+    @property
+    def problem(self) -> str:
+        """What is wrong with the gateway itself; empty if nothing is."""
+        return self.sending.problem
+
+    def _problems(self) -> str:
+        """What a person has to look after; empty if nothing."""
+        dismissed = self.admission.problem if self.admission is not None else ""
+        untaken = self.trust_file.problem
+        unrecorded = self.chain.problem if self.chain is not None else ""
+        return self.problem or dismissed or self.devices.problem or untaken or unrecorded
 
     def _learn(self, belonging: Belonging) -> None:
         """The chain has changed who belongs to the line."""
         assert self.admission is not None
         self.admission.learn(belonging)
 
-    def _tell_loaded(self) -> None:
+    async def _record_loaded(self) -> None:
         """What runs here, once the controller has said what it is."""
-        link = self.devices.links[self.station.controller.name]
-        if self.recorder is not None and link.ready:
-            program = link.identity.program_sha256 if link.identity is not None else ""
-            self.recorder.loaded(program, self.station.sha256)
-
-    async def _show(self) -> None:
-        """The process image: changes at most ten times a second, with key frames."""
-        count = 0
         while True:
-            await asyncio.sleep(IMAGE_PERIOD)
-            count += 1
-            key = count % KEY_EVERY == 0
-            values = dict(self.cell.values) if key else self._changed
-            quality = self.cell.qualities.now if key else self._quality
-            if values or quality:
-                image = Image(key, not self.devices.lost, values, dict(quality), self._times)
-                self.bus.publish(topics.image(self.line, self.node), "image", encode(image))
-            self._changed, self._quality, self._times = {}, {}, {}
+            link = self.devices.links[self.station.controller.name]
+            if self.recorder is not None and link.ready:
+                program = link.identity.program_sha256 if link.identity is not None else ""
+                self.recorder.loaded(program, self.station.sha256)
+            await asyncio.sleep(HEARTBEAT)
 
     # --- for the shell --------------------------------------------------------------------------------------
 
