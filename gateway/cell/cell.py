@@ -81,6 +81,7 @@ class Cell:
             self.formulas.written,
             station.writes.rate,
             station.shim.inputs if station.shim is not None else (),
+            actuators,
         )
         self.missed: dict[str, int] = {}
         sensors = self.machine.sensors if self.machine is not None else {}
@@ -88,6 +89,7 @@ class Cell:
         self.overruns = 0
         self.lost: dict[str, str] = dict.fromkeys(self._devices, "")
         self._driven_safe = False  # to be told
+        self._undriven = ""  # as told
         self._behind: Mapping[str, Value] = {}  # what the twin gets with the next scan, in shadow
         self._telling = Telling()
         self._now = now
@@ -159,8 +161,9 @@ class Cell:
         self._show(wanted, writes)
         if writes and self.gate.state == "open":
             values = wanted if self.machine is None else {**self.machine.driven, **wanted}
-            self.commands.burst.note(seen.utc, {tag: values[tag] for tag in writes})
+            self.commands.burst.ask(seen.utc, {tag: values[tag] for tag in writes})
         self._count_missed()
+        self._tell_undriven(seen.refused)
         self._tell_happenings()
         self.commands.end()
         out = self._telling.collect()
@@ -179,8 +182,9 @@ class Cell:
         do, so that after it only time can change anything, at instants that are known. Steps before that may
         be left out; the next one is told how many. A machine must be asked to be known: then none is.
         """
-        held = self._telling.anything or self._driven_safe or self.commands.waiting or self.gate.waiting
-        if not self._quiet or held or self.machine is not None:
+        held = self._telling.anything or self._driven_safe or self.commands.waiting
+        behind = self.gate.waiting or self.gate.refused
+        if not self._quiet or held or behind or self.machine is not None:
             return self._now
         due, beats = self._due(self.twin.due()), self.couplings.beats
         return min((each for each in (due, beats) if each is not None), default=None)
@@ -210,7 +214,7 @@ class Cell:
     @property
     def driving(self) -> bool:
         """Whether a device that is connected still has to be brought to its safe values."""
-        return self.gate.state == "safing" and bool(self.gate.writes(self._now, {}, self.lost))
+        return self.gate.state == "safing" and bool(self.gate.undriven(self.lost))
 
     def _wanted(self) -> dict[str, Value]:
         """What the inputs are to show, as far as they may be written; in shadow none may."""
@@ -224,21 +228,25 @@ class Cell:
         machine = self.machine
         if machine is None:
             return self.gate.writes(self._now, wanted, self.lost)
-        if machine.device is not None and machine.stale(self._now):
-            self.gate.forget(machine.device.name)
         return self.gate.writes(self._now, {**wanted, **machine.driven}, self.lost)
 
     def _put_out(self, out: Outputs, writes: dict[str, Value]) -> None:
         if self.machine is None:
             out.writes = writes
             return
+        if self.machine.device is not None and self.machine.stale(self._now):
+            writes = {**self.gate.again(self.machine.actuators.keys()), **writes}
         for name, value in writes.items():
             (out.actuate if name in self.machine.actuators else out.writes)[name] = value
 
-    def took(self, writes: Mapping[str, Value]) -> None:
-        """The device has taken ``writes``."""
+    def took(self, writes: Mapping[str, Value], refused: Collection[str] = ()) -> None:
+        """Of what the last step had to be written, the devices have taken ``writes``, and not what they
+        ``refused``; of the rest it is not known."""
         state = self.gate.state
+        if refused:
+            self.gate.refuse(refused, self._now)
         self.gate.took(writes)
+        self.commands.took(writes)
         if self.companion is not None:
             self.companion.gave(writes)
         if state == "safing" and self.gate.state == "closed":
@@ -404,6 +412,20 @@ class Cell:
             for counts in (self.missed, self.script.missed if self.script is not None else {}):
                 counts[tag] = counts.get(tag, 0) + count
 
+    def _tell_undriven(self, refused: Mapping[str, str]) -> None:
+        """While the safe state is being driven: what stands in its way, once, and what devices say to it."""
+        gate = self.gate
+        if gate.state != "safing":
+            self._undriven = ""
+            return
+        told = [f"{tag} is refused{_reason(refused.get(tag, ''))}" for tag in sorted(gate.refused)]
+        unknown = [tag for tag in gate.unknown() if gate.inputs[tag].device not in self.lost]
+        told += [f"{tag} has no number now, for its formula's tags are not known" for tag in unknown]
+        if (what := "; ".join(told)) != self._undriven:
+            self._undriven = what
+            if what:
+                self._telling.event("safe", f"not driven yet, and tried again: {what}")
+
     # --- records -------------------------------------------------------------------------------------
 
     def _happened(self, kind: Kind, component: str, workpiece: str, detail: str) -> None:
@@ -420,6 +442,10 @@ class Cell:
                 self.script.happened(happening)
             who = happening.workpiece or happening.component
             self._telling.event("workpiece", f"{who} {happening.kind} {happening.detail}".rstrip())
+
+
+def _reason(why: str) -> str:
+    return f": {why}" if why else ""
 
 
 __all__ = ["Asked", "Cell", "Change", "Inputs", "Outputs"]

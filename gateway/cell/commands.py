@@ -5,7 +5,7 @@ What a command needs on the disk is journalled first, and the command waits for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -75,6 +75,8 @@ class Commands:
         self._kept: set[TagRef] = set()  # forces whose old value is journalled
         self.burst = Burst(gate.safe)
         self._leased: Taken | None = None  # the lease as it was told
+        self._wrote = Taken("", 0)  # under which was written last
+        self._burst_ended = False  # and is not told yet
         self._freed: dict[TagRef, tuple[str, Value]] = {}  # forces that ended in this scan, and whose
         self._ended = ""  # why nobody gets the lease any more
         self._now = 0
@@ -210,7 +212,7 @@ class Commands:
         if isinstance(asked.command, Acquire):
             self.gate.open()
             self.burst.begin()
-            self._leased = Taken(asked.operator, self.lease.token)
+            self._leased = self._wrote = Taken(asked.operator, self.lease.token)
             self._telling.fact(self._leased)
             self._telling.event("lease", f"{asked.operator} holds the lease, token {self.lease.token}")
             self._telling.reply(asked.operator, asked.request, Leased(self.lease.token, self.lease.ttl))
@@ -235,6 +237,7 @@ class Commands:
 
     def _end_lease(self, why: str) -> None:
         self._let_go(why, "lease")
+        self._telling.journal("lease", "holder", None)
         self.lease.release()
 
     def _let_go(self, why: str, ended: str) -> None:
@@ -275,8 +278,16 @@ class Commands:
         trace = script.trace(self._now, self.couplings.contents(), self.lost)
         self._telling.reply(script.operator, script.request, trace)
 
+    def took(self, taken: Container[str]) -> None:
+        """The devices have taken what was written to these tags; meanwhile script or lease may have ended."""
+        self.burst.took(taken)
+        if self._burst_ended:
+            self._tell_burst()
+
     def _tell_burst(self) -> None:
-        if self._leased is not None and (wrote := self.burst.tell(*self._leased)) is not None:
+        """Now, or as soon as it is known what the devices have taken."""
+        self._burst_ended = self.burst.asked
+        if not self._burst_ended and (wrote := self.burst.tell(*self._wrote)) is not None:
             self._telling.fact(wrote)
 
     # --- what a script does to the station (script.Station) ------------------------------------------

@@ -64,8 +64,10 @@ class Gliding:
 
     def _ends(self, now: int) -> int | None:
         gate = self._gate
-        held = self._commands.waiting or gate.state == "safing" or bool(gate.waiting or gate.beyond)
-        if held or not self.allowed or self._formulas.any:
+        behind = bool(gate.waiting or gate.beyond or gate.refused)
+        if behind or self._commands.waiting or gate.state == "safing":
+            return None
+        if not self.allowed or self._formulas.any:
             return None
         forced = {ref.tag for ref in gate.forces}
         if not (self._awaited | forced).isdisjoint(self._twin.moving()):
@@ -103,7 +105,7 @@ class Gliding:
             writes = self._gate.passing(now, dict(sorted(moved.items(), key=self._rank)))
             for tag, value in writes.items():
                 self._change(tag, value)
-            commands.burst.note(seen.utc, writes)
+            commands.burst.ask(seen.utc, writes)
             if len(writes) < len(moved):
                 self.end()  # what was left has its turn in a whole scan
         out = self._telling.collect()

@@ -38,6 +38,7 @@ def _make_safe(stored: Stored, gate: Gate, lease: Lease, telling: Telling) -> No
         telling.fact(Given(operator, lease.token, why))
         for key in forces:
             telling.fact(_ended(operator, key, stored, gate))
+        telling.journal("lease", "holder", None)  # told once, however often it starts until it is safe
     for key in forces:
         telling.journal("force", key, None)
 

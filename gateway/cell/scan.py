@@ -144,7 +144,7 @@ class Telling:
     @property
     def anything(self) -> bool:
         """Whether something is to be told that came about between two steps."""
-        return bool(self.out.journal or self.out.events)
+        return bool(self.out.journal or self.out.events or self.out.facts)
 
     def collect(self) -> Outputs:
         """All of this scan; the next one begins anew."""

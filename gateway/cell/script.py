@@ -11,6 +11,7 @@ from gateway.field.tags import TagRef
 from gateway.field.types import Value
 from gateway.net.messages import (
     MAX_SAMPLES,
+    MAX_TRACE,
     Action,
     Await,
     AwaitAll,
@@ -77,6 +78,8 @@ class Script:
         self.overwritten: dict[str, Value] = {}
         self.qualities: list[tuple[int, str, Quality]] = []
         self.differs = Noted(now, differs)
+        self._entries = 0
+        self._bytes = sum(_size(tag, value) for tag, value in self.initial.items())
         self.scans = 0
         self.out = 0  # workpieces that came out of the line here, of those that are counted
         self._counted = frozenset(run.counted)
@@ -91,13 +94,13 @@ class Script:
 
     def sampled(self, now: int, tag: str, value: Value) -> None:
         """``tag`` changed."""
-        if self._watches(tag) and self._has_room():
+        if self._watches(tag) and self._has_room(tag, value):
             self.samples.append(Sample(now - self.started, tag, value))
 
     def judged(self, now: int, changes: Mapping[str, Quality]) -> None:
         """The qualities of these tags changed."""
         for tag, quality in changes.items():
-            if self._watches(tag) and self._has_room():
+            if self._watches(tag) and self._has_room(tag, quality):
                 self.qualities.append((now - self.started, tag, quality))
 
     def happened(self, happening: Happening) -> None:
@@ -105,19 +108,18 @@ class Script:
         if happening.kind in OUT and (not self._counted or happening.workpiece in self._counted):
             self.out += 1
         at = max(0, happening.time - self.started)
-        if self._has_room():
-            self.happenings.append(
-                Happening(at, happening.kind, happening.component, happening.workpiece, happening.detail)
-            )
+        who = happening.component, happening.workpiece, happening.detail
+        if self._has_room(happening.kind, *who):
+            self.happenings.append(Happening(at, happening.kind, *who))
 
     def coupled(self, now: int, neighbour: str, latency: int) -> None:
         """A workpiece passed to ``neighbour``."""
-        if self._has_room():
+        if self._has_room(neighbour, latency):
             self.couplings.append((now - self.started, neighbour, latency))
 
     def overrun(self, now: int, late: int) -> None:
         """This scan came ``late`` ns after its time."""
-        if self._has_room():
+        if self._has_room(late):
             self.overruns.append((now - self.started, late))
 
     def overwrote(self, found: Mapping[TagRef, Value]) -> None:
@@ -127,14 +129,16 @@ class Script:
     def _watches(self, tag: str) -> bool:
         return not self.watched or tag in self.watched
 
-    def _has_room(self) -> bool:
-        """Whether one more entry fits; a trace that is full ends the script, so that nothing is missing
-        from what it shows."""
-        size = len(self.samples) + len(self.happenings) + len(self.couplings)
-        size += len(self.overruns) + len(self.qualities)
-        if size >= MAX_SAMPLES:
+    def _has_room(self, *parts: Value) -> bool:
+        """Whether one more entry, of an instant and ``parts``, fits; a trace that is full ends the script, so
+        that nothing is missing from what it shows."""
+        size = _size(0, *parts)
+        if self._entries >= MAX_SAMPLES or self._bytes + size > MAX_TRACE:
             self.ended = self.ended or "full"
-        return size < MAX_SAMPLES
+            return False
+        self._entries += 1
+        self._bytes += size
+        return True
 
     def progress(self, now: int, values: Mapping[str, Value], station: Station) -> bool:
         """Do all that can be done at this scan; whether the script did anything to the station."""
@@ -270,6 +274,18 @@ class Script:
             differs=self.differs.all(),
             overwritten=self.overwritten,
         )
+
+
+def _size(*parts: Value) -> int:
+    """How many bytes of msgpack an array of ``parts`` has at most."""
+    size = 1 if len(parts) < 16 else 5
+    for part in parts:
+        if isinstance(part, str):
+            length = len(part) if part.isascii() else len(part.encode())
+            size += length + (1 if length < 32 else 5)
+        else:
+            size += _size(*part) if isinstance(part, tuple) else 9
+    return size
 
 
 def holds(ref: TagRef, value: Value, tolerance: float, values: Mapping[str, Value]) -> bool:

@@ -51,7 +51,8 @@ class DeviceLink:
 
     ``identity`` is what the device said at the last connection, ``problem`` why there is none ("" while
     ready), ``losses`` how many connections ended. ``changed(state)`` is called at each change of ``state``.
-    ``access`` is the security by which alone it is reached.
+    ``access`` is the security by which alone it is reached. ``unheld`` are the tags that the device took when
+    it was last written to, and does not hold.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class DeviceLink:
         self._verified = {tag.name: tag for tag in tags.values() if tag.verify}
         self.state: LinkState = "closed"
         self.losses = 0
+        self.unheld: frozenset[str] = frozenset()
         self.identity: Identity | None = None
         self.problem = "not connected yet"
         self._backoff = backoff or Backoff()
@@ -137,10 +139,11 @@ class DeviceLink:
         return dict(changes)
 
     async def write(self, values: Mapping[str, Value]) -> dict[str, str] | None:
-        """Write inputs; by tag what the device refused, or None when the connection is lost.
+        """Write inputs; by tag what the device refused or does not hold, or None when the connection is lost.
 
         After None it is not known which of ``values`` the device holds.
         """
+        self.unheld = frozenset()
         try:
             await self.driver.write(values)
         except TagsRefused as refusal:
@@ -150,7 +153,9 @@ class DeviceLink:
         except GatewayError as error:
             self._failed(error)
             return None
-        return await self._not_held({n: value for n, value in values.items() if n in self._verified})
+        told = await self._not_held({n: value for n, value in values.items() if n in self._verified})
+        self.unheld = frozenset(told or ())
+        return told
 
     async def _not_held(self, written: Mapping[str, Value]) -> dict[str, str] | None:
         """Which of the ``written`` values the device took and does not hold; None when it is lost."""

@@ -105,8 +105,9 @@ class Bench:
         while self.disk_works and self._waiting:
             self._persist(self._waiting.pop(0))
         if out.writes:
-            self.device.update({k: v for k, v in out.writes.items() if k not in self.refused})
-            self.cell.took(out.writes)
+            taken = {tag: value for tag, value in out.writes.items() if tag not in self.refused}
+            self.device.update(taken)
+            self.cell.took(taken, out.writes.keys() - taken.keys())
         self.device.update(self.overwrites)
         return out
 

@@ -114,13 +114,38 @@ def test_safe_values_are_repeated_until_the_controller_has_taken_them() -> None:
     assert bench.journalled("gate") == set()
 
 
-def test_a_refused_safe_value_is_told() -> None:
+def test_a_refused_safe_value_is_told_and_driven_in_the_end() -> None:
     bench = Bench()
     token = driving(bench)
     bench.refused = {"next": "BadNotWritable", "seen": "BadNodeIdUnknown"}
     bench.answer(Release(token))
-    bench.steps(2)
-    assert bench.events[-1] == "safe: the safe state is driven, but for what the controller refuses: next"
+    tried = [bench.now for _ in range(300) if "next" in bench.step().writes]
+    assert bench.device == {**SAFE, "next": True}
+    assert [event for event in bench.events if event.startswith("safe")] == [
+        "safe: not driven yet, and tried again: next is refused: BadNotWritable"
+    ]
+    assert bench.journalled("gate") == {"open"}
+    assert 3 <= len(tried) <= 6  # of 300 scans, 3 s
+    bench.restart()
+    bench.steps(20)
+    assert bench.journalled("gate") == {"open"}
+    bench.refused = {}
+    bench.steps(100)
+    assert bench.device == SAFE
+    assert bench.events[-1] == "safe: the safe state is driven"
+    assert bench.journalled("gate") == set()
+
+
+def test_a_value_that_was_refused_for_a_while_is_written_though_it_does_not_change() -> None:
+    bench = Bench()
+    token = bench.lease(ttl=3 * SECOND)
+    bench.refused = {"command": "server too busy"}
+    bench.run(token, Force(COMMAND, 5), keep=True)
+    bench.steps(30)
+    assert bench.device["command"] == 0
+    bench.refused = {}
+    bench.steps(50)
+    assert bench.device["command"] == 5
 
 
 def test_values_under_way_when_the_gateway_ends_do_not_pass_for_safe_ones() -> None:

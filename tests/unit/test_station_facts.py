@@ -6,9 +6,9 @@ from cell_support import COMMAND, MS, NEXT, SAFE, SECOND, W1, Bench
 
 from gateway.cell.couplings import Neighbours
 from gateway.cell.facts import Fact, Given, Held, Made, Taken, Wrote
-from gateway.cell.scan import Outputs
+from gateway.cell.scan import Inputs, Outputs
 from gateway.field.tags import TagRef
-from gateway.net.messages import MAIN, Acquire, Force, Free, Offer, Pause, Release
+from gateway.net.messages import MAIN, Acquire, Force, Free, Offer, Pause, Release, Run
 
 
 class Noting(Bench):
@@ -96,12 +96,12 @@ def test_a_script_and_the_rest_of_a_lease_each_tell_what_was_written() -> None:
     token = bench.lease()
     assert bench.wrote == []
     bench.run(token, Force(COMMAND, 5), Pause(50 * MS), Force(COMMAND, 6), keep=True)
+    bench.step()  # by now it is known what the controller has taken
     [first] = bench.wrote
     assert (first.operator, first.token) == ("anna", token)
     assert first.old == SAFE
     assert first.new == {**SAFE, "ok": True, "command": 6}
     assert first.writes == len(SAFE) + 2  # all when the gate opened, and the command twice
-    bench.step()
     bench.run(token, Pause(50 * MS))
     assert len(bench.wrote) == 1  # nothing was written
     bench.step({"run": True})
@@ -116,6 +116,62 @@ def test_a_script_and_the_rest_of_a_lease_each_tell_what_was_written() -> None:
     bench.answer(Release(again), "bert")
     assert bench.wrote[2].old == SAFE  # whatever the one before wrote
     assert bench.wrote[2].operator == "bert"
+
+
+def test_what_the_controller_refuses_or_lost_was_not_written() -> None:
+    bench = Noting()
+    token = bench.lease()
+    bench.refused = {"command": "BadNotWritable"}
+    bench.run(token, Force(COMMAND, 5), Force(NEXT, True), Pause(50 * MS), keep=True)
+    bench.step()
+    [told] = bench.wrote
+    assert told.new == {**SAFE, "ok": True, "next": True}
+    assert told.writes == len(SAFE) + 1
+
+
+def test_what_was_under_way_when_the_lease_ended_is_told_too() -> None:
+    bench = Noting()
+    token = bench.lease()
+    bench.run(token, keep=True)
+    bench.step()
+    bench.facts.clear()
+    bench.wrote.clear()
+    bench.ask(Run(token, (Force(COMMAND, 7),), keep=True))
+    bench.now += 10 * MS
+    bench.step()
+    bench.now += 10 * MS
+    out = bench.cell.step(bench.now, Inputs(persisted=10**9))
+    assert out.writes == {"command": 7}
+    bench.cell.shut()
+    bench.cell.took(out.writes)
+    bench.step()
+    [told] = bench.wrote
+    assert (told.operator, told.new, told.writes) == ("anna", {"command": 7}, 1)
+
+
+def test_the_end_of_a_lease_is_told_once_however_often_the_gateway_restarts() -> None:
+    bench = Noting()
+    token = bench.lease()
+    bench.run(token, Force(NEXT, True), keep=True)
+    bench.link = False
+    bench.answer(Release(token))
+    assert "holder" not in bench.journalled("lease")
+    bench.facts.clear()
+    for _ in range(3):
+        bench.restart()
+        bench.steps(2)
+    assert bench.facts == []
+    assert bench.journalled("gate") == {"open"}
+    bench.link = True
+    bench.steps(2)
+    again = bench.lease()
+    bench.steps(2)
+    bench.link = False
+    bench.facts.clear()
+    for _ in range(3):
+        bench.restart()
+        bench.steps(2)
+    assert bench.facts == [Given("anna", again, "restarted while driving: safe state; forces ended: none")]
 
 
 def test_what_left_good_was_made_here() -> None:

@@ -194,13 +194,10 @@ class MemoryDriver(ABC):
         if self._strange:
             await self._adopt_one()
         strange = {tag.name for run in self._strange for tag in run.tags}
-        standing = [name for name in values if name in self.refused and name not in strange]
+        standing = [name for name in self.refused if name in values and name not in strange]
         fresh = {n: v for n, v in values.items() if n not in self.refused} if self.refused else values
         runs = self._image.stage(fresh, self.write_limit)
-        if standing:  # of those refused before, one is tried again each time
-            runs += self._image.stage({standing[0]: values[standing[0]]}, self.write_limit)
-        passed_over = [*standing[1:], *(strange & values.keys())]
-        refused = [(self._tags[name], self.refused[name]) for name in passed_over]
+        refused = [(self._tags[name], self.refused[name]) for name in strange & values.keys()]
         for run in runs:
             try:
                 await self._put(run)
@@ -209,9 +206,24 @@ class MemoryDriver(ABC):
             else:
                 for tag in run.tags if self.refused else ():
                     self.refused.pop(tag.name, None)
+        refused += await self._put_standing(standing, values)
         self._refuse(refused)
         if refused:
             raise self._named([tag for tag, _ in refused], refused[-1][1])
+
+    async def _put_standing(
+        self, standing: list[str], values: Mapping[str, Value]
+    ) -> list[tuple[Tag, DeviceRefused]]:
+        """Try again what was refused before, each alone, until one still is; what is left, that one last."""
+        for index, name in enumerate(standing):
+            try:
+                for run in self._image.stage({name: values[name]}, self.write_limit):
+                    await self._put(run)
+            except DeviceRefused as refusal:
+                passed_over = [(self._tags[each], self.refused[each]) for each in standing[index + 1 :]]
+                return [*passed_over, (self._tags[name], refusal)]
+            self.refused.pop(name)
+        return []
 
     async def _put(self, run: Run) -> None:
         await self.store(run.area, run.first, run.cells, run.data)
