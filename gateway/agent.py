@@ -231,8 +231,7 @@ class Agent:
         for name in taken:
             self._refused.pop(name, None)
         self._refused.update(refused)
-        # A refused value is told and not tried again until it changes.
-        self.cell.took(taken)
+        self.cell.took(taken, refused.keys() - taken.keys())
 
     # --- what is asked for, and by whom -------------------------------------------------------------------
 

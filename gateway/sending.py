@@ -50,7 +50,7 @@ class Sending:
         """Send what a scan has to say, when its turn comes."""
         if self.problem:
             return  # the journal has failed, and nothing is sent without it
-        if out.journal or out.replies or out.couple or out.events or out.differs:
+        if out.journal or out.replies or out.couple or out.events or out.differs or out.facts:
             await self._outbox.put(out)
 
     async def end(self) -> None:
