@@ -164,7 +164,10 @@ class _Transaction:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
-            self._db.execute("ROLLBACK" if error is not None else "COMMIT")
+            if error is None:
+                self._db.execute("COMMIT")
+            elif self._db.in_transaction:  # of what is worst, a full disk say, SQLite goes back by itself
+                self._db.execute("ROLLBACK")
         except sqlite3.Error as failed:
             raise StoreFailed(f"{self._path}: {failed}") from failed
         if isinstance(error, sqlite3.Error):

@@ -73,7 +73,7 @@ def write_chain(folder: Path, genesis: Genesis, proof: Proof, blocks: Sequence[B
     (folder / CHAIN).mkdir(exist_ok=True)
     write_atomically(folder / GENESIS, genesis_bytes(genesis))
     write_atomically(folder / BLOCKS, encode(tuple(blocks)))
-    write_atomically(folder / PROOF, _proof_bytes(proof))
+    write_atomically(folder / PROOF, _bytes(ProofFile, proof))
 
 
 def examine(folder: Path, trusted: Genesis | None = None) -> Shown:
@@ -134,7 +134,7 @@ def examine(folder: Path, trusted: Genesis | None = None) -> Shown:
 def write_signature(folder: Path, party: str, effect: Effect) -> Path:
     """Write what shows that ``party`` has signed the run ``folder`` off; where. OSError."""
     path = folder / CHAIN / f"{SIGNATURE}{party}.json"
-    write_atomically(path, _signature_bytes(effect))
+    write_atomically(path, _bytes(SignatureFile, effect))
     return path
 
 
@@ -236,29 +236,28 @@ def _read(path: Path, reading: Callable[[bytes], Read | Malformed]) -> Read | Ma
         return Malformed(f"cannot be read: {error}")
 
 
-def _proof_bytes(proof: Proof) -> bytes:
-    file = ProofFile(hashlib.sha256(encode(proof)).hexdigest(), proof)
+def _bytes(shape: type[ProofFile | SignatureFile], shown: Proof | Effect) -> bytes:
+    """A file of ``shape`` for what it shows."""
+    file = shape(hashlib.sha256(encode(shown)).hexdigest(), shown)  # type: ignore[arg-type]
     return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
 
 
 def _proof_of(data: bytes) -> Proof | Malformed:
     file = msgspec.json.decode(data, type=ProofFile)
-    if file.format != FORMAT:
-        return Malformed(f"format {file.format!r}; this version reads {FORMAT!r}")
-    return file.proof if _proof_bytes(file.proof) == data else Malformed("was changed after it was written")
-
-
-def _signature_bytes(effect: Effect) -> bytes:
-    file = SignatureFile(hashlib.sha256(encode(effect)).hexdigest(), effect)
-    return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
+    return _as_written(data, file, FORMAT, file.proof)
 
 
 def _effect_of(data: bytes) -> Effect | Malformed:
     file = msgspec.json.decode(data, type=SignatureFile)
-    if file.format != SIGNED:
-        return Malformed(f"format {file.format!r}; this version reads {SIGNED!r}")
-    same = _signature_bytes(file.effect) == data
-    return file.effect if same else Malformed("was changed after it was written")
+    return _as_written(data, file, SIGNED, file.effect)
+
+
+def _as_written(data: bytes, file: ProofFile | SignatureFile, format: str, shown: Read) -> Read | Malformed:
+    """What ``file`` shows, if it is of this format, and ``data`` how we write it."""
+    if file.format != format:
+        return Malformed(f"format {file.format!r}; this version reads {format!r}")
+    same = _bytes(type(file), shown) == data  # type: ignore[arg-type]
+    return shown if same else Malformed("was changed after it was written")
 
 
 def _genesis_of(data: bytes) -> Genesis | Malformed:

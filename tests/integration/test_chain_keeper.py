@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import chain as chain_module
 from gateway.belonging import Belonging
 from gateway.chain import STORE, ChainKeeper
 from gateway.net import topics
@@ -131,6 +132,26 @@ def test_a_disk_that_fails_is_a_problem_and_what_waits_goes_there_when_it_is_bac
     assert waiting.result(WITHIN) == 1
     row.until(lambda: all(row.records[name] == [loaded("late")] for name in NAMES))
     row.until(lambda: row.told["c"].problem == "")
+
+
+def test_a_full_disk_is_tried_again_and_what_waits_goes_there_when_there_is_room(
+    row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain_module, "AGAIN_S", (3.0, 3.0))  # s: longer than between two reports
+    for name in NAMES:
+        row.start(name)
+    c = row.keepers["c"]
+    assert c.record(loaded("before")).result(WITHIN) == 1
+    node = c._node
+    assert node is not None
+    disk = node.store._db  # SQLite itself says that it is full
+    pages = disk.execute("PRAGMA page_count").fetchone()[0]
+    disk.execute(f"PRAGMA max_page_count = {pages}")
+    waiting = [c.record(loaded(f"late {number}")) for number in range(200)]
+    row.until(lambda: "is full" in row.told["c"].problem)
+    assert waiting[-1].result(WITHIN) >= 201  # that connection was full, the next one is not
+    row.until(lambda: row.told["c"].problem == "")
+    row.until(lambda: all(loaded("late 199") in row.records[name] for name in NAMES))
 
 
 def test_who_is_no_party_and_who_has_another_key_is_told_so(row: Row) -> None:
