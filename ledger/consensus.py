@@ -159,7 +159,7 @@ class Consensus:
     def locate(self, status: Status) -> None:
         """A member told where it is and what it has: see ``resume``."""
         if self.unsure is not None and status.who != self.me:
-            self.unsure.hear(status)
+            self.unsure.hear(status, self.me, self.members, self.signed)
 
     def resume(self, now: int) -> list[Output]:
         """Sign from now on, once others have told enough: this round begins anew, or we wait for a later
@@ -169,7 +169,7 @@ class Consensus:
             return []
         at = self.height, self.round
         if not unsure.settled(self.me, self.members, *at, self.signed):
-            if unsure.parted(self.me, self.members, *at):
+            if unsure.parted(self.me, self.members, *at, self.signed):
                 self._start(self.round + 1, now)
             return self._flush()
         self.unsure = None
@@ -195,12 +195,13 @@ class Consensus:
                 self.votes.accept(qc)
                 return True
             case Qc(height=self.height):
-                if self.votes.qc(message.round, message.type) or not self.roll.certified(
-                    message, message.type
-                ):
+                held = self.votes.qc(message.round, message.type) is not None
+                if (held and self.unsure is None) or not self.roll.certified(message, message.type):
                     return False
+                for vote in message.votes():
+                    self._recover(vote)
                 self.votes.accept(message)
-                return True
+                return not held
             case Vote(height=self.height):
                 return self._take_vote(message)
             case Proposal(height=self.height):
@@ -220,17 +221,24 @@ class Consensus:
         if len(vote.bid) not in (0, 32) or not self.roll.signed(vote):
             return False
         self._is_in(vote.who, vote.round)
-        if vote.who == self.me and vote.round >= self.round and (vote.round, vote.type) not in self.signed:
-            self.signed[vote.round, vote.type] = vote  # from before our disk was lost, or set back
-            if self.unsure is not None:
-                self.unsure.behind = True
-            self._keep(None)
+        self._recover(vote)
         if far:
             return True
         evidence = self.votes.cast(vote)
         if evidence is not None:
             self._accuse(evidence)
         return True
+
+    def _recover(self, vote: Vote) -> None:
+        """Take up a vote of our own from before our disk was lost, or set back."""
+        since = (self.height, self.round) if self.unsure is None else self.unsure.since
+        past = (vote.height, vote.round) < since
+        if vote.who != self.me or past or (vote.round, vote.type) in self.signed:
+            return
+        self.signed[vote.round, vote.type] = vote
+        if self.unsure is not None:
+            self.unsure.behind = True
+        self._keep(None)
 
     def _take_proposal(self, proposal: Proposal, now: int) -> bool:
         said, pol = ballot(proposal), proposal.pol
@@ -355,7 +363,8 @@ class Consensus:
         self.round, self.step = round, PROPOSE
         self.votes.forget(round - WINDOW, {each[0] for each in (self.locked, self.valid) if each})
         self.proposals = {at: each for at, each in self.proposals.items() if at >= round - self._near}
-        self.signed = {key: said for key, said in self.signed.items() if key[0] >= round}
+        if self.unsure is None:
+            self.signed = {key: said for key, said in self.signed.items() if key[0] >= round}
         self._once = {key for key in self._once if key[1] >= round}
         self._forget_blocks()
         self.resting = self.chain.rests()

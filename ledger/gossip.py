@@ -61,7 +61,10 @@ class Gossip:
     def receive(self, message: Message, now: int) -> list[Output]:
         """What comes of a message: a status is answered, anything else is for the consensus."""
         if isinstance(message, Status):
-            return [*self.answer(message), *self.consensus.resume(now)]
+            before = self._heard.get(message.who)
+            answers: list[Output] = [*self.answer(message)]
+            looked_at = self._heard.get(message.who) != before
+            return [*answers, *self.consensus.resume(now)] if looked_at else answers
         outputs = self.consensus.receive(message, now)
         if isinstance(message, Commit) and any(isinstance(output, Decided) for output in outputs):
             return [*outputs, *self._ask_on(message)]
@@ -77,12 +80,13 @@ class Gossip:
         node = self.consensus
         self.count = count
         proposal = node.proposals.get(node.round)
+        sure = node.unsure is None  # else certificates are shown again: there may be votes of ours in them
         said = Status(
             node.chain.id, node.me, self.count, node.height, node.round,
             proposal.block.id if proposal is not None else NIL,
             node.votes.bitmap(node.round, PREVOTE), node.votes.bitmap(node.round, PRECOMMIT),
-            node.votes.qc(node.round, PREVOTE) is not None,
-            node.votes.qc(node.round, PRECOMMIT) is not None,
+            sure and node.votes.qc(node.round, PREVOTE) is not None,
+            sure and node.votes.qc(node.round, PRECOMMIT) is not None,
             UNSIGNED,
         )  # fmt: skip
         return Send(sign(node.keys, said), to)

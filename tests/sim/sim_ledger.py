@@ -24,7 +24,7 @@ from ledger.gossip import Gossip
 from ledger.ports import Accuse, Decided, Keep, Kept, Output, Send, Start, Timer, Timing
 from ledger.records import Accused, Loaded, Party, Record, transaction
 from ledger.signing import sign
-from ledger.types import NIL, Block, Commit, Message, Proposal, Qc, Tx, Vote, ballot
+from ledger.types import NIL, Block, Commit, Message, Proposal, Qc, Status, Tx, Vote, ballot
 from ledger.whereabouts import Whereabouts
 
 MS = 1_000_000
@@ -265,6 +265,13 @@ class World:
         """What a Byzantine member says instead."""
         if lie == "withhold":
             return None if isinstance(message, Vote | Proposal) and self.random.random() < 0.7 else message
+        if lie == "claim" and isinstance(message, Status):  # to have all votes, of a round that may come
+            every = bytes([255] * len(message.prevotes))
+            round = message.round + self.random.randint(0, 2)
+            said = msgspec.structs.replace(message, round=round, prevotes=every, precommits=every)
+            return sign(SimKeys(sender), said)
+        if lie == "claim":
+            return None if isinstance(message, Vote | Proposal | Qc) else message
         if lie == "equivocate" and self.names.index(receiver) % 2:
             if isinstance(message, Vote):
                 bid = NIL if message.bid else codec.digest(b"another", sender.encode())

@@ -58,7 +58,7 @@ def world_of(seed: int) -> Images:
     return world
 
 
-def play(world: Images) -> None:
+def play(world: World) -> None:
     watch_all(world)
     world.run(STORM)
     heal(world)
@@ -70,6 +70,28 @@ def play(world: Images) -> None:
 
     world.run(STORM + CALM, arrived)
     assert arrived(), f"no progress within {CALM / 1e9:g} s of calm\n" + "\n".join(world.trace[-40:])
+
+
+def claimed(seed: int) -> World:
+    """f members say that they have votes of others, show none and vote for nothing; others are killed."""
+    draw = random.Random(f"claimed {seed}")
+    members = draw.choice([4, 7])
+    lying = {f"n{number}": "claim" for number in range(1, members)[-((members - 1) // 3) :]}
+    world = World(seed, members, lying, Faults(drop=draw.choice([0, 0.1]), late=draw.choice([0, 0.1])))
+    world.heal_at = STORM
+    for name in world.names:
+        world.start(name)
+        for _ in range(3):
+            world.at(draw.randint(0, STORM), "submit", name)
+    for _ in range(6):
+        world.at(
+            draw.randint(0, STORM), "kill", draw.choice([each for each in world.names if each not in lying])
+        )
+    return world
+
+
+def test_who_claims_what_it_does_not_show_stops_nobody(seed: int) -> None:
+    play(claimed(seed))
 
 
 def test_a_disk_that_was_put_back_signs_nothing_twice_and_all_go_on(seed: int) -> None:
