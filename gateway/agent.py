@@ -93,8 +93,9 @@ class Agent:
             tls=config.tls_files,
         )
         self.hearing = Hearing(
-            self.line, self.node, self.boot, self.bus, trust, self._who, self._holder, self._bell.set
-        )
+            self.line, self.node, self.boot, self.bus, trust, self._who, self._holder, self._bell.set,
+            self.cell.couplings.partners,
+        )  # fmt: skip
         self.chain = chain_of(config, identity, lambda now: loop.call_soon_threadsafe(self._learn, now))
         self.admission = None
         if self.chain is not None:

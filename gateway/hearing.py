@@ -2,15 +2,17 @@
 
 A command is looked at twice. On the network's thread, where its signature costs more to check than all the
 rest, it is let go if nobody known could have signed it, or too many come. On the loop it is admitted or
-refused. Whoever is not proved to be known gets no answer.
+refused. Whoever is not proved to be known gets no answer. Of all stations the neighbours alone are heard, and
+of them no more than signatures can be checked beside the commands.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -36,14 +38,17 @@ from gateway.net.messages import (
 )
 from gateway.refusals import Refusals
 
+log = logging.getLogger("gateway")
+
 MAX_ASKED = 256  # commands that wait for the scan
-MAX_OWN = 64  # of them of one operator
+MAX_OWN = 64  # of them of one operator, or messages of one neighbour
 LOOKED_AT = 2  # times as many commands have their signature checked as are admitted: those are answered
+COUPLED = 1_200  # messages a second of one neighbour that are looked at; one that scans every ms says less
 SMALL = 16_384  # bytes of a command that counts as one; a larger one counts as several
 
 
 class Hearing:
-    """Of the gateway of ``station`` on ``line`` in its life ``boot``, through ``bus``.
+    """Of the gateway of ``station`` on ``line`` in its life ``boot``, beside ``neighbours``, over ``bus``.
 
     What is heard waits for the scan, which ``ring`` wakes. ``who`` says who this is, ``holder`` who holds the
     lease. All of it on the loop, but for what screens.
@@ -59,12 +64,14 @@ class Hearing:
         who: Callable[[], Identified],
         holder: Callable[[], str],
         ring: Callable[[], None],
+        neighbours: Collection[str],
     ) -> None:
         self._line, self._station, self._bus, self._trust = line, station, bus, trust
         self._who, self._holder, self._ring = who, holder, ring
         self._admission = Admission(boot)
         self._refusals = Refusals()
         self._looked_at = Rates(LOOKED_AT * EACH, LOOKED_AT * WHOLE)
+        self._neighbours, self._coupling = sorted(neighbours), Rates(COUPLED, COUPLED)
         self._came: dict[str, Duplicates] = {url: Duplicates() for url in bus.brokers}
         self._asked: deque[Asked] = deque()
         self._coupled: deque[tuple[str, Coupling]] = deque()
@@ -74,7 +81,9 @@ class Hearing:
         """Hear; before the bus is started."""
         commands = topics.command(self._line, self._station, topics.ANY)
         self._bus.subscribe(commands, self._on_command, screen=self._screen)
-        self._bus.subscribe(topics.couple(self._line, topics.ANY, self._station), self._on_coupling)
+        for neighbour in self._neighbours:
+            coupling = topics.couple(self._line, neighbour, self._station)
+            self._bus.subscribe(coupling, self._on_coupling, screen=self._screen_coupling)
 
     # --- for the scan ------------------------------------------------------------------------------------
 
@@ -120,7 +129,15 @@ class Hearing:
             return
         if not self._trust.may(operator, "viewer") and not isinstance(body, Refused):
             return
-        reply = Reply(request, body, received, time.time_ns())
+        try:
+            self._answer(operator, Reply(request, body, received, time.time_ns()))
+        except ValueError as error:
+            log.error("the answer to request %d of %s is not sent: %s", request, operator, error)
+            why = Refused(f"it was done; what it saw is lost: {error}")
+            self._answer(operator, Reply(request, why, received, time.time_ns()))
+
+    def _answer(self, operator: str, reply: Reply) -> None:
+        """ValueError where it is larger than a message may be."""
         topic = topics.reply(self._line, self._station, operator)
         self._bus.publish(topic, "reply", encode(reply), qos=1, sign=True)
 
@@ -144,6 +161,16 @@ class Hearing:
         cost = 1 + len(envelope.body) // SMALL
         if not self._looked_at.take(time.monotonic_ns(), sender, sender == self._holder(), cost):
             return self._drop(sender, "too many", "more commands come than can be looked at")
+        return True
+
+    def _screen_coupling(self, _broker: str, envelope: Envelope, seen: Arrival) -> bool:
+        """As ``_screen``; each neighbour for itself, so that none keeps another from being heard."""
+        sender = envelope.sender
+        if not envelope.sig or self._trust.public_bytes(sender) is None:
+            return False
+        cost = 1 + len(envelope.body) // SMALL
+        if seen is Arrival.NEW and not self._coupling.take(time.monotonic_ns(), sender, True, cost):
+            return self._drop(sender, "too many", "more comes of this neighbour than can be looked at")
         return True
 
     def _drop(self, sender: str, cause: Cause, why: str) -> bool:
@@ -178,8 +205,10 @@ class Hearing:
             self.reply(operator, ask.request, Refused("too many commands wait"))
 
     def _on_coupling(self, delivery: Delivery) -> None:
-        if delivery.verified is not True or len(self._coupled) >= MAX_ASKED:
+        sender = delivery.envelope.sender
+        own = sum(each == sender for each, _ in self._coupled)
+        if delivery.verified is not True or len(self._coupled) >= MAX_ASKED or own >= MAX_OWN:
             return
         with contextlib.suppress(msgspec.MsgspecError):
-            self._coupled.append((delivery.envelope.sender, decode(delivery.envelope.body, Coupling)))
+            self._coupled.append((sender, decode(delivery.envelope.body, Coupling)))
             self._ring()

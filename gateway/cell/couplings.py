@@ -120,6 +120,12 @@ class Couplings:
                 pairs.append((outlet, neighbour))
         return {pair: load(stored, "send", ".".join(pair), Transfer(0, None)) for pair in pairs}
 
+    @property
+    def partners(self) -> set[str]:
+        """Everybody who has something to say to the station: its neighbours, also former ones that may still
+        answer."""
+        return self._known | {neighbour for _, neighbour in self._senders}
+
     def recover(self, stored: Stored) -> list[str]:
         """After a kill: our workpieces reappear at the re-entry point; says what becomes of each.
 

@@ -19,6 +19,7 @@ from gateway.twin.workpiece import Happening, Kind, Workpiece
 VERSION = 1
 MAX_ACTIONS = 256
 MAX_SAMPLES = 200_000
+MAX_TRACE = 7 * 1024 * 1024  # bytes of what a trace gathers; the rest of the 8 MiB is for all else in it
 MAX_DIFFERS = 32
 IN_STEP = "in step"  # of a virtual controller beside the real one: they are compared
 MAIN = "main"  # the inlet or outlet that a station has where its file names one without a name

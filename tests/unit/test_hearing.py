@@ -6,11 +6,15 @@ import logging
 
 import pytest
 
+from gateway import hearing as hearing_module
 from gateway.cell.scan import Asked
-from gateway.hearing import MAX_ASKED, MAX_OWN, Hearing
+from gateway.hearing import COUPLED, MAX_ASKED, MAX_OWN, SMALL, Hearing
 from gateway.net.bus import Bus
+from gateway.net.duplicates import Arrival
+from gateway.net.envelope import MAX_BYTES, Envelope, open_envelope
 from gateway.net.identity import Identity, Trust
-from gateway.net.messages import Acquire, Identified, Renew
+from gateway.net.link import Link
+from gateway.net.messages import Acquire, Identified, Refused, Renew, Reply, Sample, Trace, decode
 from gateway.refusals import MAX_TOLD, Refusals
 
 
@@ -20,8 +24,35 @@ def unasked() -> Identified:
 
 @pytest.fixture
 def hearing() -> Hearing:
+    trust = Trust()
+    trust.add("anna", Identity.create("anna").public_bytes, ("operator",))
     bus = Bus("belt", ["mqtt://127.0.0.1:1"], identity=Identity.create("belt"))
-    return Hearing("one", "belt", "00" * 8, bus, Trust(), unasked, str, lambda: None)
+    return Hearing("one", "belt", "00" * 8, bus, trust, unasked, str, lambda: None, ())
+
+
+@pytest.fixture
+def sent(hearing: Hearing, monkeypatch: pytest.MonkeyPatch) -> list[Reply]:
+    """What goes out: sealed as ever, and taken off on the way to the brokers."""
+    found: list[Reply] = []
+
+    def publish(_: Link, topic: str, payload: bytes, qos: int, retain: bool) -> bool:
+        envelope = open_envelope(payload)
+        assert isinstance(envelope, Envelope)
+        found.append(decode(envelope.body, Reply))
+        return True
+
+    monkeypatch.setattr(Link, "publish", publish)
+    return found
+
+
+def test_an_answer_that_is_too_large_is_said_to_be(hearing: Hearing, sent: list[Reply]) -> None:
+    """A trace that is larger than a message may be ends no gateway."""
+    samples = (Sample(0, "words", "x" * MAX_BYTES),)
+    hearing.reply("anna", 7, Trace(0, 0, 0, 1, "done", {}, samples))
+    (reply,) = sent
+    assert reply.request == 7
+    assert isinstance(reply.body, Refused)
+    assert "at most 8388608 are allowed" in reply.body.why
 
 
 def test_what_waits_of_one_leaves_room_for_others(hearing: Hearing) -> None:
@@ -58,3 +89,21 @@ def test_what_is_refused_is_counted_and_told_within_bounds(caplog: pytest.LogCap
     assert refusals.counts() == {"unknown": 20 * MAX_TOLD, "late": 1}
     assert len(caplog.records) == MAX_TOLD + 1
     assert caplog.messages[-1] == "anna is refused (late): too late; from now on only counted"
+
+
+def test_a_neighbour_that_floods_keeps_no_other_from_being_heard(
+    hearing: Hearing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what comes at one instant, so much of each is looked at."""
+    monkeypatch.setattr(hearing_module.time, "monotonic_ns", lambda: 0)
+    hearing._trust.add("bert", Identity.create("bert").public_bytes)
+
+    def looked_at(sender: str, sig: bytes = bytes(64), body: bytes = b"") -> int:
+        said = (Envelope(1, sender, bytes(8), n, 0, 0, "couple", body, sig) for n in range(2 * COUPLED))
+        return sum(hearing._screen_coupling("", each, Arrival.NEW) for each in said)
+
+    assert looked_at("carl") == 0  # no key of his is known
+    assert looked_at("anna", sig=b"") == 0
+    assert looked_at("anna") == COUPLED // 2
+    assert looked_at("bert", body=bytes(SMALL)) == COUPLED // 4
+    assert hearing.refused == {"too many": 2 * 2 * COUPLED - COUPLED // 2 - COUPLED // 4}

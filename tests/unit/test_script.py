@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cell import script as script_module
-from gateway.cell.script import holds
+from gateway.cell.script import Script, holds
 from gateway.field.tags import TagRef
 from gateway.net.messages import (
     MAX_ACTIONS,
@@ -28,11 +28,13 @@ from gateway.net.messages import (
     Pause,
     Refused,
     Release,
+    Reply,
     Reset,
     Run,
     Sample,
     Target,
     Trace,
+    encode,
 )
 
 RUN, SEEN, RATE = TagRef("run"), TagRef("seen"), TagRef("rate")
@@ -323,6 +325,21 @@ def test_what_cannot_be_awaited_is_refused() -> None:
     assert "runn" in bench.refusal(Run(token, (wrong,)))
     many = AwaitAll((Target(RUN, True),) * (MAX_ACTIONS + 1), SECOND)
     assert bench.refusal(Run(token, (many,))) == "257 targets are too many; 256 at most"
+
+
+def test_a_trace_that_would_not_fit_into_a_message_is_full_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of its bytes most are in its samples: text, rows, numbers."""
+    most = 2_000
+    monkeypatch.setattr(script_module, "MAX_TRACE", most)
+    samples = [("a" * 24, 1.5), ("b" * 40, True), ("c", "é" * 300), ("d", tuple(n + 0.5 for n in range(20)))]
+    for tag, value in samples:
+        script = Script("anna", 1, Run(1, (Pause(SECOND),)), 0, 0, {"first": 7})
+        for n in range(200):
+            script.sampled(5_000_000_000 + n, tag, value)
+        assert script.ended == "full"
+        assert script.samples
+        size = len(encode(Reply(1, script.trace(SECOND, (), {}), 0, 0)))
+        assert most / 2 < size < most + 100
 
 
 def test_a_full_trace_ends_the_script_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
