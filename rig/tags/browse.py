@@ -11,13 +11,16 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.uaerrors import UaError
 
-from gateway.errors import BadInput, Problem
+from gateway.errors import BadInput, GatewayError, Problem
+from gateway.field.drivers.opcua_connection import Connection
+from gateway.field.security import Access
 from rig.tags.nodeset import DATA_TYPES
 from rig.tags.rows import MAX_TAGS, Cell, Listing, Row
 
 OBJECTS = "i=85"
 MAX_NODES = 5 * MAX_TAGS
 TIMEOUT = 120.0  # s, for all of it
+ANSWER = 10_000_000_000  # ns, for one answer
 _BATCH = 200
 _SERVER = ua.NodeId(ua.Int32(ObjectIds.Server))
 _PROPERTY = ua.NodeId(ua.Int32(ObjectIds.HasProperty))
@@ -26,18 +29,33 @@ _RANGE, _UNITS = "EURange", "EngineeringUnits"
 _Path = tuple[str, ...]
 
 
-def browse(url: str, under: str, listing: Listing) -> None:
-    """Add the variables below node ``under``; BadInput where the server is not there or refuses."""
+def browse(url: str, under: str, listing: Listing, access: Access | None = None) -> None:
+    """Add the variables below node ``under``, as ``access`` says; without, in the clear. BadInput where the
+    server is not there, refuses, or is not one to trust."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(TIMEOUT), Client(url, timeout=10) as client:
-            await _Browser(client, listing).all(ua.NodeId.from_string(under))
+        link = Connection(url, ANSWER, access)
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                client = await link.open()
+                await _Browser(client, listing).all(ua.NodeId.from_string(under))
+        finally:
+            await link.close()
 
+    hint = "check that it runs; 'twinline probe' shows what it offers"
+    if access is None:
+        hint = (
+            "check that it runs; where it wants security, ask with --security, and --user if it wants one: "
+            "'twinline probe' shows what it offers"
+        )
     try:
         asyncio.run(bounded())
+    except GatewayError as error:
+        what, _, change = str(error).removeprefix(f"{url}: ").partition("; ")
+        change = hint if access is None or not change else change
+        raise BadInput([Problem(url, 0, 0, f"cannot be browsed: {what}", change)]) from None
     except (OSError, TimeoutError, asyncio.CancelledError, UaError, ValueError) as error:
         what = f"cannot be browsed: {type(error).__name__}{f': {error}' if str(error) else ''}"
-        hint = "check that it runs, and that it takes anonymous clients without encryption"
         raise BadInput([Problem(url, 0, 0, what, hint)]) from None
 
 

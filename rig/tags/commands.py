@@ -57,6 +57,25 @@ class Options(NamedTuple):
         str | None, typer.Option("--codesys-device", help="The runtime's name on its OPC UA server.")
     ] = None
     under: Annotated[str, typer.Option(help="Where browsing begins: a node id.")] = "i=85"
+    security: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POLICY[/MODE]",
+            help="Browse by Basic256Sha256 or another (default: as the station says).",
+        ),
+    ] = None
+    certificates: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            envvar="TWINLINE_CERTIFICATES",
+            help="Our certificate for it, and whom we trust (default: ~/.config/twinline/opcua).",
+        ),
+    ] = None
+    user: Annotated[str, typer.Option(help="Who logs in at the server.")] = ""
+    password_file: Annotated[
+        str, typer.Option("--password-file", metavar="FILE", help="Of that user, mode 0600.")
+    ] = ""
     modbus_base: Annotated[
         int | None, typer.Option("--modbus-base", min=0, max=1, help="Bare numbers count from 0 or 1.")
     ] = None
@@ -183,6 +202,7 @@ def _compare(options: Options) -> Import:
 def _wanted(options: Options) -> Wanted:
     """The options, read; BadInput with all that is wrong in them."""
     from rig.tags.importing import Wanted, read_take
+    from rig.tags.reach import Reach, read_reach
     from rig.tags.read import Asked
     from rig.tags.settle import moved
 
@@ -205,7 +225,9 @@ def _wanted(options: Options) -> Wanted:
         else:
             problems.append(Problem("", 0, 0, f"--namespace {text!r} is no pair", "write 1=4"))
     fields: frozenset[str] = frozenset()
+    reach = Reach()
     try:
+        reach = read_reach(options.security, options.certificates, options.user, options.password_file)
         fields = read_take(options.take)
         if options.inputs_at is not None:
             moved("%I0.0", options.inputs_at)
@@ -229,4 +251,5 @@ def _wanted(options: Options) -> Wanted:
         take=fields,
         under=options.under,
         asked=asked,
+        reach=reach,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.errors import BadInput, Problem
+from gateway.field.security import Access
 from gateway.field.tags import Dialect, Direction, TagEntry
 from gateway.station import StationEntry, load_station
 from gateway.store.atomic import write_atomically
@@ -16,6 +17,7 @@ from gateway.yamlfile import parse, read_text
 from rig.tags.browse import OBJECTS, browse
 from rig.tags.found import KEYS, Target, placeless
 from rig.tags.merge import DECIDED_BY_FILE, Plan, check_references, plan_import
+from rig.tags.reach import Reach, access_of, notes
 from rig.tags.read import Asked, chosen, read_tags
 from rig.tags.rows import Listing
 from rig.tags.settle import settle
@@ -35,6 +37,7 @@ class Wanted(msgspec.Struct, frozen=True):
     take: frozenset[str] = DECIDED_BY_FILE
     under: str = OBJECTS
     asked: Asked = Asked()
+    reach: Reach = Reach()
 
 
 class Import:
@@ -50,7 +53,10 @@ class Import:
         text = read_text(station)
         entry = _entry(text, station)
         target = _target(entry, station, wanted)
-        listing = _listing(source, wanted, target)
+        device, access = entry.devices[target.device], None
+        if is_browsed(source):
+            access = access_of(wanted.reach, device, entry.id, station)
+        listing = _listing(source, wanted, target, access)
         self.plan = _plan(entry.tags, listing, target, wanted)
         merged = spliced(text, self.plan, str(station))
         if not _says(merged, station, self.plan):
@@ -61,6 +67,7 @@ class Import:
             self.after = self.before
         self.remaining = self._load()
         self.lines = [*difference(self.plan, listing, str(station)), *_advice(self.plan, target)]
+        self.lines += notes(source, wanted.reach, device) if is_browsed(source) else []
 
     def _load(self) -> tuple[Problem, ...]:
         after = load_problems(self.after, self.station)
@@ -137,13 +144,18 @@ def _target(entry: StationEntry, station: Path, wanted: Wanted) -> Target:
     return Target(device, protocols, dialects, wanted.direction, wanted.modbus_base, wanted.inputs_at)
 
 
-def _listing(source: str, wanted: Wanted, target: Target) -> Listing:
-    if source.startswith("opc.tcp://"):
+def _listing(source: str, wanted: Wanted, target: Target, access: Access | None) -> Listing:
+    if is_browsed(source):
         listing = Listing(source)
-        browse(source, wanted.under, listing)
+        browse(source, wanted.under, listing, access)
         return chosen(listing, wanted.asked.only)
     asked = msgspec.structs.replace(wanted.asked, offsets=target.protocol != "opcua")
     return read_tags(Path(source), asked)
+
+
+def is_browsed(source: str) -> bool:
+    """Whether it is a server, not a file."""
+    return source.startswith("opc.tcp://")
 
 
 def _plan(tags: dict[str, TagEntry], listing: Listing, target: Target, wanted: Wanted) -> Plan:
