@@ -11,9 +11,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from gateway.agentfile import AgentConfig
 from gateway.chain import ChainKeeper
+from gateway.errors import BadInput
 from gateway.genesisfile import genesis_bytes
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
@@ -27,7 +29,8 @@ from rig import chain as chain_module
 from rig.broker import Broker
 from rig.chainstatus import Heard, table
 from rig.copies import of_node
-from rig.pools import checked, listed, make, pause
+from rig.ledger import app as ledger
+from rig.pools import checked, make, pause
 from rig.prepare import GENESIS, TRUST
 
 KEPT = ("a", "b", "c", "e")  # in this process; d is one of its own
@@ -170,14 +173,25 @@ def test_a_pool_is_made_used_paused_shown_and_used_again_while_a_node_dies(
     assert site.recorded(chain, "a", loaded("three")) > ended
     for name in ("a", "e"):
         site.keepers[name].stop()
+    at_a = ("--state", str(site.folder / "a"))
+    said_of = {
+        ("show", *at_a, "--chain", "mill"): f"chain    {chain}",
+        ("show", *at_a, "--chain", chain, "--height", str(first)): f"height   {first} of {chain}",
+        ("status", *at_a, "--chain", "mill"): f"chain    {chain}",
+        ("status", *at_a): f"chain    {site.genesis.chain}",
+        ("verify", *at_a, "--chain", "mill"): f"to the line's chain: block {ended}, ",
+        ("export", *at_a, "--chain", "mill", "--into", str(site.folder / "blocks")): " blocks",
+        ("pool", "list", *at_a): "task     t2, until",
+    }
+    for command, expected in said_of.items():
+        done = CliRunner().invoke(ledger, command)
+        assert done.exit_code == 0, (command, done.output)
+        assert expected in done.output
+    with pytest.raises(BadInput, match="pools of this node: mill-"):
+        of_node(site.folder / "a", "lathe")
     line, pool = of_node(site.folder / "a"), of_node(site.folder / "a", "mill")
-    found, holds = checked(line, pool)
-    assert holds, found
-    assert f"block {ended}, " in found[2]
-    assert any("task     t2, until" in each for each in listed(*line))
     assert not (site.folder / "e" / "pools").exists()
-    other = pool[1][: ended - 1]
-    assert checked(line, (pool[0], other))[1] is False
+    assert checked(line, (pool[0], pool[1][: ended - 1]))[1] is False
 
 
 def pool_height(site: Site, name: str) -> int:
