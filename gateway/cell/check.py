@@ -18,6 +18,7 @@ from gateway.net.messages import (
     Force,
     Free,
     Inject,
+    Pause,
     Place,
     Reset,
     Run,
@@ -32,6 +33,7 @@ MAX_FEEDING = 1_000
 MAX_ID = 128
 MAX_LENGTH = 100_000.0
 MAX_WATCH = 3_600_000_000_000  # ns; nobody's lease ends a script that has none
+MAX_WAIT = 7 * 24 * MAX_WATCH  # ns
 
 
 def refuses(run: Run, station: Station, mode: Mode, here: Collection[str]) -> str:
@@ -39,6 +41,8 @@ def refuses(run: Run, station: Station, mode: Mode, here: Collection[str]) -> st
     if it can."""
     if len(run.actions) > MAX_ACTIONS:
         return f"{len(run.actions)} actions are too many; {MAX_ACTIONS} at most"
+    if why := _refuses_times(run):
+        return why
     for tag in run.watch:
         if tag not in station.tags:
             return f"{tag} is no tag of {station.id}"
@@ -66,9 +70,23 @@ def refuses_watch(run: Run) -> str:
     """Why ``run`` cannot be done without a lease; empty if it can: it only waits, and not without end."""
     if not all(isinstance(action, Waiting) for action in run.actions):
         return "in shadow mode nothing is written: a script only waits (await, pause)"
-    waits = (getattr(each, "limit", 0) + getattr(each, "duration", 0) for each in run.actions)
-    if sum(waits) + run.tail > MAX_WATCH:
+    if why := _refuses_times(run):
+        return why
+    if sum(_times(run)) > MAX_WATCH:
         return f"a script without a lease takes at most {MAX_WATCH / 3.6e12:g} h"
+    return ""
+
+
+def _times(run: Run) -> list[int]:
+    """How long it waits at most, ns: each of its actions, and after the last."""
+    found = [each.duration if isinstance(each, Pause) else getattr(each, "limit", 0) for each in run.actions]
+    return [*found, run.tail]
+
+
+def _refuses_times(run: Run) -> str:
+    for time in _times(run):
+        if not 0 <= time <= MAX_WAIT:
+            return f"a script waits 0 to {MAX_WAIT // MAX_WATCH} h at a time, not {time / 3.6e12:g} h"
     return ""
 
 

@@ -267,6 +267,8 @@ def test_how_much_can_be_asked() -> None:
     assert (
         bench.refusal(Run(token, (Pause(0),) * (MAX_ACTIONS + 1))) == "257 actions are too many; 256 at most"
     )
+    for wrong in (Run(token, (Pause(-1),)), Run(token, (), tail=-1), Run(token, (Pause(2**63),))):
+        assert bench.refusal(wrong).startswith("a script waits 0 to 168 h at a time, not ")
     assert bench.refusal(Run(token, (), ("runn",))) == "runn is no tag of belt"
 
 

@@ -140,8 +140,12 @@ def test_there_is_no_lease_and_a_script_only_waits() -> None:
         bench.ask(Run(0, (Force(TagRef("command"), 1),))),
         bench.ask(Run(0, (Pause(MAX_WATCH), Pause(1)))),
         bench.ask(Run(7, (Pause(1),))),
+        bench.ask(Run(0, (Pause(-MAX_WATCH), Pause(2 * MAX_WATCH)))),
+        bench.ask(Run(0, (Pause(2 * MAX_WATCH),), tail=-MAX_WATCH)),
+        bench.ask(Run(0, (Pause(2 * MAX_WATCH), Await(TagRef("drive-ok"), False, 0, -MAX_WATCH)))),
     ]
     bench.step()
+    assert bench.cell.script is None
     whys = [bench.replies[number] for number in asked]
     assert all(isinstance(why, Refused) for why in whys)
     assert "nothing is written" in str(whys[0])
