@@ -28,7 +28,7 @@ from gateway.net.messages import (
     Run,
     Trace,
 )
-from gateway.station import LONGEST, Mode, load_station
+from gateway.station import LONGEST, Mode, Station, load_station
 from gateway.terminals import mirrored
 from gateway.twin.workpiece import Workpiece
 
@@ -43,10 +43,15 @@ SHOWN: dict[str, Value] = {
 class MachineBench(Bench):
     """The infeed with a machine that is told what it shows; ``plant`` is what it holds at its actuators."""
 
-    def __init__(self, mode: Mode = "ril", stored: Mapping[tuple[str, str], bytes] | None = None) -> None:
+    def __init__(
+        self,
+        mode: Mode = "ril",
+        stored: Mapping[tuple[str, str], bytes] | None = None,
+        station: Station = INFEED,
+    ) -> None:
         self.mode = mode
-        super().__init__(station=INFEED, stored=stored)
-        self.cell = Cell(INFEED, self.neighbours, 0, dict(self.disk), "epoch", mode)
+        super().__init__(station=station, stored=stored)
+        self.cell = Cell(station, self.neighbours, 0, dict(self.disk), "epoch", mode)
         self.plant: dict[str, Value] = {}
         self.wrote: list[dict[str, Value]] = []
         self.plant_there = True
@@ -117,6 +122,29 @@ def test_actuators_are_written_anew_so_that_a_module_that_dropped_them_gets_them
         bench.step()
     assert SECOND // REFRESH - 1 <= len(bench.wrote) <= SECOND // REFRESH + 1
     assert all(each == {"belt-run": True, "stopper-open": False} for each in bench.wrote)
+
+
+def test_writing_actuators_anew_is_beside_the_rate_and_a_stop_waits_for_nothing(tmp_path: Path) -> None:
+    """At 10/s a real change has room for one tag in a tenth of a second, whatever is refreshed meanwhile."""
+    text = Path(INFEED.file).read_text().replace("../programs/", f"{Path(INFEED.file).parents[1]}/programs/")
+    (tmp_path / "infeed.yaml").write_text(f"{text}\nwrites: {{rate: 10/s}}\n")
+    bench = MachineBench(station=load_station(tmp_path / "infeed.yaml"))
+    bench.step({"belt-run": True, "stopper-open": False})
+    bench.lease(ttl=5 * SECOND)
+    bench.steps(200)  # all is written, and anew, and anew
+    bench.wrote.clear()
+    request = bench.ask(Run(1, (Pause(SECOND),)))
+    bench.steps(110)
+    trace = bench.replies[request]
+    assert isinstance(trace, Trace)
+    assert not trace.overruns
+    assert len(bench.wrote) >= SECOND // REFRESH
+    stopped = bench.now
+    bench.step({"belt-run": False, "stopper-open": True})
+    while bench.plant["belt-run"]:
+        bench.step()
+    assert bench.now <= stopped + 10 * MS
+    assert bench.plant["stopper-open"] is False, "it waits, for the stop comes first"
 
 
 def test_a_number_stays_within_its_range_and_one_that_is_none_leaves_its_actuator_as_it_is() -> None:
