@@ -23,7 +23,7 @@ from ledger.consensus import Consensus
 from ledger.genesis import Genesis
 from ledger.gossip import Gossip
 from ledger.keys import Keyring, Signer
-from ledger.mempool import WAITING
+from ledger.numbers import Numbers
 from ledger.ports import Accuse, Decided, Keep, Output, Send, Start, Timer, TimerKind, Timing, timing_of
 from ledger.records import Accused, Record, read, transaction
 from ledger.relay import Relay
@@ -103,17 +103,11 @@ class Node:
         self._outbox: list[_Out] = []
         self._waits = asyncio.Event()  # there is something in the outbox, or we stop
         self._timers: dict[TimerKind, asyncio.TimerHandle] = {}
-        # Of our transactions: the last one made, on disk, and offered to the chain. No more are offered than
-        # a pool takes; the rest stays on disk.
-        self._seq = max(store.last_own(), self._taken)
-        self._on_disk, self._offered = self._seq, self._taken
-        self._open: dict[int, Tx] = {}  # offered, and not decided
-        self._unoffered: dict[int, Tx] = {}  # decided, and on our disk under its number, but not offered yet
-        self._moved: dict[int, int] = {}  # of those whose number was taken: their new one
+        self._own = Numbers(store.last_own(), self._taken)
         self._outgoing: list[Tx] = []  # for all
         self._handed: list[Tx] = []  # of ours, for the one who spreads them
         self._has_outgoing = asyncio.Event()
-        self._height, self._told = self.chain.state.height, self._taken  # decided, and on disk
+        self._height = self.chain.state.height  # decided, and on disk
         self._final: dict[int, list[asyncio.Future[int]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -181,9 +175,8 @@ class Node:
 
     async def final(self, seq: int) -> int:
         """A height by which our transaction ``seq`` is final, once it is. StoreFailed, Ended."""
-        while seq in self._moved:
-            seq = self._moved[seq]
-        if self._told >= seq:
+        seq = self._own.now(seq)
+        if self._own.told >= seq:
             return self._height
         self._check()
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -234,11 +227,11 @@ class Node:
 
     def _make(self, record: Record, accepted: asyncio.Future[None] | None) -> Tx:
         self._check()
-        seq = max(self._seq, self._taken) + 1
+        seq = max(self._own.made, self._taken) + 1
         tx = sign(self._keys, transaction(self.chain.id, self.me, seq, record))
         if why := self.chain.vouch(tx):
             raise ValueError(f"it cannot be recorded: {why}")
-        self._seq = seq
+        self._own.made = seq
         self._queue([_Own(tx, accepted)])
         return tx
 
@@ -280,10 +273,10 @@ class Node:
                 log.warning("%s breaks the rules of %s", evidence.first.who, self.chain.id)
                 self._make(Accused(evidence), None)
             case _Own(tx, accepted):
-                self._on_disk = max(self._on_disk, tx.seq)
-                if tx.seq <= self._told:
+                due, late = self._own.accept(tx, self._taken)
+                if late:
                     self._renumber(tx)
-                elif tx.seq == self._offered + 1 <= self._taken + WAITING:
+                elif due:
                     self._offer(tx)
                 if accepted is not None and not accepted.done():
                     accepted.set_result(None)
@@ -303,9 +296,10 @@ class Node:
         self._height = commit.qc.height
         for tx in commit.block.body:
             if tx.node == self.me:
-                self._told = tx.seq
-                self._number(tx)
-        for seq in [seq for seq in self._final if seq <= self._told]:
+                ours = self._own.decide(tx)
+                if ours is not None:
+                    self._renumber(ours)
+        for seq in [seq for seq in self._final if seq <= self._own.told]:
             for future in self._final.pop(seq):
                 if not future.done():
                     future.set_result(self._height)
@@ -315,41 +309,28 @@ class Node:
 
     async def _offer_waiting(self) -> None:
         """Offer what was accepted while the pools had no room for it."""
-        room = self._taken + WAITING - self._offered
-        if self._offered < self._on_disk and room > 0:
-            for tx in await self._on_disk_thread(self.store.waiting, self._offered, room):
+        room = self._own.room(self._taken)
+        if room:
+            for tx in await self._on_disk_thread(self.store.waiting, self._own.offered, room):
                 self._offer(tx)
 
     def _on_disk_thread(self, call: Callable[..., T], *arguments: object) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._disk, call, *arguments)
 
-    def _number(self, decided: Tx) -> None:
-        """Our numbers go on after ``decided``, which we may not know: our disk may be an old copy. What we
-        accepted under the same number gets another."""
-        ours = self._open.pop(decided.seq, None)
-        if self._offered < decided.seq <= self._on_disk:
-            self._unoffered[decided.seq] = decided
-        if decided.seq > self._seq:
-            self._seq = decided.seq
-            if self._offered == self._on_disk:
-                self._offered = self._on_disk = decided.seq
-        if ours is not None and ours != decided:
-            self._renumber(ours)
-
     def _renumber(self, tx: Tx) -> None:
         record = read(tx)
         assert not isinstance(record, Malformed), record.reason  # we made it
-        self._moved[tx.seq] = self._make(record, None).seq
+        new = self._make(record, None).seq
+        self._own.move(tx.seq, new)
         if waiting := self._final.pop(tx.seq, []):
-            self._final[self._moved[tx.seq]] = waiting
+            self._final[new] = waiting
 
     def _offer(self, tx: Tx) -> None:
-        self._offered = tx.seq
-        if tx.seq <= self._told:
-            if self._unoffered.pop(tx.seq, None) != tx:
-                self._renumber(tx)
+        goes, late = self._own.offer(tx)
+        if late:
+            self._renumber(tx)
+        if not goes:
             return
-        self._open[tx.seq] = tx
         self._send(self._outgoing if self._relay.spreader in (None, self.me) else self._handed, [tx])
         self._take(tx)
 
@@ -378,8 +359,8 @@ class Node:
         while True:
             self._do(lambda now: [self.gossip.status()])
             await asyncio.sleep(max(GOSSIP_MS, 40 * len(self.chain.members)) / 1_000)
-            again = [tx for seq, tx in self._open.items() if seq <= offered][:RESEND]
-            offered = self._offered
+            again = [tx for seq, tx in self._own.open.items() if seq <= offered][:RESEND]
+            offered = self._own.offered
             if again and not self._outgoing:
                 self._send(self._outgoing, again)
 
