@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -71,6 +73,10 @@ def tags() -> dict[str, Tag]:
     )
     assert problems == []
     return found
+
+
+PEERS = Path(__file__).parent / "peers"
+NODE = os.environ.get("TWINLINE_NODE_OPCUA", "")  # as in test_opcua_stacks.py
 
 
 class Tool(NamedTuple):
@@ -187,6 +193,37 @@ def test_whom_it_lets_poll(tool: Tool, tmp_path: Path) -> None:
             take_lists(tool.own.parent, tool.authority.lists)
             await is_refused(url, gone, tool)
             assert "BadCertificateRevoked" in link.problem
+
+    run(work())
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not NODE or shutil.which("node") is None, reason="needs TWINLINE_NODE_OPCUA")
+def test_a_controller_by_node_opcua_polls_it(tool: Tool, tmp_path: Path) -> None:
+    """It trusts by the authority and both its lists."""
+    command = ("node", str(PEERS / "node_opcua_master.js"), str(tool.controller))
+    environment = {**os.environ, "NODE_PATH": str(Path(NODE) / "node_modules")}
+
+    async def work() -> None:
+        async with serving(access(tool.own, "Aes256_Sha256_RsaPss")) as (link, url):
+            process = await asyncio.create_subprocess_exec(
+                *command, url, str(tmp_path / "pki"), "urn:twinline:press-line:press", env=environment,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+            try:
+                assert process.stdout is not None
+                heard: list[str] = []
+                while not heard or not heard[-1].startswith("lamp"):
+                    line = await process.stdout.readline()
+                    assert line, (heard, link.problem)
+                    heard.append(line.decode().strip())
+                assert "sensor false" in heard
+                assert heard[-1] == "lamp Good"
+                assert link.ready
+                assert await link.read() == {"lamp": True}
+            finally:
+                process.kill()
+                await process.communicate()
 
     run(work())
 

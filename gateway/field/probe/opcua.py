@@ -60,6 +60,7 @@ async def examine(
                 report.advice += _ways_in(endpoints)
                 return
             await session.begin()
+            report.add("security", what="policy", says="None: neither signed nor encrypted")
         elif not await session.begin_secured(endpoints, security):
             return
         await _identity(session, report)
