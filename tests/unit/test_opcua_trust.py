@@ -148,10 +148,12 @@ def test_an_authority_that_has_ended_issues_nothing_any_more() -> None:
     assert code(judge(made(by=BY), trusted, PRESS, NOW)) == "BadCertificateIssuerTimeInvalid"
 
 
-def revocation(serial: int, signer: RSAPrivateKey) -> x509.CertificateRevocationList:
-    entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(NOW - DAY).build()
-    builder = x509.CertificateRevocationListBuilder().issuer_name(read(ISSUING)[0].subject)
-    return builder.last_update(NOW - DAY).next_update(NOW + DAY).add_revoked_certificate(entry).sign(
+def revocation(
+    serial: int, signer: RSAPrivateKey, of: bytes = ISSUING, next_update: datetime = NOW + DAY
+) -> x509.CertificateRevocationList:
+    entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(NOW - 3 * DAY).build()
+    builder = x509.CertificateRevocationListBuilder().issuer_name(read(of)[0].subject)
+    return builder.last_update(NOW - 3 * DAY).next_update(next_update).add_revoked_certificate(entry).sign(
         signer, hashes.SHA256()
     )  # fmt: skip
 
@@ -164,6 +166,21 @@ def test_what_is_revoked_is_not_trusted_and_only_the_authority_revokes() -> None
     assert code(judge(leaf, listed, PRESS, NOW)) == "BadCertificateRevoked"
     assert judge(made(by=BY, serial=8), gone, PRESS, NOW) is None
     assert judge(leaf, LINE._replace(revoked=(revocation(7, OTHER),)), PRESS, NOW) is None
+
+
+def test_an_authority_that_its_root_revoked_issues_nothing_any_more() -> None:
+    """Though it is known here, and to be trusted by itself."""
+    leaf = made(by=BY)
+    gone = LINE._replace(revoked=(revocation(7, OTHER, ROOT),))
+    assert code(judge(leaf, gone, PRESS, NOW)) == "BadCertificateRevoked"
+    assert judge(leaf, LINE._replace(revoked=(revocation(8, OTHER, ROOT),)), PRESS, NOW) is None
+    assert judge(leaf, LINE._replace(revoked=(revocation(7, KEY, ROOT),)), PRESS, NOW) is None
+
+
+def test_a_list_that_is_overdue_holds_for_whom_it_names_and_for_nobody_else() -> None:
+    late = LINE._replace(revoked=(revocation(7, KEY, next_update=NOW - DAY),))
+    assert code(judge(made(by=BY, serial=7), late, PRESS, NOW)) == "BadCertificateRevoked"
+    assert judge(made(by=BY, serial=8), late, PRESS, NOW) is None
 
 
 # DER as nobody makes it, in a certificate that is sound: what names an extension, a version, an algorithm.
