@@ -89,7 +89,7 @@ class Cell:
         self.overruns = 0
         self.lost: dict[str, str] = dict.fromkeys(self._devices, "")
         self._driven_safe = False  # to be told
-        self._undriven = ""  # as told
+        self._undriven: frozenset[str] = frozenset()  # as told
         self._behind: Mapping[str, Value] = {}  # what the twin gets with the next scan, in shadow
         self._telling = Telling()
         self._now = now
@@ -416,15 +416,15 @@ class Cell:
         """While the safe state is being driven: what stands in its way, once, and what devices say to it."""
         gate = self.gate
         if gate.state != "safing":
-            self._undriven = ""
+            self._undriven = frozenset()
             return
-        told = [f"{tag} is refused{_reason(refused.get(tag, ''))}" for tag in sorted(gate.refused)]
         unknown = [tag for tag in gate.unknown() if gate.inputs[tag].device not in self.lost]
-        told += [f"{tag} has no number now, for its formula's tags are not known" for tag in unknown]
-        if (what := "; ".join(told)) != self._undriven:
-            self._undriven = what
-            if what:
-                self._telling.event("safe", f"not driven yet, and tried again: {what}")
+        undriven = frozenset((*gate.refused, *unknown))
+        if undriven - self._undriven:
+            told = [f"{tag} is refused{_reason(refused.get(tag, ''))}" for tag in sorted(gate.refused)]
+            told += [f"{tag} has no number now, for its formula's tags are not known" for tag in unknown]
+            self._telling.event("safe", f"not driven yet, and tried again: {'; '.join(told)}")
+        self._undriven |= undriven
 
     # --- records -------------------------------------------------------------------------------------
 
