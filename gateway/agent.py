@@ -23,7 +23,7 @@ from pathlib import Path
 
 from gateway.agentfile import AgentConfig, check, load_config
 from gateway.announce import identified
-from gateway.belonging import Admission, Belonging
+from gateway.belonging import BELONGING, Admission, Belonging
 from gateway.broadcast import HEARTBEAT, Broadcast, last_will
 from gateway.cell.cell import Asked, Cell, Inputs, Outputs
 from gateway.chain import chain_of
@@ -31,6 +31,7 @@ from gateway.controller.beside import Beside
 from gateway.controller.compile import Program, compile_program
 from gateway.errors import BadInput
 from gateway.hearing import Hearing
+from gateway.last import drive_safe
 from gateway.local.access import group_id
 from gateway.local.desk import Desk
 from gateway.net.bus import Bus
@@ -47,6 +48,7 @@ from gateway.wiring import Read, Wiring
 from gateway.witness import Witness
 from gateway.yamlfile import read_text
 
+log = logging.getLogger("gateway")
 VERSION = importlib.metadata.version("twinline")
 SAFE_WITHIN = 1.0
 RESTORE_WITHIN = 5.0  # where the journal has failed: the next life may fare no better
@@ -100,7 +102,8 @@ class Agent:
         self.admission = None
         if self.chain is not None:
             chain = self.chain.genesis.chain
-            self.admission = Admission(chain, identity, self.trust, self.journal, self.cell, self._bell.set)
+            kept = self.journal.get(*BELONGING)
+            self.admission = Admission(chain, identity, self.trust, kept, self.cell, self._bell.set)
         above = (lambda _: None) if self.admission is None else self.admission.above
         self.trust_file = TrustFile(Path(config.trust), trust, above)
         self.recorder: Recorder | None = None
@@ -162,21 +165,34 @@ class Agent:
     async def _make_safe(self, scanning: asyncio.Task[None]) -> None:
         """The lease ends with the agent: scan on until the devices that are there hold their safe values.
 
-        Where the journal has failed, those that are not there are waited for too.
+        Where the journal has failed, those that are not there are waited for too. Where the scan itself has
+        ended, a last writer does what it can.
         """
-        self.cell.shut()
+        gate = self.cell.gate
+        try:
+            self.cell.shut()
+        except Exception:
+            log.exception("the cell does not end")
+            scanning.cancel()
+            await asyncio.wait((scanning,))
         self._bell.set()
-        while not scanning.done() and (
-            self.cell.driving or (self.problem and self.cell.gate.state == "safing")
-        ):
+        while not scanning.done() and (self.cell.driving or (self.problem and gate.state == "safing")):
             await asyncio.sleep(self.station.scan / 1e9)
+        if scanning.done():
+            machine = self.cell.machine
+            actuators = () if machine is None else machine.actuators
+            try:
+                await drive_safe(gate, self.devices, actuators, self.station.scan)
+            finally:
+                left = ", ".join(gate.undriven()) if gate.state == "safing" else ""
+                log.critical("the scan has ended by an error; not driven safe: %s", left or "nothing")
 
     async def _send_rest(self, scanning: asyncio.Task[None], sending: asyncio.Task[None]) -> None:
         """End the scan, and send what it still had to say: above all that the safe state is driven."""
         scanning.cancel()
         await asyncio.wait((scanning,))
-        await self.sending.put(self.cell.step(time.monotonic_ns(), self._seen(Read(), 0)))
-        await self.sending.end()
+        self.sending.put(self.cell.step(time.monotonic_ns(), self._seen(Read(), 0)))
+        self.sending.end()
         await asyncio.wait((sending,))
 
     # --- the scan ----------------------------------------------------------------------------------------
@@ -199,7 +215,7 @@ class Agent:
             out = self.cell.step(now, self._seen(read, latest if latest > period else 0, idle))
             self.shell.changed(out.changed)
             self.broadcast.scanned(out, self.devices.times(read.outputs))
-            await self.sending.put(out)
+            self.sending.put(out)
             if out.writes or out.actuate:
                 await self._write(out)
             await self.devices.look(self.cell.read_back.asked, due + period - time.monotonic_ns())
@@ -395,6 +411,10 @@ def main() -> int:
         return 2
     except JournalFailed as failed:
         print(failed, file=sys.stderr)
+        return 3
+    except Exception as error:
+        log.critical("the gateway ends by an error of its own", exc_info=True)
+        print(f"the gateway ends by an error of its own: {type(error).__name__}: {error}", file=sys.stderr)
         return 3
     return 0
 

@@ -15,14 +15,13 @@ import msgspec
 from gateway.cell.cell import Cell
 from gateway.net.identity import Identity, Trust
 from gateway.net.roles import ROLES
-from gateway.store.journal import Journal, JournalFailed
 from ledger.records import Party
 from ledger.state import State
 from ledger.types import Id, Natural
 
 log = logging.getLogger(__name__)
 
-_TABLE, _KEY = "meta", "belonging"
+BELONGING = ("meta", "belonging")  # what was learnt, in the journal
 
 
 class Belonging(msgspec.Struct, frozen=True):
@@ -53,6 +52,7 @@ def follow(trust: Trust, now: Belonging) -> None:
     for node, key in now.gone.items():
         if trust.public_bytes(node) == key:
             trust.revoke(node)
+        trust.forget(node)  # by another key it may come back, once that is enrolled
     for party in now.parties:
         if trust.public_bytes(party.node) not in (None, party.public):
             trust.forget(party.node)
@@ -64,22 +64,22 @@ def follow(trust: Trust, now: Belonging) -> None:
 
 class Admission:
     """Of the gateway with ``identity`` and ``cell``: ``trust`` follows the chain ``chain``; where that has
-    revoked this gateway itself, it writes no more. ``journal`` keeps all that, ``ring`` wakes the scan."""
+    revoked this gateway itself, it writes no more. ``kept`` is what an earlier life had journalled; what is
+    learnt is with the next scan, which ``ring`` wakes: no disk is waited for here."""
 
     def __init__(
         self,
         chain: str,
         identity: Identity,
         trust: Trust,
-        journal: Journal,
+        kept: bytes | None,
         cell: Cell,
         ring: Callable[[], None],
     ) -> None:
-        self._identity, self._trust, self._journal = identity, trust, journal
+        self._identity, self._trust = identity, trust
         self._cell, self._ring = cell, ring
         self.problem = ""
         self._now = Belonging(chain, 0, (), {})
-        kept = journal.get(_TABLE, _KEY)
         if kept is not None:
             before = msgspec.msgpack.decode(kept, type=Belonging)
             if before.chain == chain:
@@ -91,10 +91,8 @@ class Admission:
         if now.height < self._now.height:
             return
         self._follow(now)
-        try:
-            self._journal.put(_TABLE, _KEY, msgspec.msgpack.encode(now))
-        except JournalFailed as failed:
-            log.error("who belongs to the line is forgotten with this process: %s", failed)
+        self._cell.keep(*BELONGING, msgspec.msgpack.encode(now))
+        self._ring()
 
     def above(self, trust: Trust) -> None:
         """Let ``trust``, read from the file anew, know what the chain has decided."""
@@ -106,4 +104,3 @@ class Admission:
         self.problem = now.dismisses(self._identity.node, self._identity.public_bytes)
         if self.problem:
             self._cell.shut(self.problem)
-            self._ring()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from gateway.cell.scan import Outputs
 from gateway.net import topics
 from gateway.net.bus import Bus
-from gateway.net.messages import ReplyBody, encode
+from gateway.net.messages import Body, ReplyBody, encode
 from gateway.net.reports import Differs
 from gateway.recorder import Recorder
 from gateway.store.journal import Change, Delete, Journal, JournalFailed, Put
@@ -43,19 +43,29 @@ class Sending:
         self._journal, self._recorder = journal, recorder
         self._answer, self._happened, self._ring = answer, happened, ring
         self._outbox: asyncio.Queue[Outputs | None] = asyncio.Queue(MAX_OUTBOX)
+        self._within: asyncio.Timeout | None = None  # while the disk is asked
         self.persisted = 0
         self.problem = ""
 
-    async def put(self, out: Outputs) -> None:
-        """Send what a scan has to say, when its turn comes."""
+    def put(self, out: Outputs) -> None:
+        """Send what a scan has to say, when its turn comes. Where no more may wait, the journal failed."""
         if self.problem:
             return  # the journal has failed, and nothing is sent without it
         if out.journal or out.replies or out.couple or out.events or out.differs or out.facts:
-            await self._outbox.put(out)
+            self._put(out)
 
-    async def end(self) -> None:
+    def end(self) -> None:
         """Nothing more is put: ``run`` ends when all is sent."""
-        await self._outbox.put(None)
+        self._put(None)
+
+    def _put(self, out: Outputs | None) -> None:
+        try:
+            self._outbox.put_nowait(out)
+        except asyncio.QueueFull:
+            waits = f"{self._journal.path}: the disk does not answer, and {MAX_OUTBOX} scans wait for it"
+            self.problem = self.problem or waits
+            if self._within is not None:
+                self._within.reschedule(asyncio.get_running_loop().time())
 
     async def run(self) -> None:
         """Send until the ``end``; JournalFailed."""
@@ -72,15 +82,19 @@ class Sending:
             for change in out.journal
         ]
         try:
-            async with asyncio.timeout(DISK_WITHIN):
+            async with asyncio.timeout(DISK_WITHIN) as self._within:
                 await asyncio.get_running_loop().run_in_executor(None, self._journal.apply, kept)
         except TimeoutError:
             hangs = f"{self._journal.path}: the disk does not answer, for {DISK_WITHIN:g} s"
-            self.problem = hangs
-            raise JournalFailed(hangs) from None
+            self.problem = self.problem or hangs
+            raise JournalFailed(self.problem) from None
         except JournalFailed as failed:
             self.problem = str(failed)
             raise
+        finally:
+            self._within = None
+        if self.problem:  # some of what was to be sent is lost, though the disk is back
+            raise JournalFailed(self.problem)
         self.persisted = max(self.persisted, out.ticket)
         self._ring()
 
@@ -91,11 +105,18 @@ class Sending:
             self._answer(operator, request, body)
         for neighbour, message in out.couple:
             topic = topics.couple(self._line, self._node, neighbour)
-            self._bus.publish(topic, "couple", encode(message), qos=0, sign=True)
+            self._publish(topic, "couple", message, 0, sign=True)
         events = topics.event(self._line, self._node)
         for event in out.events:
             log.info("%s: %s", event.kind, event.text)
             self._happened(event.kind, event.text)
-            self._bus.publish(events, "event", encode(event), qos=0)
+            self._publish(events, "event", event, 0)
         for found in out.differs:
-            self._bus.publish(events, "event", encode(Differs(found)), qos=1, sign=True)
+            self._publish(events, "event", Differs(found), 1, sign=True)
+
+    def _publish(self, topic: str, kind: str, body: Body, qos: int, sign: bool = False) -> None:
+        """What cannot be a message is a line in the log, and no reason to send nothing more."""
+        try:
+            self._bus.publish(topic, kind, encode(body), qos=qos, sign=sign)
+        except ValueError as error:  # too large, or a text that is none
+            log.error("%s: %s is not sent: %s", topic, type(body).__name__, error)

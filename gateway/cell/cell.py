@@ -254,6 +254,10 @@ class Cell:
             if self.lease.holder is None:  # else a new lease waits for the disk, and keeps the entry
                 self._telling.journal("gate", "open", None)
 
+    def keep(self, table: str, key: str, data: bytes) -> None:
+        """Journal something else with the next scan, in its turn."""
+        self._telling.journal(table, key, data)
+
     def shut(self, why: str = "the gateway ends") -> None:
         """As if the lease had ended, and nobody gets another."""
         self.gliding.end()

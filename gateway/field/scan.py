@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
@@ -12,6 +13,9 @@ from gateway.field.security import Access
 from gateway.field.tags import Tag
 from gateway.field.types import Value
 
+log = logging.getLogger(__name__)
+
+MAX_UNFORESEEN = 8  # errors of a driver that are told with their traces
 LinkState = Literal["closed", "connecting", "ready", "backing off", "closing"]
 LinkEvent = Literal["open", "connected", "lost", "retry", "close", "ended"]
 
@@ -68,6 +72,7 @@ class DeviceLink:
         self._verified = {tag.name: tag for tag in tags.values() if tag.verify}
         self.state: LinkState = "closed"
         self.losses = 0
+        self._unforeseen: set[str] = set()  # that was logged
         self.unheld: frozenset[str] = frozenset()
         self.identity: Identity | None = None
         self.problem = "not connected yet"
@@ -132,7 +137,7 @@ class DeviceLink:
             changes = await self.driver.read()
         except TagsRefused as refusal:
             changes = refusal.values
-        except GatewayError as error:
+        except Exception as error:
             self._failed(error)
             return {}
         self._backoff.reset()
@@ -150,7 +155,7 @@ class DeviceLink:
             return {name: str(self.driver.refused.get(name, refusal)) for name in refusal.tags}
         except DeviceRefused as refusal:
             return dict.fromkeys(values, str(refusal))
-        except GatewayError as error:
+        except Exception as error:
             self._failed(error)
             return None
         told = await self._not_held({n: value for n, value in values.items() if n in self._verified})
@@ -182,6 +187,9 @@ class DeviceLink:
         except GatewayError as error:
             self._failed(error)
             raise
+        except Exception as error:
+            self._failed(error)
+            raise ConnectionLost(self.problem) from error
 
     async def close(self) -> None:
         """End ``run`` and free the connection's slot at the device; bounded, and harmless twice."""
@@ -193,15 +201,24 @@ class DeviceLink:
     async def _connect(self) -> bool:
         try:
             self.identity = await self.driver.connect()
-        except GatewayError as error:
+        except Exception as error:
             self._failed(error)
             return False
         self.problem = ""
         self._move("connected")
         return True
 
-    def _failed(self, error: GatewayError) -> None:
-        self.problem = str(error)
+    def _failed(self, error: Exception) -> None:
+        """What a driver did not foresee in its device's data ends that connection, and no more."""
+        if isinstance(error, GatewayError):
+            self.problem = str(error)
+            return
+        what = f"{type(error).__name__}: {error}"
+        self.problem = f"the connection is given up, its driver failed: {what}"
+        self.driver.lost.set()
+        if what not in self._unforeseen and len(self._unforeseen) < MAX_UNFORESEEN:
+            self._unforeseen.add(what)
+            log.error("%s", self.problem, exc_info=error)
 
     def _move(self, event: LinkEvent) -> None:
         self.state = TRANSITIONS[self.state, event]
