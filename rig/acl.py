@@ -12,7 +12,7 @@ from typing import NamedTuple
 from gateway.net import topics
 from gateway.net.roles import Role, holds
 from gateway.net.topics import ALL, ANY
-from gateway.pki.enrolment import Kind
+from gateway.pki.enrolment import SERVERS, Kind
 
 NO_ACL = "the embedded broker has no access lists: who is admitted to the line may say and hear everything"
 
@@ -33,9 +33,9 @@ class Rights(NamedTuple):
 
 
 def rights(line: str, admitted: Admitted) -> Rights:
-    """What ``admitted`` needs on ``line``; nothing for a broker, which is no client."""
+    """What ``admitted`` needs on ``line``; nothing for who serves, which is no client."""
     node, kind, roles = admitted
-    if kind == "broker":
+    if kind in SERVERS:
         return Rights((), ())
     writes = [topics.chain(line, node), topics.pool(ANY, ANY, node)]
     reads = [topics.pool(ANY, ALL, ANY), topics.pool(ANY, topics.to(node), ANY)]

@@ -15,7 +15,7 @@ from gateway.agentfile import AgentConfig
 from gateway.genesisfile import genesis_bytes
 from gateway.net.identity import Identity, Trust
 from gateway.net.roles import ALL
-from gateway.pki.credentials import TLS, TlsFiles
+from gateway.pki.credentials import OPCUA, TLS, TlsFiles
 from gateway.station import Station
 from gateway.units import format_duration
 from rig import brokerfiles
@@ -32,7 +32,7 @@ from rig.pki.authority import Authority
 from rig.ports import free_ports, taken
 from rig.remote import BusBackend
 from rig.scratch import Scratch
-from rig.secured import enrol_gateway, is_secured, kept_certificate, serve_options
+from rig.secured import is_secured, kept_certificate, serve_options, served_hosts
 from rig.serving import called, served
 
 READY = 60.0
@@ -181,8 +181,10 @@ class LocalLine:
             return ""
         if not each.serve:
             return str(kept_certificate())
-        folder = self._scratch / "opcua" / name
-        return str(enrol_gateway(self._authority(), folder, self._identities[name], each.station))
+        folder, hosts = self._scratch / TLS / name, served_hosts(each.station)
+        node, now = self._identities[name], time.time_ns()
+        admit(self._authority(), folder, node, "gateway", now=now, hosts=hosts, opcua=True)
+        return str(folder / OPCUA)
 
     def _station(self, name: str, each: LineStation) -> Station:
         return each.station.moved(self._ports.get(name, {}))

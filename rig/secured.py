@@ -6,6 +6,7 @@ gateway shows the certificate that ``twinline probe`` made here, since a person 
 
 from __future__ import annotations
 
+import secrets
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +17,8 @@ from gateway.pki.credentials import OPCUA
 from gateway.station import Device, Station
 from rig.backend import RigFault
 from rig.line import LineStation
+from rig.pki.admission import admit
 from rig.pki.authority import Authority
-from rig.pki.here import enrol_here
 
 
 def is_secured(station: Station) -> bool:
@@ -33,13 +34,6 @@ def needs_certificate(each: LineStation) -> bool:
 def served_hosts(station: Station) -> list[str]:
     """By which the gateway is reached where it serves devices over OPC UA with security."""
     return sorted({each.endpoint[0] for each in station.having("served") if each.secured})
-
-
-def enrol_gateway(authority: Authority, folder: Path, identity: Identity, station: Station) -> Path:
-    """Credentials in ``folder`` for a gateway before served controllers; those for OPC UA."""
-    hosts = served_hosts(station)
-    enrol_here(authority, folder, identity, "gateway", now=time.time_ns(), hosts=hosts, opcua=True)
-    return folder / OPCUA
 
 
 def kept_certificate() -> Path:
@@ -67,10 +61,10 @@ def serve_options(authority: Authority, folder: Path, station: Station) -> list[
             f"{station.id}: one process serves or polls {names}; give them the same security, user and "
             "password-file"
         )
-    name = f"{station.id[:28]}-plc"
+    name = f"{station.id[:18]}-plc-{secrets.token_hex(4)}"  # no other node of the line is called so
     hosts = sorted({device.endpoint[0] for device in served})
     node, now = Identity.create(name), time.time_ns()
-    enrol_here(authority, folder, node, "party", now=now, hosts=hosts, opcua=True)
+    admit(authority, folder, node, "controller", now=now, hosts=hosts, opcua=True)
     access: Access = station.accesses(str(folder / OPCUA))[served[0].name]
     options = ["--security", str(access.security), "--certificates", access.folder]
     if access.user:

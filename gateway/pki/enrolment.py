@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -17,8 +17,9 @@ from ledger import codec
 from ledger.codec import Malformed
 from ledger.types import Hash, Id, Natural
 
-Kind = Literal["gateway", "witness", "operator", "party", "broker"]
-KINDS: tuple[str, ...] = ("gateway", "witness", "operator", "party", "broker")
+Kind = Literal["gateway", "witness", "operator", "party", "broker", "controller"]
+KINDS: tuple[str, ...] = get_args(Kind)
+SERVERS = ("broker", "controller")  # who are reached by their hosts, and say nothing of their own on the line
 SERIAL_BYTES = 16
 MAX_BYTES = 64 * 1024
 FORMAT = "enrolment 1"

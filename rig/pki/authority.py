@@ -17,7 +17,7 @@ from gateway.errors import BadInput, Problem
 from gateway.net.roles import Role
 from gateway.pki import certificates, enrolment
 from gateway.pki.certificates import ASKS, DAY, EARLIER, SERVES, PublicKey, Subject
-from gateway.pki.enrolment import SERIAL_BYTES, Enrolment, Kind
+from gateway.pki.enrolment import SERIAL_BYTES, SERVERS, Enrolment, Kind
 from gateway.pki.requests import Answer
 from gateway.store.atomic import write_atomically
 from gateway.yamlfile import identifier
@@ -147,13 +147,13 @@ class Authority:
         """Certificates for the keys of ``node``, bound together with ``public``, its Ed25519 key (32 bytes).
 
         ``hosts`` are names and addresses: of a broker, by which clients reach it; of others, for OPC UA.
-        Raises ValueError if ``node`` is no id, or a broker has no host.
+        Raises ValueError if ``node`` is no id, or who serves has no host.
         """
         subject = Subject(self.line, kind, identifier(node))
-        if kind == "broker" and not hosts:
-            raise ValueError("a broker needs the names by which it is reached; give --host")
+        check_hosts(kind, hosts)
         owner, before = owner or self.owner, now + lasts
-        reached, usage = (hosts, SERVES) if kind == "broker" else ((), ASKS)
+        reached = hosts if kind == "broker" else ()  # a controller is reached over OPC UA alone
+        usage = SERVES if kind in SERVERS else ASKS
         certificate = self._leaf(subject, owner, tls, now, before, subject.uri, reached, usage)
         own = None
         if opcua is not None:
@@ -234,6 +234,12 @@ class Authority:
             .add_extension(_key_id(self._key), False)
             .sign(self._key, hashes.SHA256())
         )
+
+
+def check_hosts(kind: str, hosts: Collection[str]) -> None:
+    """ValueError where a node that serves says nothing of where."""
+    if kind in SERVERS and not hosts:
+        raise ValueError(f"a {kind} needs the names by which it is reached; give --host")
 
 
 def _authority(

@@ -129,7 +129,8 @@ def serve(
 def enroll(
     node: NodeArgument,
     kind: Annotated[
-        str, typer.Option("--as", metavar="KIND", help="gateway, witness, operator, party, broker.")
+        str,
+        typer.Option("--as", metavar="KIND", help="gateway, witness, operator, party, broker, controller."),
     ],
     role: Annotated[
         list[str] | None,

@@ -23,10 +23,10 @@ from gateway.pki.token import ROOT_BYTES, Token, secret_hash
 from gateway.yamlfile import identifier
 from ledger import codec
 from ledger.codec import Malformed
-from rig.pki.authority import Authority
+from rig.pki.authority import Authority, check_hosts
 from rig.pki.registry import SUPERSEDED, Issued, Place, Registry
 
-OPCUA_KINDS = ("gateway", "operator")  # who speaks to devices
+OPCUA_KINDS = ("gateway", "operator", "controller")  # who speaks to devices, or is one
 LATE = 30 * DAY  # after its end an enrolment can still be renewed; later the node is enrolled anew
 _ADDRESS = "address"
 
@@ -256,8 +256,7 @@ class Desk:
 
     def _check(self, place: Place) -> None:
         identifier(place.node)
-        if place.kind == "broker" and not place.hosts:
-            raise ValueError("a broker needs the names by which it is reached; give --host")
+        check_hosts(place.kind, place.hosts)
         if not 1 <= len(place.owner) <= 64:
             raise ValueError(f"{place.owner!r} is no owner; write 1 to 64 characters")
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from gateway.errors import BadInput, Problem
 from gateway.net.identity import Trust
 from gateway.pki.certificates import moment
-from gateway.pki.enrolment import Kind
+from gateway.pki.enrolment import SERVERS, Kind
 from rig.pki.authority import Authority
 from rig.pki.registry import Issued, Registry
 
 
 def roster(authority: Authority, wanted: Mapping[str, Kind], now: int) -> Trust:
-    """Whom a line's nodes are to know ``now`` (UTC ns): all that are enrolled but brokers, which
-    say nothing of their own, and no revoked key.
+    """Whom a line's nodes are to know ``now`` (UTC ns): all that are enrolled but brokers and controllers,
+    which say nothing of their own, and no revoked key.
 
     BadInput says who of ``wanted`` is not enrolled, or as another kind, all at once, and what to do.
     """
@@ -33,7 +33,7 @@ def roster(authority: Authority, wanted: Mapping[str, Kind], now: int) -> Trust:
         trust.revoke(node)
     for each in last.values():
         said = each.answer.enrolment.enrolment
-        if each.revoked is None and said.before >= now and said.kind != "broker":
+        if each.revoked is None and said.before >= now and said.kind not in SERVERS:
             trust.add(said.node, said.public, said.roles, said.owner)
     return trust
 

@@ -18,10 +18,12 @@ from gateway.field.opcua.trust import thumbprint
 from gateway.field.security import Access, read_security
 from gateway.net.identity import Identity
 from gateway.pki.credentials import OpcuaFiles
+from gateway.pki.enrolment import Kind
+from rig.pki.admission import admit
 from rig.pki.authority import Authority
-from rig.pki.here import enrol_here
 
 BEST = "Basic256Sha256/SignAndEncrypt"
+IDENTITIES: dict[tuple[str, str], Identity] = {}  # by authority and node
 SECRET = "Zuerich-4711"  # in what is written, and as a password: nobody in between may see it
 
 SERVER = """
@@ -85,8 +87,11 @@ def authority(folder: Path, line: str = "press-line") -> Authority:
 
 
 def enrol(of: Authority, folder: Path, node: str, *hosts: str) -> Path:
-    """The folder for OPC UA of a new node, whose certificate names ``hosts``."""
-    enrol_here(of, folder / node, Identity.create(node), "party", now=time.time_ns(), hosts=hosts, opcua=True)
+    """The folder for OPC UA of a controller at ``hosts``, without any of a gateway; enrolled again it has new
+    keys for it."""
+    identity = IDENTITIES.setdefault((of.root_hex, node), Identity.create(node))
+    kind: Kind = "controller" if hosts else "gateway"
+    admit(of, folder / node, identity, kind, now=time.time_ns(), hosts=hosts, opcua=True)
     return folder / node / "opcua"
 
 

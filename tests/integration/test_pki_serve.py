@@ -27,14 +27,15 @@ from gateway.pki import asking, certificates
 from gateway.pki.asking import CRL, ENROL, ROOT, Address, Declined, Unreachable, read_address
 from gateway.pki.certificates import DAY
 from gateway.pki.credentials import enrolled
+from gateway.pki.enrolment import Kind
 from gateway.pki.keys import make_keys, make_request
 from gateway.pki.requests import MAX_BYTES
 from gateway.pki.token import Token
 from rig.pki import serve
+from rig.pki.admission import admit
 from rig.pki.authority import Authority
 from rig.pki.desk import Desk
 from rig.pki.guesses import EACH, Guesses
-from rig.pki.here import enrol_here
 from rig.pki.registry import Place, Registry
 from rig.pki.serve import AT_ONCE, Server
 from rig.ports import free_ports
@@ -221,8 +222,8 @@ def test_who_only_shows_the_right_root_hears_no_token(
         held = foreign.authority.serving(key.public_key(), [HOST], now=now)
         chain = certificates.key_pem(key) + certificates.pem(held, foreign.authority.issuing)
     else:
-        kind = "gateway" if whose == "a gateway's" else "broker"
-        enrol_here(site.authority, tmp_path / kind, Identity.create(kind), kind, now=now, hosts=[HOST])  # type: ignore[arg-type]
+        kind: Kind = "gateway" if whose == "a gateway's" else "broker"
+        admit(site.authority, tmp_path / kind, Identity.create(kind), kind, now=now, hosts=[HOST])
         chain = b"".join((tmp_path / kind / "tls" / name).read_bytes() for name in ("key.pem", "cert.pem"))
     (tmp_path / "chain.pem").write_bytes(chain)
     token = site.token("caught-" + whose.split("'")[0].replace(" ", "-"))
@@ -358,9 +359,8 @@ def test_an_authority_that_is_not_there(tmp_path: Path) -> None:
     "answer", [b"", b"\0" * 100, b"HTTP/1.0 200 OK\r\n\r\nhello", b"HTTP/1.0 500 No\r\n\r\n"]
 )
 def test_what_is_there_is_no_authority(tmp_path: Path, site: Site, answer: bytes) -> None:
-    enrol_here(
-        site.authority, tmp_path / "b", Identity.create("b"), "broker", now=time.time_ns(), hosts=[HOST]
-    )
+    node = f"b-{len(site.desk.listed())}"
+    admit(site.authority, tmp_path / "b", Identity.create(node), "broker", now=time.time_ns(), hosts=[HOST])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "b/tls/cert.pem", tmp_path / "b/tls/key.pem")
     (port,) = free_ports(1)

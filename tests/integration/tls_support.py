@@ -29,8 +29,10 @@ from gateway.pki.enrolment import Kind
 from rig import brokerfiles
 from rig.acl import Admitted
 from rig.broker import HOST, Broker
+from rig.pki.admission import admit
 from rig.pki.authority import LEAF_LASTS, Authority
-from rig.pki.here import enrol_here
+from rig.pki.desk import Desk
+from rig.pki.registry import Registry
 
 WITHIN_S = 20.0
 CONNECT = b"\x10\x0f\x00\x04MQTT\x04\x02\x00\x3c\x00\x03abc"
@@ -58,6 +60,7 @@ class LineOf:
     def __init__(self, folder: Path, line: str = "one") -> None:
         self.folder = folder
         self.authority = Authority.create(folder / "authority", line, None, now=time.time_ns())
+        self._identities: dict[str, Identity] = {}
 
     def give(
         self,
@@ -69,10 +72,12 @@ class LineOf:
         lasts: int = LEAF_LASTS,
         opcua: bool = False,
     ) -> TlsFiles:
-        """What ``node`` shows; made at ``now`` (UTC ns, 0: this moment) for ``lasts`` ns."""
-        made, hosts = Identity.create(node), (HOST,) if kind == "broker" or opcua else ()
+        """What ``node`` shows, with new keys for TLS; made at ``now`` (UTC ns, 0: this moment) for ``lasts``
+        ns."""
+        made = self._identities.setdefault(node, Identity.create(node))
+        hosts = (HOST,) if kind == "broker" or opcua else ()
         shutil.rmtree(self.folder / node, ignore_errors=True)
-        enrol_here(
+        admit(
             self.authority, self.folder / node, made, kind, now=time.time_ns(), roles=roles, hosts=hosts,
             opcua=opcua,
         )  # fmt: skip
@@ -94,10 +99,13 @@ class LineOf:
         return certificate, files.key
 
     def revoke(self, *nodes: str) -> None:
-        """Write the list of the revoked."""
-        now = time.time_ns()
-        leaves = [read_certificates(TlsFiles.of(self.folder / node / TLS).certificate)[0] for node in nodes]
-        self.authority.revoke([(leaf.serial_number, now) for leaf in leaves], now=now)
+        """Take back what they have, and write the list of the revoked."""
+        registry = Registry(self.authority.folder)
+        desk = Desk(self.authority, registry, time.time_ns)
+        for node in nodes:
+            desk.revoke(node, "stolen")
+        desk.publish()
+        registry.close()
 
     def overdue(self, *nodes: str) -> bytes:
         """A list (PEM) that names these, and ran out yesterday."""

@@ -6,13 +6,15 @@ import time
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from gateway.errors import BadInput
 from gateway.net.identity import Identity
 from gateway.pki import certificates
-from gateway.pki.certificates import DAY
+from gateway.pki.certificates import ASKS, DAY, SERVES
 from gateway.pki.credentials import enrolled
 from gateway.pki.keys import make_keys, make_next_keys
+from rig.acl import Admitted, rights
 from rig.pki.admission import admit
 from rig.pki.authority import Authority
 from rig.pki.desk import Desk
@@ -60,6 +62,23 @@ def test_a_broker_that_moves_gets_a_certificate_for_where_it_is(authority: Autho
         admit(authority, folder, identity, "broker", now=NOW, hosts=hosts)
         leaf = certificates.read_certificates(folder / "tls/cert.pem")[0]
         assert all(host in str(leaf.extensions) for host in hosts)
+
+
+def test_a_controller_is_reached_over_opcua_and_is_nobody_else(authority: Authority, tmp_path: Path) -> None:
+    folder, identity = tmp_path / "plc", Identity.create("plc")
+    with pytest.raises(ValueError, match="a controller needs the names by which it is reached"):
+        admit(authority, folder, identity, "controller", now=NOW, opcua=True)
+    held = admit(authority, folder, identity, "controller", now=NOW, hosts=["10.0.0.7"], opcua=True)
+    own = x509.load_der_x509_certificate((folder / "opcua/cert.der").read_bytes())
+    assert "10.0.0.7" in str(own.extensions)
+    for purpose in (SERVES, ASKS):  # it polls what a gateway serves, too
+        assert certificates.check(own, authority.issuing, authority.root, NOW, purpose) == ""
+    tls = certificates.read_certificates(folder / "tls/cert.pem")[0]
+    assert "not one to ask" in certificates.check(tls, authority.issuing, authority.root, NOW, ASKS)
+    assert "10.0.0.7" not in str(tls.extensions)
+    assert held.enrolment.roles == ()
+    assert roster(authority, {}, NOW).public_bytes("plc") is None
+    assert rights("starter", Admitted("plc", "controller")) == ((), ())
 
 
 def test_other_roles_are_a_new_enrolment_of_the_same_key(authority: Authority, tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ from gateway.pki.credentials import OpcuaFiles, TlsFiles
 from gateway.pki.enrolment import Signed
 from gateway.pki.keys import make_keys, make_next_keys, make_request
 from gateway.pki.requests import Answer, Request, read_request
+from rig.pki.admission import admit
 from rig.pki.authority import CRL, ISSUING_LASTS, ROOT_KEY, Authority
-from rig.pki.here import enrol_here
 from rig.pki.sealed import seal, unseal
 
 NOW = time.time_ns()
@@ -43,25 +43,25 @@ class Made(NamedTuple):
         return certificates.fingerprint(self.authority.root)
 
 
-def admit(authority: Authority, folder: Path) -> Made:
+def make(authority: Authority, folder: Path) -> Made:
     gateway, broker = folder / "infeed", folder / "mosquitto"
     infeed, mosquitto = Identity.create("infeed"), Identity.create("mosquitto")
-    enrol_here(authority, gateway, infeed, "gateway", now=NOW, roles=["viewer"], opcua=True)
-    enrol_here(authority, broker, mosquitto, "broker", now=NOW, hosts=["localhost", "127.0.0.1"])
+    admit(authority, gateway, infeed, "gateway", now=NOW, roles=["viewer"], opcua=True)
+    admit(authority, broker, mosquitto, "broker", now=NOW, hosts=["localhost", "127.0.0.1"])
     return Made(authority, gateway, broker)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("line")
-    return admit(Authority.create(folder / "authority", "starter", None, now=NOW, owner="Ltd"), folder)
+    return make(Authority.create(folder / "authority", "starter", None, now=NOW, owner="Ltd"), folder)
 
 
 @pytest.fixture(scope="module")
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Another authority, of the same name."""
     folder = tmp_path_factory.mktemp("foreign")
-    return admit(Authority.create(folder / "authority", "starter", None, now=NOW), folder)
+    return make(Authority.create(folder / "authority", "starter", None, now=NOW), folder)
 
 
 def leaf(folder: Path) -> x509.Certificate:

@@ -17,9 +17,9 @@ from gateway.pki.certificates import DAY, moment, read_certificates
 from gateway.pki.credentials import OpcuaFiles, TlsFiles, read_revoked, take_lists
 from gateway.pki.keys import make_keys, make_request
 from gateway.pki.revocation import List, overdue, read_lists, taken_back
+from rig.pki.admission import admit
 from rig.pki.authority import CRL, ISSUING_LASTS, ROOT_CRL, Authority
 from rig.pki.desk import LATE, Desk
-from rig.pki.here import enrol_here
 from rig.pki.registry import Place, Registry
 
 NOW = time.time_ns()
@@ -32,7 +32,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 def give(authority: Authority, folder: Path, node: str) -> x509.Certificate:
-    enrol_here(authority, folder / node, Identity.create(node), "gateway", now=NOW, opcua=True)
+    admit(authority, folder / node, Identity.create(node), "gateway", now=NOW, opcua=True)
     return read_certificates(TlsFiles.of(folder / node / "tls").certificate)[0]
 
 
@@ -87,13 +87,13 @@ def test_openssl_checks_the_whole_chain_by_them(authority: Authority, tmp_path: 
 
 
 def test_lists_of_another_authority_are_not_taken(authority: Authority, tmp_path: Path) -> None:
-    give(authority, tmp_path, "infeed")
+    give(authority, tmp_path, "outfeed")
     foreign = Authority.create(tmp_path / "foreign", "starter", None, now=NOW)
-    before = TlsFiles.of(tmp_path / "infeed/tls").revoked.read_bytes()
+    before = TlsFiles.of(tmp_path / "outfeed/tls").revoked.read_bytes()
     for data, why in ((foreign.lists, "not signed by this line's authority"), (b"x", "no readable list")):
         with pytest.raises(BadInput, match=why):
-            take_lists(tmp_path / "infeed", data)
-    assert TlsFiles.of(tmp_path / "infeed/tls").revoked.read_bytes() == before
+            take_lists(tmp_path / "outfeed", data)
+    assert TlsFiles.of(tmp_path / "outfeed/tls").revoked.read_bytes() == before
 
 
 def test_reissuing_gives_both_more_time_and_forgets_nobody(tmp_path: Path) -> None:
