@@ -136,6 +136,12 @@ class ChainKeeper:
         return node.store.decided(height) if node is not None else None
 
     @property
+    def rests(self) -> bool:
+        """Whether it is the chain of a pool, and that is paused or closed there."""
+        node = self._node
+        return node is not None and node.chain.state.run.state != "on"
+
+    @property
     def last(self) -> Commit | None:
         """The last final block, if our copy has one and is open. StoreFailed."""
         node = self._node

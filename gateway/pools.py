@@ -39,6 +39,10 @@ class Keeper(Protocol):
     def shown(self) -> ChainState: ...
 
     @property
+    def rests(self) -> bool:
+        """Whether the chain is paused, or closed."""
+
+    @property
     def last(self) -> Commit | None:
         """The last final block. StoreFailed."""
 
@@ -128,7 +132,7 @@ class Pools:
         """Show on the line's chain that the pool is paused, if it is, and if it is our turn."""
         genesis, now = pool.genesis, asyncio.get_running_loop().time()
         keeper = self.running.get(genesis.chain)
-        if keeper is None:
+        if keeper is None or not keeper.rests:
             return
         try:
             last = keeper.last

@@ -28,6 +28,10 @@ class Kept:
         self.shown = ChainState(True, "", genesis.chain)
 
     @property
+    def rests(self) -> bool:
+        return self._ledger is not None and self._ledger.chain.state.run.state != "on"
+
+    @property
     def last(self) -> Commit | None:
         commits = self._ledger.commits if self._ledger is not None else {}
         return commits.get(max(commits, default=0))
