@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from running import Starter, starter
-from site_safe import Bench
+from safe_causes import Cause, Struck
+from side_by_side import Range, side_by_side
+from site_safe import NotHere
+
+TIMES = 5  # is each cause struck
 
 # A shell's background job begins with SIGINT ignored, nohup's with SIGHUP, and children inherit that:
 # they would never hear the Ctrl-C that these tests are about.
@@ -24,11 +28,23 @@ def start() -> Iterator[Starter]:
 
 
 @pytest.fixture(scope="module")
-def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A station to be struck: the module's ``BENCH``, if it names one."""
-    with starter() as start:
-        made = getattr(request.module, "BENCH", Bench)(tmp_path_factory.mktemp("bench"), start)
+def benches(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Range]:
+    """Stations to be struck, as many at a time as the module's ``JOBS``."""
+    with side_by_side(tmp_path_factory.mktemp("benches"), request.module.JOBS) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def struck(request: pytest.FixtureRequest, benches: Range) -> Callable[[Cause], list[Struck]]:
+    """What came of striking for a cause, five times; all that the module's tests are about begin at once."""
+    tests = [item for item in request.session.items if getattr(item, "module", None) is request.module]
+    params = [item.callspec.params for item in tests if hasattr(item, "callspec")]
+    coming = {each["cause"]: benches.strike(each["cause"], TIMES) for each in params if "cause" in each}
+
+    def wait(cause: Cause) -> list[Struck]:
         try:
-            yield made
-        finally:
-            made.close()
+            return coming[cause].result()
+        except NotHere as why:
+            pytest.skip(str(why))
+
+    return wait

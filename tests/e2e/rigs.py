@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 import time
+from multiprocessing.forkserver import ensure_running
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Protocol
 
+import pytest
 from running import WITHIN
 from site_alone import operator
 
@@ -21,7 +25,8 @@ from rig.backend import LeaseLost, RigFault, Script
 
 # Forked from a process that has all of it loaded, a rig is there at once.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([__name__])
+_CONTEXT.set_forkserver_preload(["__main__", __name__])
+_STARTING = threading.Lock()
 PAUSE = 0.2  # s, between two commands
 times.SLACK = 500_000_000  # an answer that was lost with a connection is not waited for so long here
 
@@ -37,6 +42,8 @@ class Rig:
     """The operator ``name`` forces ``command`` as soon as the lease is granted; ``refused``: not yet."""
 
     def __init__(self, keys: Path, broker: str, name: str, command: int) -> None:
+        self.command = command
+        _warm()
         self.refused: Event = _CONTEXT.Event()
         self.process = _CONTEXT.Process(
             target=drive, args=(keys, broker, name, command, self.refused), daemon=True
@@ -85,6 +92,13 @@ def drive(keys: Path, broker: str, name: str, command: int, refused: Asked) -> N
                 except LeaseLost:
                     return
             time.sleep(PAUSE)
+
+
+def _warm() -> None:
+    """Python 3.11 does not tell its fork server where modules are, and that then loads none of them."""
+    with _STARTING, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        ensure_running()
 
 
 class _Nobody:

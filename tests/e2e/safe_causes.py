@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-import pytest
+import rigs
 from running import WITHIN, until
-from site_safe import ANNA, BERTA, Bench, NotHere, ShimBench
+from site_safe import COMMANDS, Bench, Machine, ShimBench
+from site_spoken import NAMES, Protocol
 
 LEASE = 1.1  # s: its time to live and 100 ms
 RESTART = 5.0  # of the gateway's start
@@ -34,22 +36,24 @@ class Cause(NamedTuple):
     what: str
     bound: float
     strike: Callable[[Bench], Struck]
-    often: int = 5  # in make test
     bench: type[Bench] = Bench
+    protocol: Protocol = "modbus"
+
+    def over(self, protocol: Protocol) -> Cause:
+        """The same at a controller that speaks ``protocol``."""
+        return self._replace(what=f"{self.what}; over {NAMES[protocol]}", protocol=protocol)
 
 
-def strike(bench: Bench, cause: Cause) -> None:
-    """As often as make test does; after each the next operator gets the station. Skips what is not here."""
-    try:
-        for _ in range(cause.often):
-            bench.next_operator(cause.strike(bench).safe)
-    except NotHere as why:
-        pytest.skip(str(why))
+def series(bench: Bench, cause: Cause, times: int) -> list[Struck]:
+    """Strike so many times; after each the next operator gets the station."""
+    struck = [cause.strike(bench) for _ in range(times)]
+    bench.next_operator()
+    return struck
 
 
 def safe_after(bench: Bench, since: int) -> Struck:
     """Once it is so."""
-    return Struck(since, bench.watch.wait(bench.safe, since))
+    return Struck(since, bench.until_safe(since))
 
 
 def _safe(bench: Bench, hit: Callable[[], object], mend: Callable[[], object] = lambda: None) -> Struck:
@@ -83,20 +87,34 @@ def rig_cut_off(bench: Bench) -> Struck:
     return struck
 
 
+def rig_whose_clock_is_wrong(seconds: int, bench: Bench) -> Struck:
+    """It is killed, and so is the next of its operator, whose words are so much older, or younger."""
+    machine = Machine(bench.folder / "scratch")
+    machine.step(seconds)
+    name, command = bench.other, COMMANDS[bench.other]
+    words = (sys.executable, rigs.__file__, str(bench.site.keys), bench.broker.url, name, str(command))
+    wrong = bench.site.start(bench.folder, *words, env=machine.env)
+    held = bench.watch.wait(bench.held(command))
+    wrong.process.kill()
+    bench.watch.wait(bench.safe, held)
+    right = bench.forcing()
+    return _safe(bench, right.end)
+
+
 def two_rigs(bench: Bench) -> Struck:
-    """Berta's asks for the lease without a pause; anna's is killed."""
-    anna = bench.forcing()
-    berta = bench.rig("berta", BERTA)
-    assert berta.refused.wait(WITHIN)
+    """Another's asks for the lease without a pause; the one that has it is killed."""
+    one = bench.forcing()
+    two = bench.rig(bench.other)
+    assert two.refused.wait(WITHIN)
     began = time.monotonic_ns()
-    assert bench.watch.since(began)[-1].inputs == bench.held(ANNA)
+    assert bench.watch.since(began)[-1].inputs == bench.held(one.command)
     since = time.monotonic_ns()
-    anna.end()
-    over = bench.watch.first("anna's no longer", lambda inputs: inputs[bench.own] != ANNA, since)
-    taken = bench.watch.wait(bench.held(BERTA), over)
-    assert ANNA not in [each.inputs[bench.own] for each in bench.watch.since(over) if each.inputs]
-    berta.leave()
-    bench.watch.wait(bench.safe, taken)
+    one.end()
+    over = bench.watch.first("the one's no longer", lambda inputs: inputs[bench.own] != one.command, since)
+    taken = bench.watch.wait(bench.held(two.command), over)
+    bench.passed_on(over)
+    two.leave()
+    bench.until_safe(taken)
     return Struck(since, over)
 
 
@@ -117,11 +135,11 @@ def broker_stopped(bench: Bench) -> Struck:
 
 
 def gateway_killed(bench: Bench) -> Struck:
-    """SIGKILL; nothing is restored until it is started again, while anna's rig goes on asking."""
+    """SIGKILL; nothing is restored until it is started again, while the rig goes on asking."""
     rig = bench.forcing()
     bench.gateway.process.kill()
     bench.gateway.process.wait(WITHIN)
-    assert bench.watch.since(time.monotonic_ns())[-1].inputs == bench.held(ANNA)
+    assert bench.watch.since(time.monotonic_ns())[-1].inputs == bench.held(rig.command)
     since = time.monotonic_ns()
     bench.start_gateway()
     struck = safe_after(bench, since)
@@ -131,7 +149,7 @@ def gateway_killed(bench: Bench) -> Struck:
 
 
 def gateway_stopped(bench: Bench) -> Struck:
-    """SIGSTOP until the lease has run out; all that anna's rig said meanwhile waits for it."""
+    """SIGSTOP until the lease has run out; all that the rig said meanwhile waits for it."""
     rig = bench.forcing()
     os.kill(bench.gateway.process.pid, signal.SIGSTOP)
     time.sleep(LEASE)
@@ -181,11 +199,11 @@ def clock_stepped(bench: Bench) -> Struck:
     stepped = time.monotonic_ns()
     machine.step(bench.random.choice((-HOUR, HOUR)))
     time.sleep(LEASE)
-    assert [each.inputs for each in bench.watch.since(stepped)] == [bench.held(ANNA)]
+    assert [each.inputs for each in bench.watch.since(stepped)] == [bench.held(rig.command)]
     since = time.monotonic_ns()
     rig.end()
     struck = safe_after(bench, since)
-    bench.next_operator(struck.safe)  # with the clock as it is now
+    bench.next_operator()  # with the clock as it is now
     machine.step(0)
     return struck
 
@@ -278,35 +296,47 @@ def gateway_stopped_shim(bench: Bench) -> Struck:
 
 RIG = {
     "rig-killed": Cause("rig killed", LEASE, rig_killed),
-    "rig-stopped": Cause("rig stopped", LEASE, rig_stopped, often=2),
-    "rig-cut-off": Cause("rig cut off", LEASE, rig_cut_off, often=2),
-    "clock-stepped": Cause("gateway's clock stepped by an hour, rig killed", LEASE, clock_stepped, often=2),
+    "rig-stopped": Cause("rig stopped", LEASE, rig_stopped),
+    "rig-cut-off": Cause("rig cut off", LEASE, rig_cut_off),
+    "clock-stepped": Cause("gateway's clock stepped by an hour, rig killed", LEASE, clock_stepped),
+    "two-rigs": Cause("rig killed while another asks", LEASE, two_rigs),
 }
 BROKER = {
-    "two-rigs": Cause("rig killed while another asks", LEASE, two_rigs),
     "broker-killed": Cause("broker killed", LEASE, broker_killed),
-    "broker-stopped": Cause("broker stopped", LEASE, broker_stopped, often=2),
+    "broker-stopped": Cause("broker stopped", LEASE, broker_stopped),
 }
 GATEWAY = {
     "gateway-killed": Cause("gateway killed, started again", RESTART, gateway_killed),
-    "gateway-stopped": Cause("gateway stopped, continued", AT_ONCE, gateway_stopped, often=2),
-    "disk-full": Cause("disk full", LEASE, disk_full, often=2),
-    "disk-full-at-start": Cause(
-        "gateway killed, started on a full disk", RESTART, disk_full_at_start, often=2
-    ),
-    "disk-hangs": Cause("disk hangs", DISK, disk_hangs, often=1),
-    "disk-hangs-rig-killed": Cause("disk hangs, rig killed", LEASE, disk_hangs_rig_killed, often=2),
+    "gateway-stopped": Cause("gateway stopped, continued", AT_ONCE, gateway_stopped),
 }
 CONTROLLER = {
-    "controller-stopped": Cause(
-        "controller stopped, rig killed, continued", RECONNECT, controller_stopped, often=2
-    ),
+    "controller-stopped": Cause("controller stopped, rig killed, continued", RECONNECT, controller_stopped),
     "controller-killed": Cause("controller killed, rig killed, started again", RECONNECT, controller_killed),
 }
-SHIMMED = {
-    "gateway-killed-shim": Cause("gateway killed, with a shim", SHIM, gateway_killed_shim, bench=ShimBench),
-    "gateway-stopped-shim": Cause(
-        "gateway stopped, with a shim", SHIM, gateway_stopped_shim, often=2, bench=ShimBench
-    ),
+DISK_OF_GATEWAY = {
+    "disk-hangs": Cause("disk hangs", DISK, disk_hangs),
+    "disk-full": Cause("disk full", LEASE, disk_full),
+    "disk-full-at-start": Cause("gateway killed, started on a full disk", RESTART, disk_full_at_start),
+    "disk-hangs-rig-killed": Cause("disk hangs, rig killed", LEASE, disk_hangs_rig_killed),
 }
-CAUSES = {**RIG, **BROKER, **GATEWAY, **CONTROLLER, **SHIMMED}
+_SHIMMED = {
+    "gateway-killed-shim": Cause("gateway killed, with a shim", SHIM, gateway_killed_shim, ShimBench),
+    "gateway-stopped-shim": Cause("gateway stopped, with a shim", SHIM, gateway_stopped_shim, ShimBench),
+}
+
+
+def over(protocol: Protocol, causes: Mapping[str, Cause]) -> dict[str, Cause]:
+    """``causes`` at a controller that speaks ``protocol``, each by a name of its own."""
+    return {f"{name}-{protocol}": cause.over(protocol) for name, cause in causes.items()}
+
+
+_MAIN = {
+    "rig-killed": RIG["rig-killed"],
+    "broker-killed": BROKER["broker-killed"],
+    **GATEWAY,
+    **CONTROLLER,
+}
+MODBUS = DISK_OF_GATEWAY | RIG | BROKER | GATEWAY | CONTROLLER
+S7, OPCUA = over("s7", _MAIN), over("opcua", _MAIN)
+SHIMMED = dict(sorted((_SHIMMED | over("s7", _SHIMMED)).items()))  # the longest first, of either protocol
+CAUSES = MODBUS | SHIMMED | S7 | OPCUA

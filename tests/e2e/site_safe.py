@@ -12,19 +12,24 @@ from pathlib import Path
 from random import Random
 
 import psutil
+from pymodbus.exceptions import ModbusException
 from rigs import Rig
 from running import GATEWAY, Belt, Memory, Starter, belt, until
 from site_alone import Site
 from site_shim import REAL, Seen, shimmed
+from site_spoken import STATION, Blocks, Protocol, Variables, serving, speak
 from wan import Link
-from watching import Client, Inputs, Watch
+from watching import Inputs, Watch
 
 from gateway.field.tags import TagRef
 from gateway.net.messages import Force
 from rig.backend import RigFault, Script
 from rig.broker import Broker
+from rig.pki.authority import Authority
+from rig.prepare import AUTHORITY
 
-ANNA, BERTA = 32, 64  # what each forces ``command`` to
+COMMANDS = {"anna": 32, "berta": 64}  # what each operator forces ``command`` to
+MODBUS_LOST = (ModbusException, OSError)
 PHASE = 0.3  # s; a kill comes anywhere between two heartbeats
 SEED = 20
 
@@ -78,6 +83,7 @@ class Machine:
         """NotHere where it cannot be made."""
         if sys.platform != "linux" or shutil.which("gcc") is None:
             raise NotHere("no clock can be stepped and no disk can hang here (Linux and gcc are needed)")
+        folder.mkdir(exist_ok=True)
         source, library = Path(__file__).parent / "data/machine.c", folder / "machine.so"
         subprocess.run(("gcc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source)), check=True)
         self._file = folder / "machine"
@@ -115,36 +121,52 @@ def disk_at(folder: Path) -> Disk | NotHere:
 
 
 class Bench:
-    """One belt with its controller, a mosquitto, and a gateway; each strike finds all of them there."""
+    """One belt with its controller, a mosquitto, and a gateway; each strike finds all of them there.
+
+    Rigs of two operators take turns: who forces next was granted what the one before has lost.
+    """
 
     safe: Inputs = (256, False, False, False)  # not what a controller begins with
     own = 0  # which of the inputs is ``command``
 
-    def __init__(self, folder: Path, start: Starter, seed: int = SEED) -> None:
-        self._start = start
+    def __init__(self, folder: Path, start: Starter, seed: int = SEED, protocol: Protocol = "modbus") -> None:
+        self._start, self.protocol = start, protocol
         self.random = Random(seed)
         self.made = self.station(folder)
         self._machine, self._disk = machine_in(folder), disk_at(folder / "gateways/belt/state")
-        self.controller = start.controller(folder, self.made)
         self.broker = Broker(folder / "gateways/broker", kind="mosquitto", secured=True)
         self.link = Link(self.broker.port)
         self.link.start()
         self.folder = folder
-        self.site = Site(folder, self.made, start, self.broker, ("anna", "berta"))
-        self.watch = Watch(self.eye())
-        self.rigs: list[Rig] = []
+        self.site = Site(folder, self.made, start, self.broker, tuple(COMMANDS))
+        self.authority = Authority.open(self.site.keys / AUTHORITY)
+        self._serving = serving(self.made, folder / "plc", self.authority)
+        self.start_controller()
         self.start_gateway()
+        self.controller.wait_ready()
+        self.watch = self.watched()
+        self.rigs: list[Rig] = []
+        self.operator, self.lost = "berta", 0  # who forced last, and when that was over
         self.gateway.wait_ready()
 
     def station(self, folder: Path) -> Belt:
         """Its line, whose controller is started by itself."""
         made = belt(folder, serve=False)
-        made.change("stations/belt.yaml", ("safe: 0, ", f"safe: {self.safe[0]}, "))
+        made.change(STATION, ("safe: 0, ", f"safe: {self.safe[0]}, "))
+        speak(made, self.protocol)
         return made
 
-    def eye(self) -> Client:
-        """What sees its inputs."""
-        return Memory(self.made.port)
+    def watched(self) -> Watch:
+        """Its inputs."""
+        match self.protocol:
+            case "modbus":
+                return Watch(Memory(self.made.port), MODBUS_LOST)
+            case "s7":
+                return Watch(Blocks(self.made.port, 1, 0, _memory), Blocks.lost)
+            case "opcua":
+                names = ("Command", "PartEnters", "PartLeaves", "DriveOk")
+                eye = Variables(self.made.port, names, self.authority, self.folder)
+                return Watch(eye, eye.lost, eye.every)
 
     def held(self, command: int) -> Inputs:
         """The inputs while a rig forces ``command``."""
@@ -172,23 +194,42 @@ class Bench:
         self.gateway = self._start(self.folder, *command, env=env)
 
     def start_controller(self) -> None:
-        """At its port again, with nothing in its memory."""
-        self.controller = self._start.controller(self.folder, self.made)
+        """At its port, with nothing in its memory."""
+        self.controller = self._start(self.folder, *self._serving)
 
-    def rig(self, name: str, command: int, through: int = 0) -> Rig:
-        """One that forces as soon as it may; it reaches the broker at the port ``through``."""
+    def rig(self, name: str, through: int = 0) -> Rig:
+        """That operator's, which forces as soon as it may; it reaches the broker at the port ``through``."""
         url = self.broker.url
         if through:
             url = url.replace(f":{self.broker.port}", f":{through}")
-        self.rigs.append(Rig(self.site.keys, url, name, command))
+        self.rigs.append(Rig(self.site.keys, url, name, COMMANDS[name]))
         return self.rigs[-1]
 
+    @property
+    def other(self) -> str:
+        """The operator who did not force last."""
+        (name,) = COMMANDS.keys() - {self.operator}
+        return name
+
     def forcing(self, through: int = 0) -> Rig:
-        """Anna's rig, in the middle of it."""
-        rig = self.rig("anna", ANNA, through)
-        self.watch.wait(self.held(ANNA))
+        """The next operator's rig, in the middle of it; of the last one nothing was seen again."""
+        rig = self.rig(self.other, through)
+        self.watch.wait(self.held(rig.command))
+        self.passed_on()
         time.sleep(self.random.random() * PHASE)
         return rig
+
+    def until_safe(self, since: int | None = None) -> int:
+        """When it was, ``since`` or after (left out: from now on): who forced has lost it."""
+        self.lost = self.watch.wait(self.safe, since)
+        return self.lost
+
+    def passed_on(self, since: int | None = None) -> None:
+        """The next operator has it; of the last one nothing was seen ``since`` (left out: they lost it)."""
+        last, self.operator = COMMANDS[self.operator], self.other
+        later = self.watch.since(self.lost if since is None else since)
+        again = [each for each in later if each.inputs and each.inputs[self.own] == last]
+        assert not again, f"forced again after the safe state: {again}"
 
     def mosquitto(self) -> psutil.Process:
         """The broker's process itself."""
@@ -200,19 +241,19 @@ class Bench:
         )
         return found
 
-    def next_operator(self, since: int) -> None:
-        """Berta gets the station, and nothing of anna's was seen ``since``; then it is safe again."""
-        with self.site.operator("berta") as berta:
-            until("berta is granted the lease", lambda: _granted(berta.hold))
-            force = (Force(TagRef("command"), BERTA), Force(TagRef("part-leaves"), True))
+    def next_operator(self) -> None:
+        """The next operator gets the station, and gives it back; then it is safe."""
+        name = self.other
+        with self.site.operator(name) as backend:
+            until(f"{name} is granted the lease", lambda: _granted(backend.hold))
+            force = (Force(TagRef("command"), COMMANDS[name]), Force(TagRef("part-leaves"), True))
             script = {"belt": Script(force, keep=True)}
             # A controller that answers late on a busy machine is lost for a moment, and ends a script.
-            until("berta's forces", lambda: berta.run(script)["belt"].ended == "done")
-            self.watch.wait(self.held(BERTA))
-        safe = self.watch.wait(self.safe)
-        later = [each for each in self.watch.since(since) if each.inputs and each.inputs[self.own] == ANNA]
-        assert not later, f"forced again after the safe state: {later}"
-        assert self.watch.since(safe)[-1].inputs == self.safe
+            until(f"{name}'s forces", lambda: backend.run(script)["belt"].ended == "done")
+            self.watch.wait(self.held(COMMANDS[name]))
+            self.passed_on()
+        self.until_safe()
+        assert self.watch.since(self.lost)[-1].inputs == self.safe
 
     def close(self) -> None:
         """End what is left, as far as the starter does not."""
@@ -234,15 +275,26 @@ class ShimBench(Bench):
 
     def station(self, folder: Path) -> Belt:
         """With its shim."""
-        return shimmed(folder, serve=False)
+        return shimmed(folder, serve=False, protocol=self.protocol)
 
-    def eye(self) -> Client:
+    def watched(self) -> Watch:
         """The program's."""
-        return Seen(self.made.port)
+        if self.protocol == "s7":
+            return Watch(Blocks(self.made.port, 2, 2, _program), Blocks.lost)
+        assert self.protocol == "modbus"
+        return Watch(Seen(self.made.port), MODBUS_LOST)
 
     def held(self, command: int) -> Inputs:
         """As the program sees them."""
         return False, True, True, command
+
+
+def _memory(command: int, bits: int) -> Inputs:
+    return command, bool(bits & 256), bool(bits & 512), bool(bits & 1024)
+
+
+def _program(bits: int, command: int) -> Inputs:
+    return bool(bits & 1), bool(bits & 2), bool(bits & 4), command
 
 
 def _granted(hold: object) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pymodbus.client import ModbusTcpClient
 from running import Belt, belt, until
+from site_spoken import Protocol, speak
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))
 
@@ -29,12 +30,13 @@ TERMINALS = {"PartEnters": "%IX0.0 : BOOL", "PartLeaves": "%IX0.1 : BOOL := TRUE
 REAL, TWIN = (False, True, False, 0), (True, False, True, 32)
 
 
-def shimmed(folder: Path, serve: bool, with_shim: bool = True) -> Belt:
+def shimmed(folder: Path, serve: bool, with_shim: bool = True, protocol: Protocol = "modbus") -> Belt:
     """The small line with its inputs at terminals, and (but for the bad case) its shim put in."""
     made = belt(folder, serve)
     made.change("stations/belt.yaml", ("# Inputs: what the program reads\n", f"# Inputs\n{TAGS}"))
     station = made.folder / "stations/belt.yaml"
     station.write_text(station.read_text() + SHIM)
+    speak(made, protocol)
     path = made.folder / "programs/belt.st"
     program = path.read_text()
     if with_shim:
@@ -42,7 +44,7 @@ def shimmed(folder: Path, serve: bool, with_shim: bool = True) -> Belt:
             program, count = re.subn(rf"{name} +AT %M[^;]+;", f"{name} AT {at};", program)
             assert count == 1
         program = re.sub(r" +Command +AT %MW0 +: WORD;\n", "", program)
-        program = put_in(program, generate(plan(load_station(station))))
+        program = put_in(program, generate(plan(load_station(station)), "st"))
     path.write_text(program)
     return made
 

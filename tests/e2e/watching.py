@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from pymodbus.exceptions import ModbusException
 from running import WITHIN
 
 Inputs = tuple[int | bool, ...]
-EVERY = 0.01  # s; a time is known as exactly as that, and never told too short
+EVERY = 0.01  # s
 
 
 class Seen(NamedTuple):
@@ -32,10 +31,13 @@ class Client(Protocol):
 
 
 class Watch:
-    """What ``client`` reads, from now until ``close``."""
+    """What ``client`` reads, from now until ``close``; what it raises where nobody answers is in ``lost``.
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    It reads each ``every`` s: a time is known as exactly as that, and never told too short.
+    """
+
+    def __init__(self, client: Client, lost: tuple[type[Exception], ...], every: float = EVERY) -> None:
+        self._client, self._lost, self._every = client, lost, every
         self._changes: list[Seen] = []
         self._told = threading.Condition()  # its lock is taken again by who has it
         self._ending = threading.Event()
@@ -77,11 +79,11 @@ class Watch:
     def _run(self) -> None:
         client = self._client
         try:
-            while not self._ending.wait(EVERY):
+            while not self._ending.wait(self._every):
                 inputs: Inputs | None = None
                 try:
                     inputs = client.read()
-                except (ModbusException, OSError):
+                except self._lost:
                     client.close()
                 with self._told:
                     if not self._changes or self._changes[-1].inputs != inputs:
