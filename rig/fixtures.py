@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from rig.items import SESSION, STEP
-from rig.session import Session, StationHandle, StepContext
+from rig.session import Session, StationHandle
+from rig.step import StepContext
 
 if TYPE_CHECKING:
     from gateway.field.tags import Tag

@@ -18,7 +18,9 @@ from gateway.station import Station
 from rig.backend import RigFault, Script
 from rig.line import Line
 from rig.record import PHASES, Verdict
-from rig.session import Failed, NotHere, Session, StepContext
+from rig.session import Session
+from rig.step import StepContext
+from rig.verdicts import Failed, NotHere
 
 ABOUT = ("station", "device", "output", "input", "sequence", "interlock", "machine", "beside")
 WATCHING = "agreement"  # the phase in which stations are watched beside one another

@@ -20,9 +20,8 @@ import pytest
 from gateway.errors import BadInput
 from gateway.station import Mode
 from rig.backend import RigFault
-from rig.chain import NotFinal, Settled
-from rig.coordinator import Coordinator
-from rig.evidence import Evidence, EvidenceFailed, writing
+from rig.chain import NotFinal
+from rig.evidence import Evidence, EvidenceFailed
 from rig.interrupt import Interrupt
 from rig.items import (
     ABOUT,
@@ -41,12 +40,14 @@ from rig.items import (
     unreadable,
 )
 from rig.line import Line
-from rig.notary import Notary, describe
+from rig.onchain import OnChain
 from rig.open import Opened, Options, open_backend, prepare
-from rig.record import PHASES, Record, Step, exit_status
+from rig.record import PHASES, Step, exit_status
 from rig.report import wording
 from rig.report.bundle import REPORT
-from rig.session import ATTEMPTS, Disturbed, Failed, Session, StepContext
+from rig.session import Session
+from rig.step import ATTEMPTS, StepContext
+from rig.verdicts import Disturbed, Failed
 
 if TYPE_CHECKING:
     from rig.progress import Progress
@@ -124,7 +125,7 @@ class SessionPlugin:
         self.session: Session | None = None
         self.evidence: Evidence | None = None
         self.opened: Opened | None = None
-        self.notary: Notary | None = None  # once the line's chain is followed
+        self.chain: OnChain | None = None
         self._open = ExitStack()  # what ends with the session
         self.interrupt = Interrupt(self._stop_after_this)
         self.interrupted = False
@@ -216,6 +217,7 @@ class SessionPlugin:
         )
         self.session = Session(self.line, opened.backend, opened.programs)
         self.session.planned = len(session.items)
+        self.chain = OnChain(opened.chain, self.session, self.evidence.folder)
         self.config.stash[SESSION] = self.session
         if self.progress is not None:
             opened.backend.listen(self.progress.differs)
@@ -224,7 +226,7 @@ class SessionPlugin:
         try:
             genesis = opened.chain.genesis if opened.chain is not None else None
             self.evidence.begin(self.session, genesis, opened.broker)
-            self._start(opened)
+            self._start(opened, self.chain)
             return (yield)
         except EvidenceFailed as failed:
             self.session.stopped = str(failed)
@@ -235,18 +237,13 @@ class SessionPlugin:
                 self.progress.note("stopping: safe state first, then the evidence so far")
             opened.backend.close()
 
-    def _start(self, opened: Opened) -> None:
+    def _start(self, opened: Opened, chain: OnChain) -> None:
         assert self.session is not None
         assert self.evidence is not None
         began = time.monotonic_ns()
         try:
             opened.start()
-            if opened.chain is not None:
-                self.notary = Notary(opened.chain, self.evidence.folder, self.line.id)
-                with writing(self.evidence.folder):
-                    self.notary.open()
-                if self.line.bills.operations:
-                    self.session.coordinator = Coordinator(opened.chain, self.line.bills)
+            chain.begin()
         except RigFault as fault:
             self.session.stopped = str(fault)
             title, took = "Start the line's own parts", time.monotonic_ns() - began
@@ -361,7 +358,7 @@ class SessionPlugin:
         self.interrupt.restore()
 
     def _finish(self, session: pytest.Session) -> int:
-        if self.session is None or self.evidence is None or self.opened is None:
+        if self.session is None or self.evidence is None or self.opened is None or self.chain is None:
             return 130 if self.interrupted else self.status if self.broken else session.exitstatus
         note = self.session.stopped
         if self.interrupted:
@@ -374,47 +371,21 @@ class SessionPlugin:
         if chosen and not note:  # what was left out is not proven
             note = f"Only the steps chosen by -k {chosen!r} and those that connect."
         try:
-            self._inspect()
+            unsettled = "" if self.interrupted else self.chain.inspect()
+            if unsettled and self.progress is not None:
+                self.progress.note(unsettled)
             record = self.evidence.finish(self.session, complete, self.interrupted, note, self.opened.seal)
-            final = self._make_final(record)
+            final, said = self.chain.close(record, self.interrupted)
         except EvidenceFailed as failed:
             if str(failed) not in self.broken:
                 self.broken.append(str(failed))
             return 3
-        said = describe(self.evidence.folder, final, self.opened.chain)
         self.outcome = "; ".join([f"{record.verdict}, report in {self.evidence.folder / REPORT}", *said])
         status = exit_status(record.verdict) if not isinstance(final, NotFinal) else 3
         status = 130 if self.interrupted else status
         if self.progress is not None:
             self.progress.finish(record, self.evidence.folder, status, self.interrupt.by, said)
         return status
-
-    def _inspect(self) -> None:
-        """Have recorded what became of the plan; a chain that is slow or gone ends nothing."""
-        assert self.session is not None
-        assert self.evidence is not None
-        if self.session.coordinator is None or self.interrupted:
-            return
-        try:
-            with writing(self.evidence.folder):
-                self.session.coordinator.inspect(self.evidence.folder)
-        except NotFinal as failed:
-            if self.progress is not None:
-                self.progress.note(f"the inspections are not final: {failed}")
-
-    def _make_final(self, record: Record) -> Settled | NotFinal | None:
-        """The manifest's record on the line's chain; None where there is no chain."""
-        assert self.evidence is not None
-        assert self.opened is not None
-        if self.opened.chain is None:
-            return None
-        if self.notary is None:
-            return NotFinal("the line did not start")
-        try:
-            with writing(self.evidence.folder):
-                return self.notary.close(record, self.interrupted)
-        except NotFinal as failed:
-            return failed
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """What plain pytest does not know of."""

@@ -1,9 +1,4 @@
-"""A commissioning session: what procedures see of the line, and how verdicts come about.
-
-A step ends in PASS, FAIL (the station is at fault), ERROR (the rig is) or SKIPPED (said why). A limit is
-declared before its value is taken. A scan overrun inside a measurement that would not pass makes the step
-ERROR, never FAIL: it is tried again, a few times, before that stands.
-"""
+"""A commissioning session: what procedures see of the line, and what is known to be gone."""
 
 from __future__ import annotations
 
@@ -14,172 +9,22 @@ from typing import TYPE_CHECKING
 from gateway.controller.compile import Program
 from gateway.field.tags import read_ref
 from gateway.field.types import Value
-from gateway.net.messages import Action, Await, AwaitAll, Force, Identified, Inject, Trace, Waiting
+from gateway.net.messages import Action, Await, AwaitAll, Force, Identified, Inject, Waiting
 from gateway.scenario import show
 from gateway.station import Mode, Station
 from rig.ahead import Ahead, Early
 from rig.backend import Backend, BrokerGone, GatewayGone, LeaseLost, RigFault, Script
 from rig.differences import tolerated
 from rig.line import Line, LineStation
-from rig.record import (
-    Coverage,
-    Discrepancy,
-    Flow,
-    Measurement,
-    StationIdentity,
-    Step,
-    Verdict,
-    overall,
-)
+from rig.record import Coverage, Discrepancy, Flow, StationIdentity, Step, Verdict, overall
 from rig.trace import Reading
+from rig.verdicts import ControllerGone, Disturbed, Failed, NotHere
 
 if TYPE_CHECKING:
     from rig.coordinator import Coordinator
 
-ATTEMPTS = 3
 RETURN = 10.0  # s, for a controller that was lost to come back
 AGAIN = 0.1  # s, between two questions whether it is there
-
-
-class Failed(AssertionError):
-    """The station is at fault; ``tags`` are the ones to look at."""
-
-    def __init__(self, message: str, *tags: str) -> None:
-        self.tags = tags
-        super().__init__(message)
-
-
-class Unproven(RigFault):
-    """A procedure came to its end and measured nothing."""
-
-
-class NotHere(Exception):
-    """What a procedure asks for is not done in the station's mode, and why: its step is SKIPPED."""
-
-
-class Disturbed(RigFault):
-    """A scan overrun spoiled what was measured."""
-
-
-class ControllerGone(Failed):
-    """The station's controller, or another of its devices, went away: the station's fault.
-
-    ``lost`` are the devices by name, with why; none given: the controller.
-    """
-
-    def __init__(self, station: Station, lost: Mapping[str, str]) -> None:
-        self.station = station.id
-        others = {name: why for name, why in lost.items() if station.reached[name].role != "controller"}
-        why = "; ".join(reason for name, reason in lost.items() if name not in others)
-        what = "the controller closed the connection or fell silent" + (f" ({why})" if why else "")
-        if others and len(others) == len(lost):
-            what = "; ".join(f"device {name} is lost: {why}" for name, why in others.items())
-        super().__init__(f"{station.id}: {what}", station.id, *others)
-
-
-class StepContext:
-    """The step that runs: its limits, measurements and tags. Procedures get it as ``step``."""
-
-    def __init__(self, session: Session, id: str, phase: str, title: str, station: str) -> None:
-        self.session, self.id, self.phase, self.title, self.station = session, id, phase, title, station
-        self.started = time.time_ns()
-        self._began = time.monotonic_ns()
-        self.attempts = 1
-        self.again()
-
-    def again(self) -> None:
-        """Forget what an earlier attempt measured."""
-        self.tags: list[str] = []
-        self.measurements: list[Measurement] = []
-        self.problems: list[str] = []
-        self.disturbed = 0
-        self.session.missed.clear()
-        self.session.overwritten.clear()
-        self.session.early = None
-
-    def about(self, *tags: str) -> None:
-        """The step speaks of these tags."""
-        self.tags += [tag for tag in tags if tag not in self.tags]
-
-    def measure(
-        self,
-        name: str,
-        value: float | str,
-        unit: str = "1",
-        low: float | None = None,
-        high: float | None = None,
-        uncertainty: float = 0.0,
-        note: str = "",
-    ) -> bool:
-        """Hold ``value`` against its limits; False where it is outside, and the step will not pass."""
-        inside = isinstance(value, str) or ((low is None or value >= low) and (high is None or value <= high))
-        if not isinstance(value, str) and uncertainty:
-            sure = low is None or value - uncertainty >= low
-            if not (inside and sure):
-                self.disturbed += 1
-        verdict: Verdict = "PASS" if inside else "FAIL"
-        self.measurements.append(Measurement(name, value, unit, low, high, verdict, uncertainty, note))
-        if not inside:
-            shown = "" if unit == "1" else f" {unit}"
-            self.problems.append(f"{name}: {_number(value)}{shown}, limit {_limits(low, high)}{shown}")
-        return inside
-
-    def measure_time(
-        self, name: str, took: int, low: int | None = None, high: int | None = None, late: int = 0
-    ) -> bool:
-        """``measure`` for a duration in ns, shown in ms."""
-
-        def milliseconds(ns: int | None) -> float | None:
-            return None if ns is None else round(ns / 1e6, 3)
-
-        return self.measure(
-            name, round(took / 1e6, 3), "ms", milliseconds(low), milliseconds(high), late / 1e6
-        )
-
-    def fail(self, message: str, *tags: str, late: int = 0) -> None:
-        """The station is at fault; the step goes on to collect more.
-
-        Where scans were ``late`` (ns, in sum) while that was watched, it may be their doing.
-        """
-        self.disturbed += bool(late)
-        self.problems.append(message)
-        self.about(*tags)
-
-    def close(self) -> None:
-        """At the end of an attempt: raise what its measurements amount to."""
-        for (station, ref), found in self.session.overwritten.items():
-            what = f"{station}: {ref} was forced and did not hold: overwritten with {show(found)}"
-            self.fail(f"{what}; find out who writes it", read_ref(ref).tag)
-        if self.disturbed:
-            raise Disturbed("a scan overrun inside a measurement")
-        if self.problems:
-            raise Failed("; ".join(self.problems), *self.tags)
-        if not self.measurements:
-            raise Unproven("it measured nothing, so it proves nothing; use step.measure, or skip and say why")
-
-    def ended(self, verdict: Verdict, message: str = "", tags: Iterable[str] = ()) -> Step:
-        """The step as it goes into the record. What was found wrong before something else ended it stays."""
-        self.about(*tags)
-        before = [problem for problem in self.problems if problem not in message]
-        if before:
-            message = "; before that: ".join(filter(None, (message, "; ".join(before))))
-            verdict = "FAIL" if verdict in ("PASS", "SKIPPED") else verdict
-        early = self.session.early
-        for tag, count in self.session.missed.items():
-            self.measure(f"{tag}: pulses missed", count, note="too close together to be shown")
-        return Step(
-            id=self.id,
-            phase=self.phase,
-            title=self.title,
-            verdict=verdict,
-            started=self.started if early is None else early.utc,
-            duration=time.monotonic_ns() - (self._began if early is None else early.mono),
-            station=self.station,
-            tags=tuple(self.tags),
-            message=message,
-            measurements=tuple(self.measurements),
-            attempts=self.attempts,
-        )
 
 
 class StationHandle:
@@ -378,37 +223,3 @@ def _not_come(action: Action) -> Failed:
         wanted = ", ".join(f"{each.ref} {show(each.value)}" for each in action.targets)
         return Failed(f"not all came about {within}: {wanted}", *(each.ref.tag for each in action.targets))
     return Failed(f"{type(action).__name__} was not done {within}")
-
-
-def check_refusals(step: StepContext, station: StationHandle, trace: Trace, tags: Iterable[str]) -> None:
-    """What the controller refused of ``tags`` fails the step."""
-    for name in tags:
-        if name in trace.refused:
-            spec = station.spec.tags[name]
-            step.fail(f"{name} at {spec.text} (line {spec.line}): {trace.refused[name]}", name)
-
-
-def check_program(step: StepContext, station: StationHandle, found: Identified) -> None:
-    """The controller runs the program that the line names, as far as it tells."""
-    expected = station.session.programs.get(station.id)
-    if not found.program_sha256:
-        step.measure("program", "the controller does not tell")
-    elif expected is None:
-        step.measure("program", f"{found.program} {found.program_sha256[:12]}")
-    else:
-        step.measure("program", f"{found.program} {found.program_sha256[:12]}")
-        if found.program_sha256 != expected.sha256:
-            step.fail(
-                f"the controller runs {found.program} {found.program_sha256[:12]}, "
-                f"not {expected.name} {expected.sha256[:12]} ({expected.file})"
-            )
-
-
-def _number(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
-
-
-def _limits(low: float | None, high: float | None) -> str:
-    if low is None:
-        return f"at most {high:g}" if high is not None else "any"
-    return f"at least {low:g}" if high is None else f"{low:g}..{high:g}"

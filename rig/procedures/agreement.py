@@ -13,7 +13,8 @@ from gateway.scenario import show
 from gateway.twin.discrepancy import Discrepancy
 from rig.backend import RigFault, Script
 from rig.report.wording import duration
-from rig.session import Session, StationHandle, StepContext
+from rig.session import Session, StationHandle
+from rig.step import StepContext
 
 pytestmark = pytest.mark.phase("agreement")
 SHOWN = 5  # discrepancies in words; the report's table has all

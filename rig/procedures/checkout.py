@@ -13,8 +13,17 @@ from gateway.net.messages import Action, Await, Force, Pause
 from gateway.scenario import show
 from gateway.station import Station
 from rig.backend import Script
-from rig.procedures.common import ANSWER, both_ends, in_manual, in_range, nothing_else_moves, tolerance
-from rig.session import StationHandle, StepContext, check_refusals
+from rig.procedures.common import (
+    ANSWER,
+    both_ends,
+    check_refusals,
+    in_manual,
+    in_range,
+    nothing_else_moves,
+    tolerance,
+)
+from rig.session import StationHandle
+from rig.step import StepContext
 from rig.trace import Reading
 
 pytestmark = pytest.mark.phase("checkout")

@@ -7,10 +7,22 @@ from collections.abc import Iterable, Sequence
 from gateway.field.compound import ArrayType, StringType
 from gateway.field.tags import Tag, TagRef
 from gateway.field.types import Value
-from gateway.net.messages import Action, Await, AwaitAll, Force, Free, Isolate, Pause, Reset, Target
+from gateway.net.messages import (
+    Action,
+    Await,
+    AwaitAll,
+    Force,
+    Free,
+    Isolate,
+    Pause,
+    Reset,
+    Target,
+    Trace,
+)
 from gateway.scenario import Expect, Never, show
 from gateway.station import Station
-from rig.session import StationHandle, StepContext
+from rig.session import StationHandle
+from rig.step import StepContext
 from rig.trace import Reading
 
 RECOVER = 120_000_000  # for the plant after a fault (air comes back, cylinders return), ns
@@ -53,6 +65,14 @@ def becoming(*expects: Expect) -> AwaitAll:
 
 def _patience(expect: Expect) -> int:
     return expect.within * 2 + 1_000_000_000
+
+
+def check_refusals(step: StepContext, station: StationHandle, trace: Trace, tags: Iterable[str]) -> None:
+    """What the controller refused of ``tags`` fails the step."""
+    for name in tags:
+        if name in trace.refused:
+            spec = station.spec.tags[name]
+            step.fail(f"{name} at {spec.text} (line {spec.line}): {trace.refused[name]}", name)
 
 
 def tolerance(*tags: Tag) -> float:

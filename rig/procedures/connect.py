@@ -10,9 +10,11 @@ from gateway.net.messages import Await, DeviceFound, Identified
 from gateway.shim import ACTIVE, Shim
 from gateway.station import Device
 from rig.backend import RigFault, RoundTrip
-from rig.procedures.common import ANSWER
+from rig.procedures.common import ANSWER, check_refusals
 from rig.record import StationIdentity
-from rig.session import Failed, Session, StationHandle, StepContext, check_program, check_refusals
+from rig.session import Session, StationHandle
+from rig.step import StepContext
+from rig.verdicts import Failed
 
 pytestmark = pytest.mark.phase("connect")
 VIRTUAL = "Twinline"  # vendor of the virtual controller, which moves nothing real
@@ -62,7 +64,7 @@ def test_controller(session: Session, station: StationHandle, step: StepContext)
         session.gone[station.id] = "its controller is not connected"
         why = found.problem or found.link
         raise Failed(f"{station.id}: no controller at {found.address}: {why}", device.name)
-    check_program(step, station, found)
+    _check_program(step, station, found)
     in_memory = any(tag.device == device.name for tag in station.spec.inputs)
     if in_memory and station.spec.shim is None and found.vendor != VIRTUAL:
         step.measure("shim", "none: if the gateway dies, the controller keeps what was last written")
@@ -132,6 +134,22 @@ def _check_shim(step: StepContext, station: StationHandle, shim: Shim) -> None:
         )
     elif not reading.value(active):
         step.fail(f"the shim is not active after {reading.trace.duration / 1e6:.0f} ms", shim.status)
+
+
+def _check_program(step: StepContext, station: StationHandle, found: Identified) -> None:
+    """The controller runs the program that the line names, as far as it tells."""
+    expected = station.session.programs.get(station.id)
+    if not found.program_sha256:
+        step.measure("program", "the controller does not tell")
+    elif expected is None:
+        step.measure("program", f"{found.program} {found.program_sha256[:12]}")
+    else:
+        step.measure("program", f"{found.program} {found.program_sha256[:12]}")
+        if found.program_sha256 != expected.sha256:
+            step.fail(
+                f"the controller runs {found.program} {found.program_sha256[:12]}, "
+                f"not {expected.name} {expected.sha256[:12]} ({expected.file})"
+            )
 
 
 def _controller(found: Identified) -> str:

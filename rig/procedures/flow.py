@@ -15,7 +15,8 @@ from rig.coupling import WayEnd
 from rig.flow import FlowLine
 from rig.procedures.common import in_automatic
 from rig.record import Flow, StationFlow
-from rig.session import Session, StepContext
+from rig.session import Session
+from rig.step import StepContext
 from rig.trace import Reading
 
 pytestmark = pytest.mark.phase("flow")

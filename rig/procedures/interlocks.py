@@ -9,7 +9,8 @@ from gateway.scenario import Scenario
 from rig.backend import Script
 from rig.procedures.common import awaiting, becoming, judge_never, judge_steps
 from rig.procedures.sequence import scenario_actions
-from rig.session import StationHandle, StepContext
+from rig.session import StationHandle
+from rig.step import StepContext
 
 pytestmark = pytest.mark.phase("interlocks")
 WHOLE = 400_000_000  # for the plant to be as before, once its faults are gone, ns

@@ -8,7 +8,8 @@ from gateway.net.messages import Action, Force, Place
 from gateway.scenario import Scenario
 from rig.backend import Script
 from rig.procedures.common import becoming, in_automatic, in_manual, judge_never, judge_steps
-from rig.session import StationHandle, StepContext
+from rig.session import StationHandle
+from rig.step import StepContext
 
 pytestmark = pytest.mark.phase("sequence")
 

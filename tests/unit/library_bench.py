@@ -18,7 +18,8 @@ from gateway.station import Station, expand_station, load_station
 from gateway.yamlfile import MappingNode, Mark, compose, dump, read_text
 from rig.line import Line, load_line
 from rig.open import compile_all
-from rig.session import Session, StepContext
+from rig.session import Session
+from rig.step import StepContext
 from rig.virtual import VirtualBackend
 
 GUARD = "trial-guard"

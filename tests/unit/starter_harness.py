@@ -16,8 +16,10 @@ from rig.procedures.checkout import test_input as check_input
 from rig.procedures.checkout import test_output as check_output
 from rig.procedures.interlocks import test_interlock as check_interlock
 from rig.procedures.sequence import test_sequence as check_sequence
-from rig.session import Failed, Session, StationHandle, StepContext
+from rig.session import Session, StationHandle
+from rig.step import StepContext
 from rig.trace import Reading
+from rig.verdicts import Failed
 from rig.virtual import VirtualBackend
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"

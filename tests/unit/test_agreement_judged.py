@@ -11,7 +11,9 @@ from starter_harness import compiled, line, source
 from gateway.twin.discrepancy import Discrepancy
 from rig.backend import RigFault
 from rig.procedures.agreement import judge
-from rig.session import Failed, Session, StepContext
+from rig.session import Session
+from rig.step import StepContext
+from rig.verdicts import Failed
 from rig.virtual import VirtualBackend
 
 SURE = Discrepancy("lift-raise", 10, 400_000_010, True, False, "glue.st:182 in scan 7")

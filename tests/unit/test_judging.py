@@ -16,8 +16,10 @@ from gateway.field.types import Value
 from gateway.net.messages import Sample, Trace
 from gateway.scenario import Expect, Never
 from rig.procedures.common import judge_never, judge_steps, nothing_else_moves
-from rig.session import Disturbed, Failed, StationHandle, StepContext
+from rig.session import StationHandle
+from rig.step import StepContext
 from rig.trace import Reading
+from rig.verdicts import Disturbed, Failed
 
 MS = 1_000_000
 BELT, LAMP, VALVE = (TagRef(name) for name in ("belt", "lamp", "valve"))

@@ -16,7 +16,8 @@ from gateway.yamlfile import dump
 from rig.line import load_line
 from rig.open import compile_all
 from rig.procedures.flow import test_workpieces as run_workpieces
-from rig.session import Session, StepContext
+from rig.session import Session
+from rig.step import StepContext
 from rig.virtual import VirtualBackend
 
 WAY = (

@@ -20,7 +20,7 @@ from rig.line import Line, load_line
 from rig.open import Options
 from rig.open import prepare as ready
 from rig.prepare import CONFIG, PROGRAM, prepare
-from rig.session import ControllerGone
+from rig.verdicts import ControllerGone
 
 ROOT = Path(__file__).parents[2]
 MODES: tuple[Mode, ...] = get_args(Mode)

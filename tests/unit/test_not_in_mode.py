@@ -24,7 +24,8 @@ from gateway.net.messages import (
 from gateway.station import Mode
 from rig.backend import Script
 from rig.items import judge
-from rig.session import NotHere, unfit
+from rig.session import unfit
+from rig.verdicts import NotHere
 
 WRITING: tuple[Action, ...] = (
     Force(TagRef("command"), 1),

@@ -7,7 +7,8 @@ from starter_harness import checkout, open_session, source
 
 from gateway.field.tags import TagRef
 from gateway.net.messages import Force, Pause
-from rig.session import Failed, StepContext
+from rig.step import StepContext
+from rig.verdicts import Failed
 
 
 def test_a_program_that_overwrites_its_own_input_fails_the_checkout_of_it() -> None:

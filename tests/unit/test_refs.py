@@ -16,7 +16,9 @@ from gateway.station import load_station
 from rig.line import load_line
 from rig.procedures.checkout import test_input as check_input
 from rig.procedures.checkout import test_output as check_output
-from rig.session import Failed, Session, StepContext
+from rig.session import Session
+from rig.step import StepContext
+from rig.verdicts import Failed
 from rig.virtual import VirtualBackend
 
 PROGRAM = """

@@ -12,7 +12,7 @@ from gateway.errors import BadInput
 from gateway.field.types import Value
 from gateway.net.messages import Acquire, Pause, Run, Trace
 from gateway.station import Station, load_station
-from rig.session import ControllerGone
+from rig.verdicts import ControllerGone
 
 CONFIG = Path(__file__).parents[2] / "config"
 MIXED = CONFIG / "stations/mixed.yaml"
