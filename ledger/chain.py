@@ -63,6 +63,10 @@ class DecidedChain:
         """Whether a transaction waits that could be taken."""
         return self.waiting.has_ready(self.state.seqs) and (self._goes_on() or bool(self._body()))
 
+    def has_worked(self) -> bool:
+        """Whether the block before had transactions: the next shows what they came to."""
+        return self.state.worked
+
     def rests(self) -> bool:
         """Whether no block may come before something that waits lets the chain go on."""
         return not self._goes_on() and not self.has_work()

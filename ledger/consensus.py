@@ -375,10 +375,11 @@ class Consensus:
             self._propose(now)
             return
         # Without work nobody hurries; ``work`` sets the usual time-out.
+        idle = self.timing.shown if self.chain.has_worked() else self.timing.idle
         if self.chain.proposer(0).node == self.me:
-            self._out.append(Start(Timer("idle", self.height, 0), self.timing.idle))
+            self._out.append(Start(Timer("idle", self.height, 0), idle))
         else:
-            self._out.append(Start(Timer("propose", self.height, 0), self.timing.idle + self.timing.propose))
+            self._out.append(Start(Timer("propose", self.height, 0), idle + self.timing.propose))
 
     def _forget_blocks(self) -> None:
         """Hold the blocks alone that we are bound to, that are certified or that are proposed of late."""

@@ -18,7 +18,8 @@ class Timing(Struct, frozen=True):
     propose_more: int = 250 * MILLISECOND
     vote: int = 200 * MILLISECOND
     vote_more: int = 100 * MILLISECOND
-    idle: int = 10_000 * MILLISECOND  # a block without transactions comes this late
+    idle: int = 10_000 * MILLISECOND  # a block without transactions comes this late,
+    shown: int = 1_000 * MILLISECOND  # and after one with some so late: it shows what those came to
 
 
 TIMING = Timing()
@@ -111,6 +112,9 @@ class Chain(Protocol):
 
     def has_work(self) -> bool:
         """Whether a transaction waits."""
+
+    def has_worked(self) -> bool:
+        """Whether the block before had transactions."""
 
     def rests(self) -> bool:
         """Whether no block may come before something that waits lets the chain go on."""

@@ -72,6 +72,7 @@ class State:
         self.root = genesis.id
         self.last_void: tuple[tuple[int, str, int, str], ...] = ()  # height, node, seq, why of the last block
         self.void: deque[tuple[int, str, int, str]] = deque(maxlen=MAX_VOID)  # and of those before it
+        self.worked = False  # whether the last block had transactions
         self.pools = Pools(genesis)
         self.run = Run(genesis)
         self._voting = deque([self.admission.members] * AHEAD, maxlen=AHEAD)
@@ -136,6 +137,7 @@ class State:
             why = self._effect(tx)
             if why:
                 void.append((self.height, tx.node, tx.seq, why))
+        self.worked = bool(block.body)
         self.last_void = tuple(void)
         self.void += void
         self._voting.append(self._voters())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -18,11 +18,9 @@ from gateway.belonging import Belonging, follow
 from gateway.chain import ChainKeeper
 from gateway.net.identity import Identity, Trust
 from gateway.pki.credentials import TlsFiles
+from ledger.attested import Attested, attest
 from ledger.codec import Malformed
-from ledger.effect import Effect, prove_effect
 from ledger.genesis import Genesis
-from ledger.light import Proof
-from ledger.proof import prove
 from ledger.records import Enrolled, Party, Record, read
 from ledger.state import State
 from ledger.store import StoreFailed
@@ -46,6 +44,15 @@ class Decided(NamedTuple):
     height: int
     node: str
     record: Record
+
+
+class Submitted(NamedTuple):
+    """A ``record`` of ``node``, one of ours: its ``number`` once it is on our disk. It gets a later one where
+    that is taken, by a record made at another desk, say."""
+
+    record: Record
+    node: str
+    number: Future[int]
 
 
 class Settled(NamedTuple):
@@ -104,7 +111,7 @@ class RigChain:
         self._began = time.time_ns() - SKEW
         self.state = State(genesis)  # as far as ``follow`` has come
         self.decided: list[Decided] = []  # what became final since we were made
-        self._places: dict[tuple[str, int], tuple[int, int]] = {}
+        self._ours: dict[tuple[str, int], tuple[Record, int, int]] = {}  # by node and number; height and at
 
     def start(self) -> None:
         """Begin to follow. OSError."""
@@ -137,17 +144,18 @@ class RigChain:
         """Why nothing is recorded; empty where it is."""
         return next((keeper.problem for keeper in self._keepers.values() if keeper.problem), "")
 
-    def submit(self, record: Record, node: str = "") -> Future[int]:
-        """Record something as ``node`` (else as the operator): its number, once it is on our disk."""
-        return self._keepers[node or self.operator].record(record)
+    def submit(self, record: Record, node: str = "") -> Submitted:
+        """Record something as ``node`` (else as the operator). Never blocks."""
+        node = node or self.operator
+        return Submitted(record, node, self._keepers[node].record(record))
 
-    def submit_all(self, records: Iterable[Record], node: str = "") -> Future[int] | None:
+    def submit_all(self, records: Iterable[Record], node: str = "") -> Submitted | None:
         """Record them in order, no more at once than find room; what comes of the last one, None of none."""
-        last: Future[int] | None = None
+        last: Submitted | None = None
         for number, record in enumerate(records, 1):
             last = self.submit(record, node)
             if number % AT_ONCE == 0:
-                wait((last,), DISK)
+                wait((last.number,), DISK)
         return last
 
     def enrol(self) -> None:
@@ -163,26 +171,26 @@ class RigChain:
             self.state.apply(commit.block)
             for index, tx in enumerate(commit.block.body):
                 record = read(tx)
+                if isinstance(record, Malformed):
+                    continue
                 if tx.node in self._keepers:
-                    self._places[tx.node, tx.seq] = commit.qc.height, index
-                if self._began <= commit.block.header.time and not isinstance(record, Malformed):
+                    self._ours[tx.node, tx.seq] = record, commit.qc.height, index
+                if self._began <= commit.block.header.time:
                     self.decided.append(Decided(commit.qc.height, tx.node, record))
 
-    def settle(self, submitted: Future[int], node: str = "", limit: float = FINAL) -> Settled:
+    def settle(self, submitted: Submitted, limit: float = FINAL) -> Settled:
         """Wait until what was submitted is final; NotFinal after ``limit`` s, or where no quorum is heard.
 
         Time in which blocks come that the others have had for long does not count.
         """
-        node, began, seq = node or self.operator, time.monotonic(), 0
-        most, height = began + limit + CATCH_UP, self.state.height
+        began, height = time.monotonic(), self.state.height
+        most = began + limit + CATCH_UP
         while True:
-            if not seq and submitted.done():
-                if error := submitted.exception():
-                    raise NotFinal(str(error))
-                seq = submitted.result()
+            if submitted.number.done() and (error := submitted.number.exception()):
+                raise NotFinal(str(error))
             self.follow()
-            if (node, seq) in self._places:
-                return self._settled(*self._places[node, seq])
+            if submitted.number.done() and (place := self._place(submitted)) is not None:
+                return self._settled(*place)
             if self.state.height >= height + BEHIND and time.monotonic() < most - limit:
                 began = time.monotonic()
             height = self.state.height
@@ -196,10 +204,18 @@ class RigChain:
                 )
             time.sleep(LOOK)
 
+    def _place(self, submitted: Submitted) -> tuple[int, int] | None:
+        """Where it is; under its number there may be another record of ours, and it under a later one."""
+        number = submitted.number.result()
+        places = (
+            (height, at)
+            for (node, each), (record, height, at) in self._ours.items()
+            if node == submitted.node and each >= number and record == submitted.record
+        )
+        return next(places, None)
+
     def _settled(self, height: int, index: int) -> Settled:
-        commit = self._commit(height)
-        assert commit is not None, "what was followed is on our disk"
-        return Settled(height, index, len(commit.qc.seals), len(self.state.members))
+        return Settled(height, index, len(self._held(height).qc.seals), len(self.state.members))
 
     def catch_up(self) -> None:
         """Wait until a quorum is heard, and has nothing more that was decided long ago. NotFinal."""
@@ -218,10 +234,8 @@ class RigChain:
                 raise NotFinal(self.problem or heard_of)
 
     def void(self, settled: Settled) -> str:
-        """Why a record that is final means nothing; empty where it has its effect."""
-        commit = self._commit(settled.height)
-        assert commit is not None, "what was followed is on our disk"
-        tx = commit.block.body[settled.at]
+        """Why a record that is final means nothing; empty where it has its effect. NotFinal."""
+        tx = self._held(settled.height).block.body[settled.at]
         entries = [entry for entry in self.state.void if entry[:3] == (settled.height, tx.node, tx.seq)]
         return entries[0][3] if entries else ""
 
@@ -230,24 +244,37 @@ class RigChain:
         peers = self._keepers[self.operator].shown.peers
         return [node for node in self.state.members if node in peers]
 
-    def effect(self, settled: Settled, limit: float = FINAL) -> Effect:
-        """That the record has its effect, once the block after it is decided. NotFinal after ``limit`` s."""
+    def attested(self, settled: Settled, limit: float = FINAL) -> Attested:
+        """That the record has its effect, and whose it is, once the block after it is decided. NotFinal after
+        ``limit`` s; ValueError where it means nothing."""
         until = time.monotonic() + limit
         while self.state.height <= settled.height:
             if time.monotonic() > until:
                 raise NotFinal(f"no block follows height {settled.height}, which is to show what it came to")
             time.sleep(LOOK)
             self.follow()
-        return prove_effect(self.genesis, self._commit, settled.height, settled.at)
+        return attest(self.genesis, self._held, settled.height, settled.at)
 
-    def proof(self, settled: Settled) -> Proof:
-        """That the record is final."""
-        return prove(self.genesis, self._commit, settled.height, settled.at)
+    def counts(self, record: Record) -> Settled | None:
+        """Where such a record of the operator has its effect already; None: nowhere. NotFinal."""
+        for (node, _), (each, height, at) in self._ours.items():
+            if node == self.operator and each == record:
+                settled = self._settled(height, at)
+                with suppress(ValueError):
+                    self.attested(settled)
+                    return settled
+        return None
 
     def blocks(self, first: int, last: int) -> list[Block]:
         """The decided blocks of these heights."""
-        found = [self._commit(height) for height in range(first, last + 1)]
-        return [commit.block for commit in found if commit is not None]
+        return [self._held(height).block for height in range(first, last + 1)]
+
+    def _held(self, height: int) -> Commit:
+        """A block that was followed. NotFinal."""
+        commit = self._commit(height)
+        if commit is None:
+            raise NotFinal(self.problem or "our copy of the chain is not open")
+        return commit
 
     def _commit(self, height: int) -> Commit | None:
         try:

@@ -2,15 +2,17 @@
 
 ``genesis.json`` begins the chain, ``proof.json`` leads from it to the record of the manifest, and
 ``blocks.bin`` holds the blocks of the session, the last of which is the one that is proven.
-``signed-PARTY.json`` shows that the party has signed the manifest off, and that this counted. Each can be
-written in one way only, so that a changed byte shows, whatever it meant.
+``signed-PARTY.json`` shows that the party has signed the manifest off. Both show that the record counts and
+who signed it. Each file can be written in one way only, so that a changed byte shows, whatever it meant.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -19,12 +21,12 @@ import msgspec
 from gateway.genesisfile import genesis_bytes, read_genesis
 from gateway.store.atomic import write_atomically
 from ledger import merkle
+from ledger.attested import Attested, attest, verify_attested
 from ledger.chain import leaves
 from ledger.codec import Malformed, decode, encode
-from ledger.effect import Effect, verify_effect
 from ledger.genesis import Genesis
 from ledger.light import Proof
-from ledger.proof import Proven, prove, verify
+from ledger.proof import Proven
 from ledger.records import SessionClosed, SessionOpened, SignedOff, read
 from ledger.types import Block, Commit
 from rig.record import Record
@@ -32,27 +34,20 @@ from rig.report.bundle import CHAIN, MANIFEST, SESSION
 from rig.report.bundle import verify as compare
 
 GENESIS, PROOF, BLOCKS = f"{CHAIN}/genesis.json", f"{CHAIN}/proof.json", f"{CHAIN}/blocks.bin"
-FORMAT, SIGNED = "proof 1", "signed 1"
+FORMAT, SIGNED = "proof 2", "signed 2"
 SIGNATURE = "signed-"  # begins the name of a party's
 Read = TypeVar("Read")
 _SIGNATURE = re.compile(rf"{CHAIN}/{SIGNATURE}[a-z][a-z0-9-]{{0,31}}\.json")
 MAX_BLOCKS = 1 << 30  # bytes of a session's blocks
 
 
-class ProofFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``proof.json``: ``sha256`` is that of the proof's canonical bytes, in hex."""
+class ShownFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``proof.json`` and ``signed-PARTY.json``: ``sha256`` is that of the canonical bytes of what shows it,
+    in hex."""
 
+    format: str
     sha256: str
-    proof: Proof
-    format: str = FORMAT
-
-
-class SignatureFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``signed-PARTY.json``: ``sha256`` is that of the canonical bytes of what shows it, in hex."""
-
-    sha256: str
-    effect: Effect
-    format: str = SIGNED
+    shown: Attested
 
 
 class Shown(NamedTuple):
@@ -68,12 +63,12 @@ class Shown(NamedTuple):
     signed: tuple[Proven, ...] = ()  # sign-offs that count
 
 
-def write_chain(folder: Path, genesis: Genesis, proof: Proof, blocks: Sequence[Block]) -> None:
+def write_chain(folder: Path, genesis: Genesis, closed: Attested, blocks: Sequence[Block]) -> None:
     """Write ``chain/`` of the run ``folder``, the proof last; OSError."""
     (folder / CHAIN).mkdir(exist_ok=True)
     write_atomically(folder / GENESIS, genesis_bytes(genesis))
     write_atomically(folder / BLOCKS, encode(tuple(blocks)))
-    write_atomically(folder / PROOF, _bytes(ProofFile, proof))
+    write_atomically(folder / PROOF, _bytes(FORMAT, closed))
 
 
 def examine(folder: Path, trusted: Genesis | None = None) -> Shown:
@@ -88,28 +83,29 @@ def examine(folder: Path, trusted: Genesis | None = None) -> Shown:
     wrong += [f"{name}: missing" for name in sorted(expected - present)]
     if expected - present:
         return Shown(tuple(wrong), None, None, None)
-    proof, genesis = _read(folder / PROOF, _proof_of), _read(folder / GENESIS, _genesis_of)
+    closed, genesis = _read(folder / PROOF, partial(_shown_of, FORMAT)), _read(folder / GENESIS, _genesis_of)
     blocks = _read(folder / BLOCKS, lambda data: decode(data, tuple[Block, ...], MAX_BLOCKS))
     proven: Proven | None = None
-    for name, found in ((PROOF, proof), (GENESIS, genesis), (BLOCKS, blocks)):
+    for name, found in ((PROOF, closed), (GENESIS, genesis), (BLOCKS, blocks)):
         if isinstance(found, Malformed):
             wrong.append(f"{name}: {found.reason}")
     if isinstance(genesis, Genesis) and trusted is not None and genesis != trusted:
         wrong.append(f"{GENESIS}: is not the genesis that was given, but {genesis.id.hex()}")
-    if isinstance(proof, Proof) and isinstance(genesis, Genesis):
+    proof = None if isinstance(closed, Malformed) else closed.effect.proof
+    if not isinstance(closed, Malformed) and proof is not None and isinstance(genesis, Genesis):
         if proof.chain != genesis.chain:
             wrong.append(
                 f"{GENESIS}: begins another chain ({genesis.chain}) than the proof is of ({proof.chain})"
             )
-        elif isinstance(shown := verify(proof, genesis), Malformed):
+        elif isinstance(shown := verify_attested(closed, genesis), Malformed):
             wrong.append(f"{PROOF}: {shown.reason}")
         else:
             proven = shown
-            other = _differences(folder, genesis, proven)
+            other = _differences(folder, proven)
             if any(each.startswith(MANIFEST) for each in other):  # then what it says of files means nothing
                 wrong = [each for each in wrong if each.startswith(f"{CHAIN}/")]
             wrong += other
-    if isinstance(proof, Proof) and isinstance(blocks, tuple):
+    if proof is not None and isinstance(blocks, tuple):
         why = _unlinked(blocks, proof, genesis if isinstance(genesis, Genesis) else None)
         wrong += [f"{BLOCKS}: {why}"] if why else []
     signed: list[Proven] = []
@@ -123,7 +119,7 @@ def examine(folder: Path, trusted: Genesis | None = None) -> Shown:
     return Shown(
         tuple(dict.fromkeys(wrong)),
         genesis if isinstance(genesis, Genesis) else None,
-        proof if isinstance(proof, Proof) else None,
+        proof,
         proven,
         blocks if isinstance(blocks, tuple) else (),
         sum(path.is_file() for path in folder.rglob("*")) - len(expected) - len(signatures) - 1,
@@ -131,19 +127,19 @@ def examine(folder: Path, trusted: Genesis | None = None) -> Shown:
     )
 
 
-def write_signature(folder: Path, party: str, effect: Effect) -> Path:
+def write_signature(folder: Path, party: str, signed: Attested) -> Path:
     """Write what shows that ``party`` has signed the run ``folder`` off; where. OSError."""
     path = folder / CHAIN / f"{SIGNATURE}{party}.json"
-    write_atomically(path, _bytes(SignatureFile, effect))
+    write_atomically(path, _bytes(SIGNED, signed))
     return path
 
 
 def _signature(path: Path, genesis: Genesis, closed: Proven) -> Proven | Malformed:
     """What a file of a signature shows of the session that was ``closed`` so."""
-    effect = _read(path, _effect_of)
-    if isinstance(effect, Malformed):
-        return effect
-    shown = verify_effect(effect, genesis)
+    attested = _read(path, partial(_shown_of, SIGNED))
+    if isinstance(attested, Malformed):
+        return attested
+    shown = verify_attested(attested, genesis)
     if isinstance(shown, Malformed):
         return shown
     record, end = shown.record, closed.record
@@ -173,40 +169,43 @@ def _why_none(folder: Path) -> str:
 def complete(folder: Path, genesis: Genesis, commits: Sequence[Commit]) -> int | None:
     """Write ``chain/`` of the run ``folder`` from all blocks of the chain so far.
 
-    The height at which the manifest became final, or None where it did not. OSError."""
+    The height at which the manifest became final, or None where it did not, or counts for nothing, or no
+    block has followed yet, which shows that it counts. OSError."""
     manifest = hashlib.sha256((folder / MANIFEST).read_bytes()).digest()
     opened: dict[str, int] = {}
-    for height, commit in enumerate(commits, 1):
+    for height, commit in enumerate(commits[:-1], 1):
         for index, tx in enumerate(commit.block.body):
             match read(tx):
                 case SessionOpened(session=session):
                     opened.setdefault(session, height)
                 case SessionClosed(session=session, manifest=recorded) if recorded == manifest:
-                    proof = prove(genesis, lambda at: commits[at - 1], height, index)
-                    blocks = [each.block for each in commits[opened.get(session, height) - 1 : height]]
-                    write_chain(folder, genesis, proof, blocks)
-                    return height
+                    with contextlib.suppress(ValueError):
+                        closed = attest(genesis, lambda at: commits[at - 1], height, index)
+                        blocks = [each.block for each in commits[opened.get(session, height) - 1 : height]]
+                        write_chain(folder, genesis, closed, blocks)
+                        return height
     return None
 
 
-def _differences(folder: Path, genesis: Genesis, proven: Proven) -> list[str]:
-    """Between the manifest and what is proven."""
+def _differences(folder: Path, proven: Proven) -> list[str]:
+    """Between what is in the folder and what is proven."""
     record = proven.record
     if not isinstance(record, SessionClosed):
         return [f"{PROOF}: is of another record than a session's end"]
-    wrong = []
-    party = next((party for party in genesis.parties if party.node == proven.node), None)
-    if party is not None and not party.dispatcher:
-        wrong.append(f"{PROOF}: {proven.node} recorded it, which runs no sessions")
     try:
         manifest = (folder / MANIFEST).read_bytes()
     except OSError:
-        return wrong  # it is told already
+        return []  # it is told already
     if hashlib.sha256(manifest).digest() != record.manifest:
-        wrong.append(
-            f"{MANIFEST}: is not the one that is recorded, which has SHA-256 {record.manifest.hex()}"
-        )
-    return wrong
+        return [f"{MANIFEST}: is not the one that is recorded, which has SHA-256 {record.manifest.hex()}"]
+    try:
+        said = msgspec.json.decode((folder / SESSION).read_bytes(), type=Record)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return []  # the manifest says what is wrong with it
+    if (said.id, said.verdict) != (record.session, record.verdict):
+        ended = f"{record.session} with {record.verdict}, {SESSION} is of {said.id} with {said.verdict}"
+        return [f"{PROOF}: closes {ended}"]
+    return []
 
 
 def _unlinked(blocks: tuple[Block, ...], proof: Proof, genesis: Genesis | None) -> str:
@@ -236,28 +235,18 @@ def _read(path: Path, reading: Callable[[bytes], Read | Malformed]) -> Read | Ma
         return Malformed(f"cannot be read: {error}")
 
 
-def _bytes(shape: type[ProofFile | SignatureFile], shown: Proof | Effect) -> bytes:
-    """A file of ``shape`` for what it shows."""
-    file = shape(hashlib.sha256(encode(shown)).hexdigest(), shown)  # type: ignore[arg-type]
+def _bytes(format: str, shown: Attested) -> bytes:
+    """The file that shows it."""
+    file = ShownFile(format, hashlib.sha256(encode(shown)).hexdigest(), shown)
     return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
 
 
-def _proof_of(data: bytes) -> Proof | Malformed:
-    file = msgspec.json.decode(data, type=ProofFile)
-    return _as_written(data, file, FORMAT, file.proof)
-
-
-def _effect_of(data: bytes) -> Effect | Malformed:
-    file = msgspec.json.decode(data, type=SignatureFile)
-    return _as_written(data, file, SIGNED, file.effect)
-
-
-def _as_written(data: bytes, file: ProofFile | SignatureFile, format: str, shown: Read) -> Read | Malformed:
-    """What ``file`` shows, if it is of this format, and ``data`` how we write it."""
+def _shown_of(format: str, data: bytes) -> Attested | Malformed:
+    """What a file shows, if it is of this ``format`` and how we write it."""
+    file = msgspec.json.decode(data, type=ShownFile)
     if file.format != format:
         return Malformed(f"format {file.format!r}; this version reads {format!r}")
-    same = _bytes(type(file), shown) == data  # type: ignore[arg-type]
-    return shown if same else Malformed("was changed after it was written")
+    return file.shown if _bytes(format, file.shown) == data else Malformed("was changed after it was written")
 
 
 def _genesis_of(data: bytes) -> Genesis | Malformed:

@@ -136,7 +136,7 @@ class Coordinator:
         waiting = self._await_completed()
         last = self._chain.submit_all(map(_inspection, self._due), self._chain.inspector)
         assert last is not None
-        self._chain.settle(last, self._chain.inspector)
+        self._chain.settle(last)
         if waiting:
             raise NotFinal(f"{waiting} of {len(self._due)} operations were not completed on the chain")
 

@@ -29,15 +29,19 @@ class Notary:
         self._chain.submit(SessionOpened(self._folder.name, self._line, configuration))
 
     def close(self, record: Record, hurry: bool) -> Settled:
-        """Record the manifest, wait until that is final, and write ``chain/``; NotFinal, OSError.
+        """Record the manifest, wait until that is final and counts, and write ``chain/``; NotFinal, OSError.
 
         In a ``hurry`` the wait is shorter.
         """
         manifest = _sha256(self._folder / MANIFEST)
         submitted = self._chain.submit(SessionClosed(record.id, record.verdict, manifest))
-        settled = self._chain.settle(submitted, limit=ENDED if hurry else FINAL)
+        limit = ENDED if hurry else FINAL
+        settled = self._chain.settle(submitted, limit)
+        if why := self._chain.void(settled):
+            raise NotFinal(f"the chain has it without effect: {why}")
+        closed = self._chain.attested(settled, limit)
         blocks = self._chain.blocks(self._first(record, settled.height), settled.height)
-        write_chain(self._folder, self._chain.genesis, self._chain.proof(settled), blocks)
+        write_chain(self._folder, self._chain.genesis, closed, blocks)
         return settled
 
     def _first(self, record: Record, last: int) -> int:

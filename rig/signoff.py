@@ -15,7 +15,7 @@ import msgspec
 from gateway.errors import BadInput, Problem
 from gateway.net.identity import Identity
 from ledger.records import SignedOff, transaction
-from rig.admission import decide, on_chain
+from rig.admission import Void, decide, on_chain
 from rig.chainfolder import examine, write_signature
 from rig.prepare import key_of
 from rig.record import Record
@@ -41,8 +41,14 @@ def sign(
         if examined.wrong:
             problems = [Problem(str(run), 0, 0, each, "sign what is whole") for each in examined.wrong]
             raise BadInput(problems)
-        settled, _ = decide(chain, lambda state: said)
-        path = write_signature(run, operator, chain.effect(settled))
+        try:
+            settled, _ = decide(chain, lambda state: said)
+        except Void:  # it may be signed already, and what shows it not be written
+            before = chain.counts(said)
+            if before is None:
+                raise
+            settled = before
+        path = write_signature(run, operator, chain.attested(settled))
     return [f"{run}: signed by {person} for {operator} ({role}), {settled.text}", f"the proof: {path}"]
 
 

@@ -15,7 +15,7 @@ from ledger.records import Completion, Record, SessionOpened
 from ledger.store import StoreFailed
 from ledger.types import Commit
 from rig import chain as module
-from rig.chain import CATCH_UP, FINAL, HOPE, NotFinal, RigChain
+from rig.chain import CATCH_UP, FINAL, HOPE, NotFinal, RigChain, Submitted
 
 RECORD = SessionOpened("s", "starter", HASH)
 
@@ -94,13 +94,26 @@ def test_another_ones_record_of_that_number_is_not_ours(world: World) -> None:
     assert chain.settle(chain.submit(RECORD)).height == 3
 
 
+def test_another_record_of_ours_by_that_number_is_not_it(world: World) -> None:
+    """It was made with our key at another desk; ours comes by a later number."""
+    chain = followed(world)
+    world.made.block(("rig", Completion("other", 1, 0)))
+    number: Future[int] = Future()
+    number.set_result(1)
+    submitted = Submitted(RECORD, "rig", number)
+    with pytest.raises(NotFinal):
+        chain.settle(submitted, limit=2.0)
+    world.made.block(("rig", RECORD))
+    assert chain.settle(submitted).height == 2
+
+
 def test_many_are_recorded_in_their_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[int] = []
     monkeypatch.setattr(module, "wait", lambda futures, limit: waited.append(futures[0].result()))
     chain = followed(world)
     last = chain.submit_all(Completion("w", number, 0) for number in range(600))
     assert last is not None
-    assert last.result() == 600
+    assert last.number.result() == 600
     assert waited == [256, 512]
     chain.settle(last)
     assert [each.record for each in chain.decided] == [Completion("w", number, 0) for number in range(600)]
@@ -155,4 +168,4 @@ def test_a_disk_that_fails_is_said(world: World) -> None:
     refused.set_exception(StoreFailed("no room"))
     world.failed = ""
     with pytest.raises(NotFinal, match="no room"):
-        chain.settle(refused)
+        chain.settle(Submitted(RECORD, "rig", refused))

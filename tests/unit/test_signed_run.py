@@ -12,10 +12,12 @@ import pytest
 import record_examples
 from test_ledger_proof import Ledger
 
+from ledger.attested import Attested, attest
+from ledger.codec import digest, encode
 from ledger.effect import prove_effect
-from ledger.proof import prove
-from ledger.records import SessionClosed, SessionOpened, SignedOff
-from rig.chainfolder import examine, write_chain, write_signature
+from ledger.records import Enrolled, Record, SessionClosed, SessionOpened, SignedOff, transaction
+from ledger.types import Commit
+from rig.chainfolder import complete, examine, write_chain, write_signature
 from rig.finding import explain
 from rig.report.bundle import MANIFEST, write_evidence
 
@@ -37,10 +39,9 @@ def made(folder: Path, session: str = NAME) -> Path:
     signed = ledger.decide()
     ledger.decide()
     blocks = [ledger.commits[height].block for height in range(1, closed + 1)]
-    write_chain(folder, ledger.genesis, prove(ledger.genesis, ledger.commits.get, closed, 1), blocks)
+    write_chain(folder, ledger.genesis, attest(ledger.genesis, ledger.commits.get, closed, 1), blocks)
     for index, tx in enumerate(ledger.commits[signed].block.body):
-        effect = prove_effect(ledger.genesis, ledger.commits.get, signed, index)
-        write_signature(folder, tx.node, effect)
+        write_signature(folder, tx.node, attest(ledger.genesis, ledger.commits.get, signed, index))
     return folder
 
 
@@ -75,7 +76,7 @@ def another_name(run: Path) -> None:
 
 def a_byte(run: Path) -> None:
     data = (run / VERA).read_bytes()
-    (run / VERA).write_bytes(data.replace(b'"signed 1"', b'"signed  1"'))
+    (run / VERA).write_bytes(data.replace(b'"signed 2"', b'"signed  2"'))
 
 
 def another_line_end(run: Path) -> None:
@@ -122,6 +123,111 @@ def test_a_signature_that_was_changed_shows(
     wrong = [each for each in examine(run).wrong if each.startswith(f"{file}: ")]
     assert len(wrong) == 1
     assert why in wrong[0]
+
+
+# --- what is on the chain, and does not show what it seems to -----------------------------------------
+
+
+def ledger_of(folder: Path, **roles: tuple[str, ...]) -> tuple[Ledger, bytes]:
+    """A run's folder with its evidence, and a chain that has no record of it yet."""
+    folder.mkdir()
+    write_evidence(record_examples.passed(), folder)
+    manifest = hashlib.sha256((folder / MANIFEST).read_bytes()).digest()
+    return Ledger("a", "b", "c", "d", roles=roles), manifest
+
+
+def unsigned(ledger: Ledger, who: str, record: Record) -> None:
+    """Have it in the next block without ``who``'s signature, as those who hold the members' keys could."""
+    ledger.seqs[who] += 1
+    tx = transaction(ledger.genesis.chain, who, ledger.seqs[who], record)
+    ledger.chain._sound.add(digest(encode(tx)))
+    ledger.chain.waiting.add(tx, 0)
+
+
+def commits(ledger: Ledger) -> list[Commit]:
+    return [ledger.commits[height] for height in sorted(ledger.commits)]
+
+
+def test_a_session_is_shown_by_its_first_closing_alone(tmp_path: Path) -> None:
+    ledger, manifest = ledger_of(tmp_path / NAME)
+    ledger.record("a", SessionOpened(NAME, "starter", manifest))
+    ledger.record("a", SessionClosed(NAME, "FAIL", bytes(32)))
+    ledger.decide()
+    ledger.record("a", SessionClosed(NAME, "PASS", manifest))
+    ledger.decide()
+    ledger.decide()
+    assert complete(tmp_path / NAME, ledger.genesis, commits(ledger)) is None
+
+
+def test_nor_by_somebody_who_did_not_open_it(tmp_path: Path) -> None:
+    ledger, manifest = ledger_of(tmp_path / NAME)
+    ledger.record("a", SessionOpened(NAME, "starter", manifest))
+    ledger.record("b", SessionClosed(NAME, "PASS", manifest))
+    ledger.decide()
+    ledger.decide()
+    assert complete(tmp_path / NAME, ledger.genesis, commits(ledger)) is None
+
+
+def test_before_the_next_block_nothing_shows_that_it_counts(tmp_path: Path) -> None:
+    ledger, manifest = ledger_of(tmp_path / NAME)
+    ledger.record("a", SessionOpened(NAME, "starter", manifest))
+    ledger.record("a", SessionClosed(NAME, "PASS", manifest))
+    closed = ledger.decide()
+    assert complete(tmp_path / NAME, ledger.genesis, commits(ledger)) is None
+    ledger.decide()
+    assert complete(tmp_path / NAME, ledger.genesis, commits(ledger)) == closed
+    assert examine(tmp_path / NAME).wrong == ()
+
+
+def test_another_verdict_than_in_the_evidence_shows(tmp_path: Path) -> None:
+    ledger, manifest = ledger_of(tmp_path / NAME)
+    ledger.record("a", SessionOpened(NAME, "starter", manifest))
+    ledger.record("a", SessionClosed(NAME, "FAIL", manifest))
+    ledger.decide()
+    ledger.decide()
+    complete(tmp_path / NAME, ledger.genesis, commits(ledger))
+    (wrong,) = examine(tmp_path / NAME).wrong
+    assert wrong.startswith("chain/proof.json: closes ")
+
+
+def test_what_its_party_never_signed_is_not_shown(tmp_path: Path) -> None:
+    ledger, manifest = ledger_of(tmp_path / NAME, b=("signer",))
+    ledger.record("a", SessionOpened(NAME, "starter", manifest))
+    ledger.record("a", SessionClosed(NAME, "PASS", manifest))
+    ledger.decide()
+    unsigned(ledger, "b", SignedOff(NAME, manifest, "Carl", "customer"))
+    signed = ledger.decide()
+    ledger.decide()
+    with pytest.raises(ValueError, match="no key by which b signed it is known"):
+        attest(ledger.genesis, ledger.commits.get, signed, 0)
+    complete(tmp_path / NAME, ledger.genesis, commits(ledger))
+    forged = Attested(1, prove_effect(ledger.genesis, ledger.commits.get, signed, 0), ())
+    write_signature(tmp_path / NAME, "b", forged)
+    shown = examine(tmp_path / NAME)
+    assert shown.wrong == ("chain/signed-b.json: b, whose it is, has not signed it",)
+    assert shown.signed == ()
+
+
+def test_who_was_enrolled_later_is_shown_with_the_enrolments(tmp_path: Path) -> None:
+    """e by a, and f by e, who was given that right."""
+    ledger, manifest = ledger_of(tmp_path / NAME, e=("commissioner",), f=("signer",))
+    ledger.record("a", SessionOpened(NAME, "starter", manifest))
+    ledger.record("a", SessionClosed(NAME, "PASS", manifest))
+    ledger.record("a", Enrolled(msgspec.structs.replace(ledger.party("e"), member=False)))
+    ledger.decide()
+    ledger.record("e", Enrolled(msgspec.structs.replace(ledger.party("f"), member=False)))
+    ledger.decide()
+    ledger.record("f", SignedOff(NAME, manifest, "Carl", "customer"))
+    signed = ledger.decide()
+    ledger.decide()
+    complete(tmp_path / NAME, ledger.genesis, commits(ledger))
+    attested = attest(ledger.genesis, ledger.commits.get, signed, 0)
+    assert [each.proof.tx.node for each in attested.enrolled] == ["a", "e"]
+    write_signature(tmp_path / NAME, "f", attested)
+    assert [each.node for each in examine(tmp_path / NAME).signed] == ["f"]
+    write_signature(tmp_path / NAME, "f", msgspec.structs.replace(attested, enrolled=attested.enrolled[1:]))
+    (wrong,) = examine(tmp_path / NAME).wrong
+    assert "e, whose it is, has no key in the genesis or an enrolment that is shown" in wrong
 
 
 def test_what_is_not_named_as_a_signature_does_not_belong_there(run: Path) -> None:
