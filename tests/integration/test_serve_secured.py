@@ -21,6 +21,7 @@ from gateway.controller.serve import main
 from gateway.errors import ConnectionLost, DeviceRefused, GatewayError
 from gateway.field.drivers.base import Driver, open_driver
 from gateway.field.security import Access
+from gateway.field.serving.opcua_security import Doorkeeper
 from gateway.pki.credentials import OpcuaFiles, take_lists
 from rig.pki.authority import Authority
 
@@ -151,6 +152,23 @@ def test_a_stranger_is_not_even_given_a_channel_and_comes_in_once_trusted(
     assert "does not trust the certificate" in str(error)
     trust(still.folder, stranger)
     run(meets(still, ada(stranger)))
+
+
+def test_a_crowd_of_strangers_writes_no_file_each(tmp_path: Path) -> None:
+    """Each would hold up the scan; who was kept is named again."""
+    own = enrol(authority(tmp_path / "line"), tmp_path, "tool")
+    foreign = authority(tmp_path / "foreign")
+    strangers = [enrol(foreign, tmp_path, name) for name in ("one", "two")]
+    ders = [OpcuaFiles.of(each).certificate.read_bytes() for each in strangers]
+    keeper = Doorkeeper(access(own))
+    for der in (*ders, *ders):
+        assert not keeper.admit(der)
+    assert [path.read_bytes() for path in (own / "rejected").iterdir()] == ders[:1]
+    assert "put it into" in keeper.turned_away
+    assert not keeper.admit(ders[0])
+    assert f"mv {own / 'rejected'}" in keeper.turned_away
+    for nothing in (b"", b"nothing"):
+        assert not keeper.admit(nothing)
 
 
 def test_a_node_that_is_revoked_stays_out(still: Still, tmp_path: Path) -> None:

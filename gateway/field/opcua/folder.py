@@ -83,10 +83,15 @@ def read_trusted(folder: Path) -> Trusted:
     return Trusted(listed, tuple(authorities), tuple(revoked))
 
 
+def rejected_path(folder: Path, der: bytes) -> Path:
+    """Where the certificate ``der`` is kept, if it is."""
+    return folder / REJECTED / f"{thumbprint(der)}.der"
+
+
 def reject(folder: Path, der: bytes) -> Path | None:
     """Keep the certificate ``der``, so that a person may look at it and trust it; None where it cannot be."""
-    place = folder / REJECTED
-    path = place / f"{thumbprint(der)}.der"
+    path = rejected_path(folder, der)
+    place = path.parent
     try:
         place.mkdir(exist_ok=True)
         if not path.exists():

@@ -9,6 +9,7 @@ decides, each time anew, and on a channel without security only the endpoints ar
 from __future__ import annotations
 
 import hmac
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,11 @@ from asyncua.ua.uaerrors import BadUserAccessDenied
 from cryptography import x509
 
 from gateway.field.opcua.channel import MODES, POLICIES, TO_TRUST, how_to_trust
-from gateway.field.opcua.folder import Own, read_own, read_password, read_trusted, reject
+from gateway.field.opcua.folder import Own, read_own, read_password, read_trusted, reject, rejected_path
 from gateway.field.opcua.trust import ASKS, Fault, Peer, judge, split, thumbprint, uris_of
 from gateway.field.security import Access, Security
 
+KEEP_EVERY = 10_000_000_000  # ns, from one certificate of a stranger that is kept to the next
 ANOTHER_THERE = "make a new certificate in the client's settings"
 
 
@@ -46,6 +48,7 @@ class Doorkeeper(UserManager):
         read_trusted(self._folder)  # what cannot be read is said now, not to the first client
         self._password = read_password(access) if access.user else ""
         self._server: Server | None = None
+        self._kept: int | None = None  # when, monotonic ns
         self.turned_away = ""
 
     async def secure(self, server: Server) -> None:
@@ -85,13 +88,23 @@ class Doorkeeper(UserManager):
             self.turned_away = ""
             return True
         leaf = (split(certificate) or [b""])[0]
-        kept = reject(self._folder, leaf) if leaf and fault.code in TO_TRUST else None
+        kept = self._keep(leaf) if leaf and fault.code in TO_TRUST else None
         change = how_to_trust(self._folder, kept, "client") if fault.code in TO_TRUST else ANOTHER_THERE
         shown = (
             f"its certificate (SHA-1 {thumbprint(leaf)}) {fault.what}" if leaf else "it shows no certificate"
         )
         self.turned_away = f"a client was refused, {fault.code}: {shown}; {change}"
         return False
+
+    def _keep(self, certificate: bytes) -> Path | None:
+        """Where a person finds it. Not each of many is put there: writing to a disk holds up the scan."""
+        if (held := rejected_path(self._folder, certificate)).exists():
+            return held
+        now = time.monotonic_ns()
+        if self._kept is not None and now - self._kept < KEEP_EVERY:
+            return None
+        self._kept = now
+        return reject(self._folder, certificate)
 
     def judge(self, certificate: bytes) -> Fault | None:
         """What is wrong with a client's certificate (DER), by which it opens a channel."""
