@@ -19,7 +19,7 @@ import msgspec
 from paho.mqtt.matcher import MQTTMatcher
 
 from gateway.net import topics
-from gateway.net.duplicates import Arrival, Duplicates
+from gateway.net.duplicates import Arrival, Contents, Duplicates
 from gateway.net.envelope import NO_SEQUENCE, Envelope, Verifier, open_envelope, seal, verified
 from gateway.net.identity import Identity, boot_id, next_sequence
 from gateway.net.link import Link, LinkEvents
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 MAX_INBOX = 4096  # deliveries that wait for the loop
 MAX_RETAINED = 64
 MAX_COMPLAINTS = 256
+MAX_MISSING = 2**32  # that are counted: by the unsigned, anybody says any number
 _BATCH = 64  # deliveries in one turn of the loop
 
 
@@ -122,8 +123,10 @@ class Bus:
         # except a handler that publishes.
         self._sending, self._receiving = threading.Lock(), threading.RLock()
         self._condition = threading.Condition()
-        # What a stranger sends unsigned must not make the signed look old, so each has its own memory.
-        self._seen = {True: Duplicates(), False: Duplicates()}
+        # What a stranger sends unsigned must not make the signed look old, so each has its own memory; nor,
+        # by a broker that is broken into, what others sent unsigned.
+        self._seen, self._unsigned = Duplicates(), Contents()
+        self._counted = Duplicates()  # the unsigned, for ``missing`` alone
         self._matcher = MQTTMatcher()  # type: ignore[no-untyped-call]
         self._screens = MQTTMatcher()  # type: ignore[no-untyped-call]
         self._handlers: dict[str, list[Handler]] = {}
@@ -163,7 +166,7 @@ class Bus:
     @property
     def missing(self) -> int:
         """Sequence numbers jumped over: see ``Duplicates.missing`` for what they mean."""
-        return sum(window.missing for window in self._seen.values())
+        return min(self._seen.missing + self._counted.missing, MAX_MISSING)
 
     def wait_ready(self, timeout_s: float, every: bool = False) -> bool:
         """Block until one broker (or ``every``) is up with all subscriptions; False after ``timeout_s``."""
@@ -304,18 +307,25 @@ class Bus:
         screens = tuple(self._screens.iter_match(topic))  # type: ignore[no-untyped-call]
         if not screens:
             return True
-        seen = self._seen[bool(envelope.sig)].look(envelope.sender, envelope.boot, envelope.seq)
+        seen = self._arrival(envelope, bool(envelope.sig), remember=False)
         return all(screen(link.url, envelope, seen) for screen in screens)
 
     def _fresh(self, envelope: Envelope, retained: bool, genuine: bool, remember: bool) -> bool:
-        seen = self._seen[genuine]
-        look = seen.admit if remember else seen.look
-        arrival = look(envelope.sender, envelope.boot, envelope.seq)
+        arrival = self._arrival(envelope, genuine, remember)
         if arrival is Arrival.STALE and retained:
             return True  # it was kept while its sender went on with other topics
         self.counters.duplicates += arrival is Arrival.SEEN
         self.counters.stale += arrival is Arrival.STALE
         return arrival is Arrival.NEW
+
+    def _arrival(self, envelope: Envelope, genuine: bool, remember: bool) -> Arrival:
+        named = envelope.sender, envelope.boot, envelope.seq
+        if genuine:
+            return self._seen.admit(*named) if remember else self._seen.look(*named)
+        if not remember:
+            return self._unsigned.look(envelope)
+        self._counted.admit(*named)
+        return self._unsigned.admit(envelope)
 
     def _complain(self, sender: str, what: str) -> None:
         if sender not in self._complained and len(self._complained) < MAX_COMPLAINTS:

@@ -190,6 +190,25 @@ def test_a_stranger_cannot_make_the_signed_look_old(broker: Broker, started: Sta
     assert (rig.counters.bad_signature, rig.counters.duplicates) == (1, 1)
 
 
+def test_a_broker_cannot_make_the_unsigned_look_old_nor_take_their_place(
+    broker: Broker, second: Broker, started: Start
+) -> None:
+    """A chain's messages are signed inside, and their envelopes are not: whoever has one broker sends what he
+    likes under a node's name and numbers, also those that are still to come."""
+    rig, inbox = listener([broker.url, second.url], EVENTS)
+    started(rig)
+    true = [seal(EVENT, envelope(seq=n, body=b"true %d" % n)) for n in (1, 2, 3)]
+    send_raw(broker, EVENT, *(seal(EVENT, envelope(seq=n, body=b"made up")) for n in (1, 2**62, 2, 2**62)))
+    assert inbox.bodies(3) == [b"made up"] * 3
+    send_raw(second, EVENT, *true)
+    assert inbox.bodies(3) == [b"true 1", b"true 2", b"true 3"]
+    send_raw(broker, EVENT, *true)  # a copy comes once
+    send_raw(broker, EVENT, seal(EVENT, envelope(seq=4, body=b"last")))
+    assert inbox.bodies(1) == [b"last"]
+    assert (rig.counters.stale, rig.counters.duplicates) == (0, 4)
+    assert 0 < rig.missing <= 2**32
+
+
 def test_what_does_not_decode_is_counted_and_told_once(
     broker: Broker, started: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
