@@ -129,8 +129,9 @@ def main() -> int:
     """The command line; exit status 0 enrolled, 2 refused or bad input, 3 the authority is not there."""
     parser = argparse.ArgumentParser(prog="python -m gateway.enroll", description=__doc__)
     parser.add_argument(
-        "words", nargs="*", metavar="TOKEN URL", help="as twinline pki enroll printed them; TOKEN - is read"
-    )
+        "words", nargs="*", metavar="[TOKEN] URL",
+        help="as twinline pki enroll printed them; without TOKEN, or with -, it is read from standard input",
+    )  # fmt: skip
     parser.add_argument("--into", type=Path, required=True, metavar="FOLDER", help="the credentials")
     parser.add_argument("--node", metavar="NODE", help="with --request: the node's id")
     parser.add_argument("--request", type=Path, metavar="FILE", help="write what is asked, to be carried")
@@ -187,9 +188,9 @@ def _run(given: argparse.Namespace) -> Iterator[str]:
         (url,) = _words(given, "URL")
         yield _said(renew(folder, _address(url), given.new_keys, given.timeout), folder)
     else:
-        text, url = _words(given, "TOKEN", "URL")
+        text, url = ("-", *given.words) if len(given.words) == 1 else _words(given, "TOKEN", "URL")
         try:
-            token = read_token(sys.stdin.readline() if text == "-" else text)
+            token = read_token(_typed() if text == "-" else text)
         except ValueError as error:
             what, _, hint = str(error).partition("; ")
             raise BadInput([Problem("TOKEN", 0, 0, what, hint)]) from None
@@ -204,6 +205,13 @@ def _lists_too(given: argparse.Namespace, folder: Path) -> str:
     except (Unreachable, Declined) as why:
         held = _of_when(read_revoked(TlsFiles.of(folder / TLS)))
         return f"{held}, no later ones were fetched: {why}"
+
+
+def _typed() -> str:
+    """The token on standard input: on a command line everybody on the machine could read it."""
+    if sys.stdin.isatty():
+        print("token: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline()
 
 
 def _write_request(given: argparse.Namespace, folder: Path) -> Iterator[str]:

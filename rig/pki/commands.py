@@ -172,7 +172,8 @@ def enroll(
         _refuse(token)
     roles = f" ({', '.join(place.roles)})" if place.roles else ""
     typer.echo(f"{node} may enrol as {kind}{roles} of {place.owner}, once, within {valid}. There, type:")
-    typer.echo(f"\n  python -m gateway.enroll {token} {where or 'https://AUTHORITY'} --into {node}\n")
+    typer.echo(f"\n  python -m gateway.enroll {where or 'https://AUTHORITY'} --into {node}\n")
+    typer.echo(f"and, when it asks, the token:\n\n  {token}\n")
     if not where:
         typer.echo("the authority does not serve yet: twinline pki serve")
 

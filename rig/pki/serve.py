@@ -166,6 +166,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if wait := guesses.wait(host, time.monotonic_ns()):
             minutes = -(-wait // (60 * 10**9))
             what = f"too many wrong tokens came; ask again in {minutes} min"
+            log.warning("to hear %s sooner, start twinline pki serve again: it forgets wrong tokens", host)
             self._refuse(HTTPStatus.TOO_MANY_REQUESTS, what)
             return
         try:

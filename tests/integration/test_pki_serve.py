@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
+import io
 import logging
 import os
 import shutil
@@ -253,6 +254,18 @@ def test_a_clock_that_is_wrong_is_said(
     assert enroll.by_token(token, site.address, tmp_path / "node").enrolment.node == token.node
 
 
+def test_a_token_is_read_from_standard_input(
+    tmp_path: Path, fresh: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for node, words in (("typed", ()), ("dashed", ("-",))):
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{fresh.token(node)}\n"))
+        monkeypatch.setattr(
+            "sys.argv", ["enroll", *words, str(fresh.address), "--into", str(tmp_path / node)]
+        )
+        assert enroll.main() == 0
+        assert f"{node} is gateway" in capsys.readouterr().out
+
+
 def test_wrong_tokens_run_out(tmp_path: Path, fresh: Site, caplog: pytest.LogCaptureFixture) -> None:
     make_keys(tmp_path / "node", "guesser", opcua=False)
     right = fresh.token("guesser")
@@ -264,6 +277,9 @@ def test_wrong_tokens_run_out(tmp_path: Path, fresh: Site, caplog: pytest.LogCap
         with pytest.raises(Declined, match="too many wrong tokens came; ask again in 10 min"):
             asking.ask(fresh.address, ENROL, make_request(tmp_path / "node", right.secret), fresh.root)
     assert len(fresh.registry.issued("guesser")) == 0
+    assert f"to hear {HOST} sooner, start twinline pki serve again" in caplog.text
+    with Server(fresh.desk, Address(HOST, free_ports(1)[0])) as again:
+        assert again.guesses.wait(HOST, time.monotonic_ns()) == 0
     fresh.server.guesses = Guesses()
     asking.ask(fresh.address, ENROL, make_request(tmp_path / "node", right.secret), fresh.root)
     for secret in (right.secret, *(each.secret for each in guesses)):

@@ -165,7 +165,9 @@ def test_a_token_is_printed_with_what_to_type(desk: Desk) -> None:
     told = desk.pki_("enroll", "anna", "--as", "operator", "--owner", "Integrator", "--valid", "1 h")
     assert told.status == 0
     assert "anna may enrol as operator (operator) of Integrator, once, within 1 h" in told.text
-    assert "python -m gateway.enroll anna." in told.text
+    assert "python -m gateway.enroll https://AUTHORITY --into anna and, when it asks, the token: anna." in (
+        " ".join(told.text.split())
+    )
     assert "does not serve yet" in told.text
     told = desk.pki_("enroll", "bert", "--as", "party", "--authority", "https://10.0.0.5")
     assert "bert may enrol as party (signer) of Works Ltd" in told.text
