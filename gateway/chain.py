@@ -13,7 +13,7 @@ import logging
 import sys
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -158,7 +158,7 @@ class ChainKeeper:
         if self._stranger:
             said.append(self._stranger)
         if self._lost:
-            said.append(f"{self._lost} records were lost: no room while the chain's disk failed")
+            said.append(f"{self._lost} records were lost: the chain's disk did not take them in time")
         if self.pools.problem:
             said.append(self.pools.problem)
         return "; ".join(said)
@@ -202,6 +202,12 @@ class ChainKeeper:
             log.exception("the chain's thread has ended")
         finally:
             self._begun.set()
+            if self._pending:
+                kinds = Counter(type(record).__name__ for record, _ in self._pending)
+                told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+                log.error("the chain has ended before it had recorded what waited: %s", told)
+            with self._guard:
+                self._lost += len(self._pending)
             for _, accepted in self._pending:
                 accepted.set_exception(Ended(f"{self.me} takes part no longer"))
 
@@ -273,6 +279,8 @@ class ChainKeeper:
             self._fail(error)
             return
         self._node, self._failed, self._changes = node, "", -1
+        for completion in self._completions.begun(node.chain.state):
+            self.record(completion)
         self._tell_parties(node)
         self.pools.wake()
         works: list[Coroutine[Any, Any, None]] = [node.ended(), self._record(node), self._to_end()]

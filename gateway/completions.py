@@ -21,13 +21,15 @@ class Completions:
     def __init__(self, me: str) -> None:
         self._me = me
         self._left: OrderedDict[str, int] = OrderedDict()  # workpiece -> when, UTC ns
+        self._said: dict[str, set[int]] = {}  # of them: the operations that were said to be complete
 
     def left(self, workpiece: str, time: int, state: State | None) -> list[Completion]:
         """``workpiece`` has left; what that completes, by the chain's ``state`` if there is one at hand."""
         self._left[workpiece] = time
         self._left.move_to_end(workpiece)
         if len(self._left) > REMEMBERED:
-            self._left.popitem(last=False)
+            first, _ = self._left.popitem(last=False)
+            self._said.pop(first, None)
         return self._due([workpiece], state) if state is not None else []
 
     def decided(self, commit: Commit, state: State) -> list[Completion]:
@@ -41,9 +43,20 @@ class Completions:
         ]
         return self._due([task for task in planned if task in self._left], state) if planned else []
 
-    def _due(self, tasks: list[str], state: State) -> list[Completion]:
+    def begun(self, state: State) -> list[Completion]:
+        """The chain is at hand (again), as ``state`` has it; what it planned of workpieces that left while it
+        was not, and was not said before."""
+        unsaid = {task: set(self._said.get(task, ())) for task in self._left}
         return [
+            each for each in self._due(list(self._left), state) if each.operation not in unsaid[each.task]
+        ]
+
+    def _due(self, tasks: list[str], state: State) -> list[Completion]:
+        due = [
             Completion(task, operation, self._left[task])
             for task in dict.fromkeys(tasks)
             for operation in state.workload.to_do(self._me, task)
         ]
+        for each in due:
+            self._said.setdefault(each.task, set()).add(each.operation)
+        return due

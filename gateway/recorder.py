@@ -25,6 +25,7 @@ UNKNOWN = bytes(HASH_BYTES)  # a program that its controller does not name by a 
 LONGEST = 256  # characters of a reason
 GATHER_S = 1.0
 MOST = 256  # records that are gathered
+AGAIN_S = 30.0  # after which what is loaded is recorded again, where the chain's disk did not take it
 _TABLE, _KEY = "meta", "loaded"
 
 
@@ -41,6 +42,7 @@ class Recorder:
     ) -> None:
         self._keeper, self._identity, self._journal, self._later = keeper, identity, journal, later
         self._loaded = journal.get(_TABLE, _KEY)
+        self._untaken, self._tried = b"", 0.0  # what was refused, and when (monotonic s)
         self._gathered: list[Record] = []
         self._called = False  # for later
 
@@ -101,17 +103,20 @@ class Recorder:
         recorded where that is not what was recorded last."""
         record = Loaded(self._identity.node, _hash(program), bytes.fromhex(configuration))
         now = encode(record)
-        if now != self._loaded:
+        waits = now == self._untaken and time.monotonic() < self._tried + AGAIN_S
+        if now != self._loaded and not waits:
             self._loaded = now
             self._keeper.record(record).add_done_callback(partial(self._keep, now))
 
     def _keep(self, record: bytes, accepted: Future[int]) -> None:
-        """On the chain's disk: not to be recorded again. Without that it only is, once more."""
-        if accepted.exception() is None:
-            try:
-                self._journal.put(_TABLE, _KEY, record)
-            except JournalFailed as failed:
-                log.warning("what is loaded will be recorded again: %s", failed)
+        """On the chain's disk: not to be recorded again. Without that it only is, once more. On any thread."""
+        if accepted.exception() is not None:
+            self._untaken, self._tried, self._loaded = record, time.monotonic(), None
+            return
+        try:
+            self._journal.put(_TABLE, _KEY, record)
+        except JournalFailed as failed:
+            log.warning("what is loaded will be recorded again: %s", failed)
 
 
 def _hash(program: str) -> bytes:

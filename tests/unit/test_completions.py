@@ -56,6 +56,19 @@ def test_a_plan_that_comes_after_the_workpiece_left_is_completed_then() -> None:
     assert chain.decide(*txs) == [Completion("w-1", 1, 77)]
 
 
+def test_what_left_while_the_node_was_not_up_is_complete_when_it_is() -> None:
+    """Planned before, in blocks that no later one repeats; said once, though the node begins again."""
+    chain = Running()
+    chain.decide(*(transaction(CHAIN, "cloud", n, plan(f"w-{n}")) for n in (1, 2, 3)))
+    assert chain.completions.left("w-1", 77, None) == []
+    assert chain.completions.left("w-0", 78, None) == []
+    assert chain.completions.begun(chain.state) == [Completion("w-1", 1, 77)]
+    assert chain.completions.left("w-2", 79, chain.state) == [Completion("w-2", 1, 79)]
+    assert chain.completions.begun(chain.state) == []  # they wait for the disk, or are counted as lost
+    assert chain.completions.left("w-3", 80, None) == []
+    assert chain.completions.begun(chain.state) == [Completion("w-3", 1, 80)]
+
+
 def test_what_is_planned_for_others_or_by_no_dispatcher_is_not_ours() -> None:
     chain = Running()
     chain.completions.left("w-1", 77, chain.state)

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from gateway import recorder as recorder_module
 from gateway.cell.facts import Given, Held, Made, Taken, Wrote
 from gateway.net.identity import Identity
-from gateway.recorder import GATHER_S, MOST, UNKNOWN, Recorder, salt
+from gateway.recorder import AGAIN_S, GATHER_S, MOST, UNKNOWN, Recorder, salt
 from gateway.store.journal import Journal
 from ledger.codec import encode
 from ledger.records import MAX_TAGS, Forced, LeaseEnded, LeaseGranted, Loaded, Record, Written, opens
@@ -161,6 +162,24 @@ def test_what_the_disk_did_not_take_is_said_again_by_the_next_life(journal: Jour
     Recorder(disk, IDENTITY, journal, disk.later).loaded(PROGRAM, STATION)  # type: ignore[arg-type]
     Recorder(disk, IDENTITY, journal, disk.later).loaded(PROGRAM, STATION)  # type: ignore[arg-type]
     assert len(disk.records) == 2
+
+
+def test_what_there_was_no_room_for_is_said_again_in_this_life(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, clock = Disk(), [0.0]
+    monkeypatch.setattr(recorder_module.time, "monotonic", lambda: clock[0])
+    disk.works = False
+    recorder = Recorder(disk, IDENTITY, journal, disk.later)  # type: ignore[arg-type]
+    for clock[0], said in ((0.0, 1), (AGAIN_S - 0.1, 1), (AGAIN_S, 2), (AGAIN_S + 1, 2)):
+        recorder.loaded(PROGRAM, STATION)
+        assert len(disk.records) == said
+    recorder.loaded("", STATION)  # another one does not wait for that
+    assert len(disk.records) == 3
+    disk.works, clock[0] = True, 3 * AGAIN_S
+    for _ in range(2):
+        recorder.loaded(PROGRAM, STATION)
+    assert len(disk.records) == 4
 
 
 def test_a_program_that_is_named_by_no_sha_256_is_recorded_by_its_name(journal: Journal) -> None:
