@@ -109,7 +109,7 @@ class Recorder:
             self._keeper.record(record).add_done_callback(partial(self._keep, now))
 
     def _keep(self, record: bytes, accepted: Future[int]) -> None:
-        """On the chain's disk: not to be recorded again. Without that it only is, once more. On any thread."""
+        """On the chain's disk: not to be recorded again; else it is, once more. On any thread."""
         if accepted.exception() is not None:
             self._untaken, self._tried, self._loaded = record, time.monotonic(), None
             return
