@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import msgspec
@@ -10,8 +11,10 @@ from gateway.cell.couplings import Neighbours
 from gateway.controller.beside import LEAST, MOST, WITHIN
 from gateway.errors import BadInput, Problem
 from gateway.net.link import broker_address, check_plain
-from gateway.pki.credentials import TlsFiles
+from gateway.pki.credentials import TlsFiles, finish
 from gateway.station import Mode, Station
+
+log = logging.getLogger(__name__)
 
 PATHS = ("station", "key", "trust", "state", "program", "beside", "chain", "opcua", "tls")
 
@@ -61,9 +64,20 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_config(path: Path) -> AgentConfig:
-    """As ``read_config``, and the state folder is there afterwards; OSError if it cannot be made."""
+    """As ``read_config``, and the state folder is there afterwards; OSError if it cannot be made.
+
+    A renewal that a kill left half done is finished: until then key and certificate are of two, and no broker
+    lets in who shows them.
+    """
     config = read_config(path)
     Path(config.state).mkdir(parents=True, exist_ok=True, mode=0o700)
+    if config.tls:
+        credentials = Path(config.tls).parent
+        try:
+            if finish(credentials):
+                log.warning("%s: put in place what an earlier renewal had got", credentials)
+        except OSError as error:
+            log.error("%s: a renewal is half done, python -m gateway.enroll ends it: %s", credentials, error)
     return config
 
 

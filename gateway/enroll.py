@@ -47,11 +47,16 @@ _LOCK = "lock"
 
 
 def by_token(token: Token, address: Address, folder: Path, timeout: float = TIMEOUT) -> Signed:
-    """Be let in; BadInput, Declined, Unreachable, OSError."""
+    """Be let in; BadInput, Declined, Unreachable, OSError.
+
+    The authority is asked even where the folder is enrolled: it alone knows whether that still holds, and
+    whether the token is the one that was used here. What it answered before stands behind a renewal.
+    """
     _keys(folder, token.node)
     held = enrolled(folder)
-    if held is None or _root(folder)[:ROOT_BYTES] != token.root or _lasts(held) <= 0:
-        answer, root = ask(address, ENROL, make_request(folder, token.secret), token.root, timeout)
+    answer, root = ask(address, ENROL, make_request(folder, token.secret), token.root, timeout)
+    newer = held is None or answer.enrolment.enrolment.before > held.enrolment.before
+    if held is None or newer or _root(folder)[:ROOT_BYTES] != token.root:
         held = install(folder, answer, root, time.time_ns())
     bring_lists(folder, address, timeout)
     return held

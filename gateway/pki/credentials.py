@@ -115,7 +115,7 @@ def finish(folder: Path) -> bool:
         _take_next(opcua.key)
         write_atomically(opcua.certificate, answer.opcua)
     write_atomically(folder / ENROLMENT, enrolment.enrolment_bytes(answer.enrolment))
-    (folder / _ANSWER).unlink()
+    (folder / _ANSWER).unlink(missing_ok=True)
     return True
 
 
@@ -196,8 +196,8 @@ def _trust(folder: Path, authority: x509.Certificate) -> None:
 
 
 def _take_next(key: Path) -> None:
-    if (following := next_key(key)).exists():
-        following.replace(key)
+    with contextlib.suppress(FileNotFoundError):
+        next_key(key).replace(key)
 
 
 def _refused(folder: Path, answer: Answer, root: bytes, now: int) -> str:

@@ -15,16 +15,19 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway import enroll
+from gateway.agentfile import AgentConfig, load_config
 from gateway.errors import BadInput
 from gateway.net.identity import Identity
-from gateway.pki import asking, certificates
+from gateway.pki import asking, certificates, credentials
 from gateway.pki.asking import CRL, ENROL, ROOT, Address, Declined, Unreachable, read_address
 from gateway.pki.certificates import DAY
 from gateway.pki.credentials import enrolled
@@ -211,6 +214,47 @@ def impostor(root: bytes, chain: Path) -> Iterator[tuple[Address, list[bytes]]]:
         thread.start()
         yield Address(HOST, port), heard
         thread.join(10)
+
+
+def test_a_folder_that_is_enrolled_is_not_taken_for_it_without_asking(tmp_path: Path, fresh: Site) -> None:
+    folder, token = tmp_path / "again", fresh.token("again")
+    held = enroll.by_token(token, fresh.address, folder)
+    assert enroll.by_token(token, fresh.address, folder) == held  # as after a kill
+    renewed = enroll.renew(folder, fresh.address)
+    assert enroll.by_token(token, fresh.address, folder) == renewed
+    assert fresh.desk.revoke("again", "the card was stolen") == 2
+    with pytest.raises(Declined, match="again was revoked"):
+        enroll.by_token(token, fresh.address, folder)
+    with pytest.raises(Declined, match=r"this is the key of again, and revoked.*choose an empty folder"):
+        enroll.by_token(fresh.token("again"), fresh.address, folder)
+    assert enrolled(folder) == renewed
+
+
+def test_a_gateway_that_starts_finishes_a_renewal_that_was_cut_off(
+    tmp_path: Path, fresh: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut off after the new key is in place, before its certificate is."""
+    folder = tmp_path / "cut"
+    enroll.by_token(fresh.token("cut"), fresh.address, folder)
+    tls = credentials.TlsFiles.of(folder / "tls")
+    written = credentials.write_atomically
+
+    def cut(path: Path, *rest: Any) -> None:
+        if path == tls.certificate:
+            raise KeyboardInterrupt
+        written(path, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(credentials, "write_atomically", cut)
+        with pytest.raises(KeyboardInterrupt):
+            enroll.renew(folder, fresh.address, new_keys=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with pytest.raises(ssl.SSLError, match=r"(?i)key.values.mismatch"):
+        context.load_cert_chain(tls.certificate, tls.key)
+    config = AgentConfig("starter", "station.yaml", (), "key.pem", "trust.yaml", "state", tls="tls")
+    (folder / "gateway.json").write_bytes(msgspec.json.encode(config))
+    load_config(folder / "gateway.json")
+    context.load_cert_chain(tls.certificate, tls.key)
 
 
 @pytest.mark.parametrize("whose", ["another authority's", "a gateway's", "a broker's"])
