@@ -184,12 +184,14 @@ class RigChain:
         Time in which blocks come that the others have had for long does not count.
         """
         began, height = time.monotonic(), self.state.height
-        most = began + limit + CATCH_UP
+        most, number = began + limit + CATCH_UP, 0
         while True:
-            if submitted.number.done() and (error := submitted.number.exception()):
-                raise NotFinal(str(error))
+            if not number and submitted.number.done():
+                if error := submitted.number.exception():
+                    raise NotFinal(str(error))
+                number = submitted.number.result()
             self.follow()
-            if submitted.number.done() and (place := self._place(submitted)) is not None:
+            if number and (place := self._place(submitted, number)) is not None:
                 return self._settled(*place)
             if self.state.height >= height + BEHIND and time.monotonic() < most - limit:
                 began = time.monotonic()
@@ -204,9 +206,8 @@ class RigChain:
                 )
             time.sleep(LOOK)
 
-    def _place(self, submitted: Submitted) -> tuple[int, int] | None:
-        """Where it is; under its number there may be another record of ours, and it under a later one."""
-        number = submitted.number.result()
+    def _place(self, submitted: Submitted, number: int) -> tuple[int, int] | None:
+        """Where it is; under its ``number`` there may be another record of ours, and it under a later one."""
         places = (
             (height, at)
             for (node, each), (record, height, at) in self._ours.items()
