@@ -35,7 +35,7 @@ soak: $(READY) ## Storm the drivers, cut the network, kill nodes: CYCLES=1000 RE
 	$(BIN)/python tests/soak/soak_fields.py $(or $(CYCLES),100000) $(or $(RESTARTS),100)
 	OUTAGE=$(or $(OUTAGE),60) $(BIN)/pytest tests/e2e/test_wan.py
 	KILLS=$(or $(KILLS),20) $(BIN)/pytest tests/e2e/test_ledger_kills.py
-	$(BIN)/python tests/soak/soak_kills.py $(or $(KILLS),100)
+	$(BIN)/python tests/soak/soak_kills.py --jobs $(or $(JOBS),1) $(or $(KILLS),100)
 	$(BIN)/pytest tests -m long
 
 bench: $(READY) ## Measure beside a peer in the same run; fails where a gate is missed (build/bench.json)

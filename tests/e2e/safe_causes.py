@@ -19,7 +19,8 @@ RESTART = 5.0  # of the gateway's start
 RECONNECT = 2.6  # the longest pause before another try to connect, a time-out, and 100 ms
 DISK = 5.5  # what a gateway waits for its disk, a rig's command to need it, and 100 ms
 SHIM = 0.6  # its watchdog and 100 ms
-AT_ONCE = 0.1  # by a gateway for which the lease ran out while it was stopped
+AT_ONCE = 0.1  # by a gateway for which the lease ran out while it was stopped: a scan, a write, its turns
+ANEW = 0.5  # as above where a request was being signed: it is out of time unsent; then it connects
 HOUR = 3600
 
 
@@ -337,6 +338,7 @@ _MAIN = {
     **CONTROLLER,
 }
 MODBUS = DISK_OF_GATEWAY | RIG | BROKER | GATEWAY | CONTROLLER
-S7, OPCUA = over("s7", _MAIN), over("opcua", _MAIN)
+S7 = over("s7", _MAIN)
+OPCUA = over("opcua", _MAIN | {"gateway-stopped": GATEWAY["gateway-stopped"]._replace(bound=ANEW)})
 SHIMMED = dict(sorted((_SHIMMED | over("s7", _SHIMMED)).items()))  # the longest first, of either protocol
 CAUSES = MODBUS | SHIMMED | S7 | OPCUA
