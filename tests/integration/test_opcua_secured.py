@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from drivers_support import PATIENT_NS, run, tags_for
-from secured_support import BEST, SECRET, Between, access, authority, enrol, server, trust
+from secured_support import BEST, SECRET, Between, Secured, access, authority, enrol, server, trust
 
 from gateway.errors import ConnectionLost, DeviceRefused, GatewayError
 from gateway.field.drivers.base import Driver, open_driver
+from gateway.field.opcua import folder as folder_module
 from gateway.field.opcua.channel import Unsecured
 from gateway.field.opcua.folder import REJECTED
+from gateway.field.scan import DeviceLink, LinkState
 from gateway.field.security import Access
 from gateway.pki.credentials import OpcuaFiles
 from rig.pki.authority import Authority
@@ -25,33 +28,20 @@ PLAIN = b"SecurityPolicy#None"
 BOTH = ("Basic256Sha256_SignAndEncrypt", "Basic256Sha256_Sign", "Aes256Sha256RsaPss_SignAndEncrypt")
 
 
-class Press(NamedTuple):
-    """A server, its folder, and a gateway's folder beside it that trusts it and is trusted by it."""
-
-    port: int
-    folder: Path
-    own: Path
-    authority: Authority
-
-    @property
-    def url(self) -> str:
-        return f"opc.tcp://127.0.0.1:{self.port}"
-
-
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="module")
-def press(line: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Press]:
+def press(line: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     """It serves security and, as many do, a way without."""
     folder = tmp_path_factory.mktemp("press")
     there = enrol(line, folder, "press", "127.0.0.1")
     own = enrol(line, folder, "gateway")
     trust(there, own)
     with server(there, "urn:twinline:press-line:press", "NoSecurity", *BOTH) as (_, port):
-        yield Press(port, there, own, line)
+        yield Secured(port, there, own, line)
 
 
 def driver(url: str, how: Access) -> Driver:
@@ -76,7 +66,7 @@ def refused(url: str, how: Access) -> DeviceRefused:
 
 
 @pytest.mark.parametrize("security", [BEST, "Basic256Sha256/Sign", "Aes256_Sha256_RsaPss/SignAndEncrypt"])
-def test_values_travel_each_way_and_nobody_in_between_reads_them(press: Press, security: str) -> None:
+def test_values_travel_each_way_and_nobody_in_between_reads_them(press: Secured, security: str) -> None:
     async def work() -> Between:
         between = Between(press.port)
         async with between.listening() as url:
@@ -114,7 +104,7 @@ def test_a_server_that_offers_no_security_gets_no_session(line: Authority, tmp_p
     assert len(between.heard) == 1, "it asked for the endpoints, and never came again"
 
 
-def test_a_list_without_the_secured_endpoint_leads_to_no_session(press: Press) -> None:
+def test_a_list_without_the_secured_endpoint_leads_to_no_session(press: Secured) -> None:
     """Somebody in between renames what is secured: what is left is an endpoint without."""
 
     async def work() -> tuple[str, int]:
@@ -132,7 +122,7 @@ def test_a_list_without_the_secured_endpoint_leads_to_no_session(press: Press) -
     assert connections == 1
 
 
-def test_a_channel_that_is_answered_without_security_ends_there(press: Press) -> None:
+def test_a_channel_that_is_answered_without_security_ends_there(press: Secured) -> None:
     """Who answers the secured opening with one that is not is told nothing more."""
 
     async def work() -> Between:
@@ -160,7 +150,7 @@ def test_a_channel_that_is_answered_without_security_ends_there(press: Press) ->
     assert b"MSGF" not in secured[0], "after its opening it said nothing"
 
 
-def test_another_certificate_in_the_list_is_not_taken(press: Press, tmp_path: Path) -> None:
+def test_another_certificate_in_the_list_is_not_taken(press: Secured, tmp_path: Path) -> None:
     """Somebody in between shows a certificate of an authority of their own, for the same host and name."""
     mine = OpcuaFiles.of(press.folder).certificate.read_bytes()
     theirs_folder = enrol(authority(tmp_path / "foreign"), tmp_path, "press", "127.0.0.1")
@@ -194,8 +184,49 @@ def test_another_certificate_in_the_list_is_not_taken(press: Press, tmp_path: Pa
     assert "no authority known here" in why
 
 
+def test_a_certificate_that_is_not_sound_is_a_connection_that_cannot_be(press: Secured) -> None:
+    """The list is asked for before anybody is known: who stands in between shows what no decoder foresaw."""
+    mine = OpcuaFiles.of(press.folder).certificate.read_bytes()
+    unsound = mine.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020105"))  # of no version
+    assert unsound != mine
+
+    async def work() -> str:
+        between = Between(press.port)
+        between.change = lambda number, data: data.replace(mine, unsound)
+        async with between.listening() as url:
+            seen: asyncio.Queue[LinkState] = asyncio.Queue()
+            link = DeviceLink(url, {}, PATIENT_NS, None, seen.put_nowait, access(press.own))
+            living = asyncio.create_task(link.run())
+            while await seen.get() != "backing off":
+                pass
+            why = link.problem
+            assert not living.done()
+            await link.close()
+        return why
+
+    assert "BadCertificateInvalid: the server's certificate" in run(work())
+
+
+def test_what_is_kept_for_a_person_is_written_apart_from_the_scan(
+    press: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file is synced twice."""
+    own, wrote = tmp_path / "gateway" / "opcua", list[threading.Thread]()
+    shutil.copytree(press.own, own, ignore=shutil.ignore_patterns("ca", REJECTED))
+    written = folder_module.write_atomically
+
+    def write(path: Path, data: bytes) -> None:
+        wrote.append(threading.current_thread())
+        written(path, data)
+
+    monkeypatch.setattr(folder_module, "write_atomically", write)
+    assert refused(press.url, access(own)).code == "BadCertificateUntrusted"
+    assert len(wrote) == 1
+    assert wrote[0] is not threading.main_thread()
+
+
 def test_a_server_is_trusted_once_a_person_has_looked_at_its_certificate(
-    press: Press, tmp_path: Path
+    press: Secured, tmp_path: Path
 ) -> None:
     """A gateway with a certificate but without its server's authority: as beside a PLC that made its own."""
     own = tmp_path / "gateway" / "opcua"
@@ -220,7 +251,7 @@ def test_a_server_is_trusted_once_a_person_has_looked_at_its_certificate(
     run(work())
 
 
-def test_a_server_that_does_not_trust_us_is_told_with_what_to_do(press: Press, tmp_path: Path) -> None:
+def test_a_server_that_does_not_trust_us_is_told_with_what_to_do(press: Secured, tmp_path: Path) -> None:
     stranger = enrol(press.authority, tmp_path, "stranger")
     error = refused(press.url, access(stranger))
     assert error.code == "BadCertificateUntrusted"
@@ -229,7 +260,7 @@ def test_a_server_that_does_not_trust_us_is_told_with_what_to_do(press: Press, t
     assert "CODESYS" in error.change
 
 
-def test_a_fault_in_place_of_a_channel_is_understood(press: Press, tmp_path: Path) -> None:
+def test_a_fault_in_place_of_a_channel_is_understood(press: Secured, tmp_path: Path) -> None:
     banned = enrol(press.authority, tmp_path, "banned")
     (press.folder / "banned").mkdir()
     shutil.copy(OpcuaFiles.of(banned).certificate, press.folder / "banned")
@@ -238,14 +269,16 @@ def test_a_fault_in_place_of_a_channel_is_understood(press: Press, tmp_path: Pat
     assert f"have a new certificate made in place of {OpcuaFiles.of(banned).certificate}" in error.change
 
 
-def test_another_host_with_a_certificate_of_the_line_is_not_this_server(press: Press, tmp_path: Path) -> None:
+def test_another_host_with_a_certificate_of_the_line_is_not_this_server(
+    press: Secured, tmp_path: Path
+) -> None:
     """The certificate names 127.0.0.1; who is reached as localhost is another."""
     error = refused(press.url.replace("127.0.0.1", "localhost"), access(press.own))
     assert error.code == "BadCertificateHostNameInvalid"
     assert "is not that of localhost; the hosts it names: 127.0.0.1" in str(error)
 
 
-def test_a_renewed_certificate_is_shown_at_the_next_connection(press: Press, tmp_path: Path) -> None:
+def test_a_renewed_certificate_is_shown_at_the_next_connection(press: Secured, tmp_path: Path) -> None:
     own = tmp_path / "renewed" / "opcua"
     shutil.copytree(press.own, own)
     fresh = enrol(press.authority, tmp_path / "again", "gateway")
@@ -272,7 +305,7 @@ def test_a_renewed_certificate_is_shown_at_the_next_connection(press: Press, tmp
 
 
 @pytest.mark.parametrize("broken", ["cert.der", "key.pem", "trusted/bad.der", "ca/bad.der"])
-def test_without_a_sound_folder_nothing_is_connected(press: Press, tmp_path: Path, broken: str) -> None:
+def test_without_a_sound_folder_nothing_is_connected(press: Secured, tmp_path: Path, broken: str) -> None:
     own = tmp_path / "opcua"
     shutil.copytree(press.own, own)
     (own / broken).write_bytes(b"nothing of the kind")
@@ -288,14 +321,14 @@ def test_without_a_sound_folder_nothing_is_connected(press: Press, tmp_path: Pat
         assert "No such file" in str(refused(press.url, access(own)))
 
 
-def test_the_key_of_another_certificate_is_noticed(press: Press, tmp_path: Path) -> None:
+def test_the_key_of_another_certificate_is_noticed(press: Secured, tmp_path: Path) -> None:
     own = tmp_path / "opcua"
     shutil.copytree(press.own, own)
     shutil.copy(press.folder / "key.pem", own / "key.pem")
     assert "is not the RSA key of" in str(refused(press.url, access(own)))
 
 
-def test_who_closes_without_a_word_is_said_to_mistrust_us(press: Press) -> None:
+def test_who_closes_without_a_word_is_said_to_mistrust_us(press: Secured) -> None:
     async def work() -> str:
         between = Between(press.port)
         async with between.listening() as url:

@@ -50,11 +50,12 @@ class Connection:
             endpoints = await self.call(self._bounded(client.connect_and_get_server_endpoints()))
             abort(client)  # one connection at a time
             self._client = client = self._make_client()
-            self._securing.prepare(client, endpoints)
+            # It reads and keeps certificates: the scan waits for no disk.
+            await asyncio.to_thread(self._securing.prepare, client, endpoints)
         try:
             await self.call(self._bounded(client.connect()))
         except (DeviceRefused, ConnectionLost) as error:
-            raise self._advised(error) from None
+            raise await asyncio.to_thread(self._advised, error) from None
         assert client.uaclient.protocol is not None
         client.uaclient.protocol.timeout = self._timeout
         self.lost.clear()

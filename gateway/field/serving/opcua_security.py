@@ -22,12 +22,12 @@ from asyncua.server.server import Server
 from asyncua.server.user_managers import UserManager
 from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import BadUserAccessDenied
-from cryptography import x509
 
 from gateway.field.opcua.channel import MODES, POLICIES, TO_TRUST, how_to_trust
 from gateway.field.opcua.folder import Own, read_own, read_password, read_trusted, reject, rejected_path
 from gateway.field.opcua.trust import ASKS, Fault, Peer, judge, split, thumbprint, uris_of
 from gateway.field.security import Access, Security
+from gateway.pki.certificates import read_der
 
 KEEP_EVERY = 10_000_000_000  # ns, from one certificate of a stranger that is kept to the next
 ANOTHER_THERE = "make a new certificate in the client's settings"
@@ -110,7 +110,7 @@ class Doorkeeper(UserManager):
         """What is wrong with a client's certificate (DER), by which it opens a channel."""
         try:
             trusted = read_trusted(self._folder)
-            uris = uris_of(x509.load_der_x509_certificate(split(certificate)[0]))
+            uris = uris_of(read_der(split(certificate)[0]))
         except (ValueError, IndexError) as error:
             return Fault("BadCertificateInvalid", str(error))
         peer = Peer(uris[0] if uris else "", ASKS)
