@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.checked import wrong_of
-from gateway.field.tags import Complain, Ref, Tag, TagRef, check_ref, read_ref
+from gateway.field.referring import check_ref
+from gateway.field.tags import Complain, Ref, Tag, TagRef, read_ref
 from gateway.field.types import Value
 from gateway.twin.carrier import Carrier
 from gateway.twin.faults import check_fault

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from gateway.field.tags import Complain, Ref, Tag, TagRef, check_ref
+from gateway.field.referring import check_ref
+from gateway.field.tags import Complain, Ref, Tag, TagRef
 from gateway.field.types import Value
 from gateway.scenario import Duration
 from gateway.units import format_duration

@@ -14,10 +14,12 @@ from gateway.controller.compile import Part
 from gateway.device import Device as Device  # the station file's, for all who read it
 from gateway.device import check_devices
 from gateway.errors import BadInput, Problem
+from gateway.field.entries import Dialect, TagEntry, compile_tags
 from gateway.field.observed import observed
 from gateway.field.placement import check_written_apart
+from gateway.field.referring import check_ref
 from gateway.field.security import Access, variable
-from gateway.field.tags import Complain, Dialect, Ref, Tag, TagEntry, TagRef, check_ref, compile_tags
+from gateway.field.tags import Complain, Ref, Tag, TagRef
 from gateway.library.expand import Controller, Expanded, Handshake, expand
 from gateway.library.files import load_library
 from gateway.library.nodes import child, only

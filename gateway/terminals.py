@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.field.tags import Dialect, Tag, TagEntry, compile_tags
+from gateway.field.entries import Dialect, TagEntry, compile_tags
+from gateway.field.tags import Tag
 from gateway.station import Station
 
 DEVICE = "plant"  # where the station file names none

@@ -6,7 +6,8 @@ import math
 from collections.abc import Collection
 
 from gateway.field.compound import ArrayType
-from gateway.field.tags import Tag, TagRef, check_ref
+from gateway.field.referring import check_ref
+from gateway.field.tags import Tag, TagRef
 from gateway.field.types import Value
 from gateway.net.messages import (
     MAX_ACTIONS,

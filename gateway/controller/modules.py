@@ -14,9 +14,10 @@ from gateway.controller.mapping import SERVED_BYTES
 from gateway.controller.memory import Memory
 from gateway.controller.places import Span, located_span
 from gateway.field.addresses import Address, Protocol
+from gateway.field.entries import TagEntry, compile_tags
 from gateway.field.serving import bits
 from gateway.field.serving.variables import NAMESPACE
-from gateway.field.tags import Tag, TagEntry, compile_tags
+from gateway.field.tags import Tag
 from gateway.field.types import TYPES, Value
 
 

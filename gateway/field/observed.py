@@ -19,7 +19,8 @@ from gateway.field.scaling import Bad, told
 from gateway.field.types import DataType
 
 if TYPE_CHECKING:  # entries are read while tags are made
-    from gateway.field.tags import Dialect, Tag, TagEntry
+    from gateway.field.entries import Dialect, TagEntry
+    from gateway.field.tags import Tag
 
 
 class Real(msgspec.Struct, frozen=True):

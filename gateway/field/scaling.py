@@ -10,7 +10,7 @@ from gateway.field.conversion import Conversion, Range, Scale, Span, Table, read
 from gateway.field.types import DataType
 
 if TYPE_CHECKING:  # entries are read while tags are made
-    from gateway.field.tags import TagEntry
+    from gateway.field.entries import TagEntry
 
 Bad = Callable[[str, str], None]
 

@@ -16,7 +16,8 @@ from gateway.units import duration, format_duration, quantity
 from gateway.yamlfile import Text
 
 if TYPE_CHECKING:  # entries are read while tags are made
-    from gateway.field.tags import Complain, TagEntry
+    from gateway.field.entries import TagEntry
+    from gateway.field.tags import Complain
 
 TIME = 200_000_000  # ns; a valve and a few scans are that late
 LONGEST = 5_000_000_000  # ns; so much of what both showed is looked through at every scan

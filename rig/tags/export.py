@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.errors import BadInput, Problem
-from gateway.field.tags import TagEntry
+from gateway.field.entries import TagEntry
 from rig.tags.found import KEYS, text_of
 from rig.tags.workbook import write_workbook
 

@@ -9,7 +9,8 @@ import msgspec
 
 from gateway.field.addresses import Address, Protocol, parse_address
 from gateway.field.compound import laid_out, read_type
-from gateway.field.tags import Dialect, Direction, Range, Tag, TagEntry, compile_tags
+from gateway.field.entries import Dialect, TagEntry, compile_tags
+from gateway.field.tags import Direction, Range, Tag
 from gateway.field.types import DataType
 from rig.tags.rows import Row
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 
 from gateway.errors import BadInput, Problem
+from gateway.field.entries import Dialect, TagEntry
 from gateway.field.security import Access
-from gateway.field.tags import Dialect, Direction, TagEntry
+from gateway.field.tags import Direction
 from gateway.station import StationEntry, load_station
 from gateway.store.atomic import write_atomically
 from gateway.yamlfile import parse, read_text

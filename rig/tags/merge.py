@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gateway.field.compound import read_type
-from gateway.field.tags import Range, TagEntry
+from gateway.field.entries import TagEntry
+from gateway.field.tags import Range
 from rig.tags.found import KEYS, Found, Target, alone, off, text_of
 from rig.tags.naming import candidates, is_id, slug, unique
 from rig.tags.rows import Listing, Row

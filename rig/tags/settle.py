@@ -13,8 +13,9 @@ import msgspec
 
 from gateway.field.addresses import Address, ModbusAddress, S7Address, parse_address
 from gateway.field.compound import read_type
+from gateway.field.entries import TagEntry
 from gateway.field.formula import read_formula
-from gateway.field.tags import Direction, Range, TagEntry, read_range, read_ref
+from gateway.field.tags import Direction, Range, read_range, read_ref
 from gateway.field.types import TYPES, read_order
 from gateway.units import duration
 from rig.tags import values

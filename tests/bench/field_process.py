@@ -17,7 +17,7 @@ import time
 import uvloop
 
 from gateway.field.drivers.base import open_driver
-from gateway.field.tags import TagEntry, compile_tags
+from gateway.field.entries import TagEntry, compile_tags
 
 # By scheme: the protocol, an address' beginning, and by how much it grows with each tag.
 SCHEMES = {"modbus": ("modbus", "hr:", 1), "opc.tcp": ("opcua", "ns=2;s=tag", 1), "s7": ("s7", "DB1.DBW", 2)}

@@ -16,7 +16,8 @@ import uvloop
 
 from gateway.field.addresses import Protocol
 from gateway.field.drivers.base import Driver
-from gateway.field.tags import Tag, TagEntry, compile_tags
+from gateway.field.entries import TagEntry, compile_tags
+from gateway.field.tags import Tag
 from gateway.field.types import Value
 
 GUARD_S = 30.0  # a test that hangs fails after this

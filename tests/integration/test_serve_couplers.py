@@ -17,7 +17,7 @@ from snap7.type import Area
 
 from gateway.field.addresses import Protocol
 from gateway.field.drivers.base import Driver, TagsRefused, open_driver
-from gateway.field.tags import TagEntry, compile_tags
+from gateway.field.entries import TagEntry, compile_tags
 from gateway.field.types import Value
 
 TIMEOUT_NS = 5_000_000_000

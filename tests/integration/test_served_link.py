@@ -20,8 +20,9 @@ from pymodbus.exceptions import ModbusException
 from serve_support import ready, start
 
 from gateway.field.addresses import Protocol
+from gateway.field.entries import Dialect, TagEntry, compile_tags
 from gateway.field.served import ServedLink
-from gateway.field.tags import Dialect, Tag, TagEntry, compile_tags
+from gateway.field.tags import Tag
 from gateway.field.types import Value
 from rig.ports import free_ports
 

@@ -20,10 +20,11 @@ from drivers_support import BRISK_NS, PATIENT_NS, run
 from secured_support import SECRET, access, authority, enrol
 from serve_support import WITHIN_S, ready, start
 
+from gateway.field.entries import Dialect, TagEntry, compile_tags
 from gateway.field.opcua.trust import split, thumbprint
 from gateway.field.security import Access
 from gateway.field.served import ServedLink
-from gateway.field.tags import Dialect, Tag, TagEntry, compile_tags
+from gateway.field.tags import Tag
 from gateway.pki.credentials import OpcuaFiles, take_lists
 from rig.pki.authority import Authority
 from rig.ports import free_ports

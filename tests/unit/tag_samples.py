@@ -10,7 +10,7 @@ from typing import Any
 from openpyxl import Workbook
 
 from gateway.errors import BadInput
-from gateway.field.tags import TagEntry
+from gateway.field.entries import TagEntry
 from rig.tags.importing import Import, Wanted, read_take
 from rig.tags.read import Asked
 

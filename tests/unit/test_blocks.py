@@ -15,7 +15,8 @@ from gateway.field.addresses import Protocol
 from gateway.field.compound import ArrayType, StringType, laid_out, read_type
 from gateway.field.drivers.blocks import Area, Block, Latch, place, plan
 from gateway.field.drivers.image import InputImage
-from gateway.field.tags import Range, Tag, TagEntry, compile_tags
+from gateway.field.entries import TagEntry, compile_tags
+from gateway.field.tags import Range, Tag
 from gateway.field.types import TYPES, DataType, Order, Value
 
 NUMBERS = [name for name in TYPES if name != "BOOL"]

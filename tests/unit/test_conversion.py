@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.field.conversion import Range, Scale, Table, read_table
-from gateway.field.tags import Dialect, Tag, TagEntry, compile_tags
+from gateway.field.entries import Dialect, TagEntry, compile_tags
+from gateway.field.tags import Tag
 
 
 def check(dialect: Dialect = Dialect(), **more: object) -> tuple[Tag, list[str]]:  # noqa: B008  # immutable

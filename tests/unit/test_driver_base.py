@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from gateway.errors import DeviceRefused
 from gateway.field.drivers.base import PROBES, find_refused, open_driver
+from gateway.field.entries import TagEntry, compile_tags
 from gateway.field.scan import TRANSITIONS, Backoff, LinkEvent, LinkState
-from gateway.field.tags import Tag, TagEntry, compile_tags
+from gateway.field.tags import Tag
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from cell_support import BELT, MS, Bench
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.field.entries import TagEntry, compile_tags
 from gateway.field.formula import read_formula
-from gateway.field.tags import Range, Tag, TagEntry, TagRef, compile_tags
+from gateway.field.tags import Range, Tag, TagRef
 from gateway.net.messages import Force, Pause
 from gateway.station import load_station
 

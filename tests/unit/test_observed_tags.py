@@ -9,8 +9,9 @@ import pytest
 
 from gateway.field.addresses import ModbusAddress, Protocol, S7Address
 from gateway.field.drivers.modbus import open_url
+from gateway.field.entries import Dialect, TagEntry, compile_tags
 from gateway.field.observed import observed
-from gateway.field.tags import Dialect, Tag, TagEntry, compile_tags
+from gateway.field.tags import Tag
 
 
 def compiled(

@@ -7,7 +7,8 @@ from cell_support import COMMAND, MS, NEXT, Bench
 
 from gateway.cell.gate import Gate
 from gateway.cell.readback import ReadBack
-from gateway.field.tags import TagEntry, TagRef, compile_tags
+from gateway.field.entries import TagEntry, compile_tags
+from gateway.field.tags import TagRef
 from gateway.field.types import Value
 from gateway.net.messages import Force, Free, Pause, Release
 from gateway.net.reports import State

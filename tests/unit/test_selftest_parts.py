@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.device import Device
+from gateway.field.entries import TagEntry, compile_tags
 from gateway.field.probe.opcua_security import credentials
 from gateway.field.security import OPEN, read_security
-from gateway.field.tags import Tag, TagEntry, compile_tags, read_range
+from gateway.field.tags import Tag, read_range
 from gateway.field.types import Order, arrange
 from gateway.local.checks import cable
 from gateway.local.checks.certificate import judge, own, protection

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from gateway.controller.mapping import Direct
 from gateway.errors import DeviceRefused
 from gateway.field.addresses import Protocol, parse_address
+from gateway.field.entries import Dialect, TagEntry, compile_tags
 from gateway.field.serving import bits
 from gateway.field.serving.tables import Tables
 from gateway.field.serving.variables import Variables
-from gateway.field.tags import Dialect, Range, Tag, TagEntry, compile_tags
+from gateway.field.tags import Range, Tag
 from gateway.field.types import TYPES, Value
 
 # name: direction, type, Modbus address; the node is ns=2;s=<name>

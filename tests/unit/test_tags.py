@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from gateway.field.addresses import Protocol, parse_address
 from gateway.field.conversion import Span
-from gateway.field.tags import Range, Tag, TagEntry, TagRef, check_ref, compile_tags, read_range, read_ref
+from gateway.field.entries import TagEntry, compile_tags
+from gateway.field.referring import check_ref
+from gateway.field.tags import Range, Tag, TagRef, read_range, read_ref
 from gateway.field.types import TYPES, Value
 
 UNSIGNED = ["BYTE", "WORD", "DWORD", "USINT", "UINT", "UDINT"]

@@ -11,7 +11,8 @@ import yaml
 from gateway.field.addresses import ModbusAddress, Protocol, S7Address, parse_address
 from gateway.field.compound import ArrayType, laid_out, read_type
 from gateway.field.drivers.opcua import VARIANTS
-from gateway.field.tags import Tag, TagEntry, compile_tags
+from gateway.field.entries import TagEntry, compile_tags
+from gateway.field.tags import Tag
 from gateway.field.types import ORDERS, TYPES, read_order
 from gateway.station import Station, load_station
 

@@ -8,7 +8,7 @@ import pytest
 from tag_samples import Desk, empty
 
 from gateway.config import find_config
-from gateway.field.tags import TagEntry
+from gateway.field.entries import TagEntry
 from gateway.station import load_station
 from rig.tags.export import exported
 from rig.tags.found import FROM_PLACE, KEYS, placeless

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tag_samples import MODBUS, OPCUA, S7, Desk, empty
 
 from gateway.errors import BadInput, Problem
-from gateway.field.tags import TagEntry
+from gateway.field.entries import TagEntry
 from gateway.station import load_station
 from gateway.yamlfile import parse
 from rig.tags.export import exported
