@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from drivers_support import process
 
@@ -79,6 +80,20 @@ def server(
 ) -> contextlib.AbstractContextManager[tuple[subprocess.Popen[str], int]]:
     """asyncua's own server by the credentials in ``folder``, which takes those in ``trusted`` alone."""
     return process(sys.executable, "-c", SERVER, str(folder), uri, user, *policies)
+
+
+class Secured(NamedTuple):
+    """A server at ``port`` by the credentials in ``folder``; ``own`` are a gateway's of its authority."""
+
+    port: int
+    folder: Path
+    own: Path
+    authority: Authority
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return f"opc.tcp://127.0.0.1:{self.port}"
 
 
 def authority(folder: Path, line: str = "press-line") -> Authority:

@@ -7,14 +7,13 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from asyncua import Client, ua
 from asyncua.ua.uaerrors import UaError
 from cryptography import x509
 from drivers_support import PATIENT_NS, run, tags_for
-from secured_support import BEST, SECRET, Between, access, authority, enrol, trust
+from secured_support import BEST, SECRET, Between, Secured, access, authority, enrol, trust
 from serve_support import STILL, WITHIN_S, serving
 
 from gateway.controller.serve import main
@@ -23,27 +22,13 @@ from gateway.field.drivers.base import Driver, open_driver
 from gateway.field.security import Access
 from gateway.field.serving.opcua_security import Doorkeeper
 from gateway.pki.credentials import OpcuaFiles, take_lists
-from rig.pki.authority import Authority
 
 INPUTS = {"count": ("INT", "ns=2;s=Still.m_int")}
 OUTPUTS = {"level": ("REAL", "ns=2;s=Still.level")}
 
 
-class Still(NamedTuple):
-    """The still program at ``port``, with its folder, and a gateway's of the same authority."""
-
-    port: int
-    folder: Path
-    own: Path
-    authority: Authority
-
-    @property
-    def url(self) -> str:
-        return f"opc.tcp://127.0.0.1:{self.port}"
-
-
 @pytest.fixture(scope="module")
-def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Still]:
+def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     """It takes the user ada, and her alone."""
     folder = tmp_path_factory.mktemp("still")
     line = authority(folder / "authority")
@@ -51,10 +36,10 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Still]:
     how = access(there, user="ada", password=SECRET)
     options = ("--security", BEST, "--certificates", str(there), "--user", "ada")
     with serving(STILL, "opc.tcp", "", *options, "--password-file", how.password_file) as (port, _):
-        yield Still(port, there, own, line)
+        yield Secured(port, there, own, line)
 
 
-def driver(still: Still, how: Access) -> Driver:
+def driver(still: Secured, how: Access) -> Driver:
     return open_driver(still.url, tags_for("opcua", INPUTS, OUTPUTS), PATIENT_NS, access=how)
 
 
@@ -71,14 +56,14 @@ async def fails(made: Driver) -> GatewayError:
         await made.close()
 
 
-async def meets(still: Still, how: Access) -> None:
+async def meets(still: Secured, how: Access) -> None:
     """It comes in."""
     made = driver(still, how)
     await made.connect()
     await made.close()
 
 
-def test_a_gateway_of_the_line_reads_and_writes(still: Still) -> None:
+def test_a_gateway_of_the_line_reads_and_writes(still: Secured) -> None:
     async def work() -> None:
         made = driver(still, ada(still.own))
         identity = await made.connect()
@@ -91,13 +76,13 @@ def test_a_gateway_of_the_line_reads_and_writes(still: Still) -> None:
     run(work())
 
 
-def test_another_policy_or_mode_is_not_served(still: Still) -> None:
+def test_another_policy_or_mode_is_not_served(still: Secured) -> None:
     for security in ("Basic256Sha256/Sign", "Aes256_Sha256_RsaPss/SignAndEncrypt"):
         error = run(fails(driver(still, ada(still.own, security)._replace(user=""))))
         assert f"offers no {security}, only {BEST};" in str(error)
 
 
-def test_no_one_comes_in_without_the_users_password(still: Still) -> None:
+def test_no_one_comes_in_without_the_users_password(still: Secured) -> None:
     for how in (
         access(still.own),
         access(still.own, user="ada", password="Bern-1848x"),
@@ -111,7 +96,7 @@ def test_no_one_comes_in_without_the_users_password(still: Still) -> None:
         assert "Bern-1848x" not in str(error)
 
 
-def test_a_password_that_others_may_read_is_not_sent(still: Still) -> None:
+def test_a_password_that_others_may_read_is_not_sent(still: Secured) -> None:
     how = access(still.own, user="ada", password=SECRET)
     os.chmod(how.password_file, 0o640)
     assert "others may read it; chmod 600" in str(run(fails(driver(still, how))))
@@ -119,14 +104,14 @@ def test_a_password_that_others_may_read_is_not_sent(still: Still) -> None:
     assert "No such file" in str(run(fails(driver(still, how))))
 
 
-def test_a_password_may_stand_in_the_environment(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_may_stand_in_the_environment(still: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
     how = access(still.own, user="ada")._replace(variable="TWINLINE_PASSWORD_GLUE_PLC")
     assert "set TWINLINE_PASSWORD_GLUE_PLC" in str(run(fails(driver(still, how))))
     monkeypatch.setenv("TWINLINE_PASSWORD_GLUE_PLC", SECRET)
     run(meets(still, how))
 
 
-def test_nobody_in_between_sees_the_password(still: Still) -> None:
+def test_nobody_in_between_sees_the_password(still: Secured) -> None:
     async def work() -> Between:
         between = Between(still.port)
         async with between.listening() as url:
@@ -142,7 +127,7 @@ def test_nobody_in_between_sees_the_password(still: Still) -> None:
 
 
 def test_a_stranger_is_not_even_given_a_channel_and_comes_in_once_trusted(
-    still: Still, tmp_path: Path
+    still: Secured, tmp_path: Path
 ) -> None:
     """By an authority of their own, which knows the server's: only the server can refuse them."""
     stranger = enrol(authority(tmp_path / "foreign"), tmp_path, "gateway")
@@ -171,7 +156,7 @@ def test_a_crowd_of_strangers_writes_no_file_each(tmp_path: Path) -> None:
         assert not keeper.admit(nothing)
 
 
-def test_a_node_that_is_revoked_stays_out(still: Still, tmp_path: Path) -> None:
+def test_a_node_that_is_revoked_stays_out(still: Secured, tmp_path: Path) -> None:
     node = enrol(still.authority, tmp_path, "gone")
     run(meets(still, ada(node)))
     serial = x509.load_der_x509_certificate(OpcuaFiles.of(node).certificate.read_bytes()).serial_number
@@ -183,7 +168,7 @@ def test_a_node_that_is_revoked_stays_out(still: Still, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("anonymous", [True, False])
-def test_without_security_only_the_endpoints_are_told(still: Still, anonymous: bool) -> None:
+def test_without_security_only_the_endpoints_are_told(still: Secured, anonymous: bool) -> None:
     """The library's own client, which asks for no security, and for a session all the same."""
 
     async def work() -> list[str]:
@@ -202,7 +187,7 @@ def test_without_security_only_the_endpoints_are_told(still: Still, anonymous: b
     assert [each.rpartition("#")[2] for each in run(work())] == ["Basic256Sha256"]
 
 
-def test_the_token_of_a_live_session_opens_nothing(still: Still) -> None:
+def test_the_token_of_a_live_session_opens_nothing(still: Secured) -> None:
     """Tokens are small numbers; who tries them all on a channel of their own gets no session by it."""
 
     async def work() -> None:
