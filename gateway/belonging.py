@@ -101,6 +101,8 @@ class Admission:
     def _follow(self, now: Belonging) -> None:
         self._now = now
         follow(self._trust, now)
-        self.problem = now.dismisses(self._identity.node, self._identity.public_bytes)
+        before, self.problem = self.problem, now.dismisses(self._identity.node, self._identity.public_bytes)
         if self.problem:
             self._cell.shut(self.problem)
+        elif before:  # a new copy of the chain comes past the key that this gateway had before
+            self._cell.reopen(before)

@@ -377,7 +377,8 @@ class ChainKeeper:
             return ChainState(True, boot, self.genesis.chain, problem=self.problem)
         state = node.chain.state
         try:
-            waits = node.store.last_own() - state.seqs.get(self.me, 0) + len(self._pending)
+            # A new disk has none of what an earlier one recorded, and the chain has.
+            waits = max(0, node.store.last_own() - state.seqs.get(self.me, 0)) + len(self._pending)
         except StoreFailed as failed:
             return ChainState(True, boot, self.genesis.chain, problem=str(failed))
         return standing(

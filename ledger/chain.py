@@ -157,29 +157,37 @@ class DecidedChain:
         return why
 
     def vouch(self, tx: Tx) -> str:
-        """We have signed ``tx`` ourselves; why it can be in no block all the same, or nothing."""
-        return self._unsound(tx, signed=True)
+        """We have signed ``tx`` ourselves; why no block will have it all the same, or nothing.
+
+        Who is not enrolled, as far as our copy goes, may be so already, or become so: but never by a key that
+        was revoked.
+        """
+        enrolled = tx.node in self.state.parties
+        if not enrolled and verifies(self._keys, tx.node, tx):
+            return f"{tx.node} is not enrolled any more"
+        return self._unreadable(tx, keep=enrolled)
 
     def unsound(self, tx: Tx) -> str:
         """Why ``tx`` can be in no block, whatever it records; or nothing."""
-        return self._unsound(tx, signed=False)
-
-    def _unsound(self, tx: Tx, signed: bool) -> str:
         if tx.chain != self.id:
             return f"transaction {tx.seq} of {tx.node} is of chain {tx.chain}"
         if tx.node not in self.state.parties:
             return f"{tx.node} is not enrolled"
-        data = digest(encode(tx))
-        if data in self._sound:
+        if digest(encode(tx)) in self._sound:
             return ""
-        if not signed and not verifies(self._keys, tx.node, tx):
+        if not verifies(self._keys, tx.node, tx):
             return f"transaction {tx.seq} of {tx.node} is not signed by it"
+        return self._unreadable(tx, keep=True)
+
+    def _unreadable(self, tx: Tx, keep: bool) -> str:
+        """Why what it records cannot be read, or nothing; ``keep`` in mind that it is sound."""
         record = read(tx)
         if isinstance(record, Malformed):
             return f"transaction {tx.seq} of {tx.node}: {record.reason}"
-        if len(self._sound) >= REMEMBERED:
-            self._sound.clear()
-        self._sound.add(data)
+        if keep:
+            if len(self._sound) >= REMEMBERED:
+                self._sound.clear()
+            self._sound.add(digest(encode(tx)))
         return ""
 
 

@@ -166,15 +166,16 @@ class Node:
                 self.dropped += 1
 
     async def submit(self, record: Record) -> int:
-        """Record something: accepted, under the number that comes back, when this returns. Raises
-        ValueError for a record that no chain takes, StoreFailed, Ended."""
+        """Record something: accepted, under the number that comes back, when this returns; who is not
+        enrolled yet waits for that with it. Raises ValueError for a record that no chain takes, or where our
+        key was revoked, StoreFailed, Ended."""
         accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         tx = self._make(record, accepted)
         await accepted
         return tx.seq
 
     async def final(self, seq: int) -> int:
-        """A height by which our transaction ``seq`` is final, once it is. StoreFailed, Ended."""
+        """A height by which our transaction ``seq`` is final, once it is. ValueError where it was lost, StoreFailed, Ended."""
         seq = self._own.now(seq)
         if self._own.told >= seq:
             return self._height
@@ -271,7 +272,8 @@ class Node:
                 self._tell(commit)
             case Accuse(evidence):
                 log.warning("%s breaks the rules of %s", evidence.first.who, self.chain.id)
-                self._make(Accused(evidence), None)
+                if self.me in self.chain.state.parties:  # nobody hears the word of another
+                    self._make(Accused(evidence), None)
             case _Own(tx, accepted):
                 due, late = self._own.accept(tx, self._taken)
                 if late:
@@ -320,9 +322,16 @@ class Node:
     def _renumber(self, tx: Tx) -> None:
         record = read(tx)
         assert not isinstance(record, Malformed), record.reason  # we made it
-        new = self._make(record, None).seq
+        waiting = self._final.pop(tx.seq, [])
+        try:
+            new = self._make(record, None).seq
+        except ValueError as refused:  # we were revoked meanwhile, by the key that we have
+            log.error("record %d of %s is lost: %s", tx.seq, self.me, refused)
+            for future in waiting:
+                _fail(future, refused)
+            return
         self._own.move(tx.seq, new)
-        if waiting := self._final.pop(tx.seq, []):
+        if waiting:
             self._final[new] = waiting
 
     def _offer(self, tx: Tx) -> None:
@@ -361,7 +370,7 @@ class Node:
             await asyncio.sleep(max(GOSSIP_MS, 40 * len(self.chain.members)) / 1_000)
             again = [tx for seq, tx in self._own.open.items() if seq <= offered][:RESEND]
             offered = self._own.offered
-            if again and not self._outgoing:
+            if again and not self._outgoing and self.chain.knows(self.me):
                 self._send(self._outgoing, again)
 
     # --- the end ------------------------------------------------------------------------------------------

@@ -263,6 +263,10 @@ class Cell:
         self.gliding.end()
         self.commands.shut(why)
 
+    def reopen(self, why: str) -> None:
+        """What it was shut for is no more; if it was shut for something else, it stays so."""
+        self.commands.reopen(why)
+
     def dismiss(self, operator: str, why: str) -> None:
         """``operator`` may hold no lease any more: it ends, if it is theirs."""
         self.gliding.end()

@@ -109,6 +109,11 @@ class Commands:
         if self.lease.holder is not None:
             self._end_lease(why)
 
+    def reopen(self, why: str) -> None:
+        """The lease may be had again, unless it is shut for something else than ``why``."""
+        if self._ended == why:
+            self._ended = ""
+
     def dismiss(self, operator: str, why: str) -> None:
         """``operator`` may command nothing any more."""
         if self.lease.holder == operator:

@@ -179,6 +179,8 @@ def test_who_is_revoked_is_out_at_once_and_comes_back_by_another_key_alone(row: 
     for name in NAMES:
         row.start(name)
     a, d = row.keepers["a"], row.keepers["d"]
+    d.record(loaded("by the first key"))
+    row.until(lambda: loaded("by the first key") in row.records["d"])
     a.record(Revoked("d", "its card was stolen", weakens=True))
     row.until(lambda: row.belonging["b"] and "d" in row.belonging["b"][-1].gone)
     row.until(lambda: "d" in row.belonging["a"][-1].gone)
@@ -202,3 +204,15 @@ def test_who_is_revoked_is_out_at_once_and_comes_back_by_another_key_alone(row: 
     row.until(lambda: row.records["a"].count(loaded("heard")) == 1)
     row.until(lambda: row.told["d"].member and not row.told["d"].silent and not row.told["d"].problem)
     assert row.belonging["a"][-1].gone == {}
+    row.until(lambda: row.told["d"].waiting == 0)
+
+
+def test_what_a_newcomer_records_before_it_is_enrolled_becomes_final_once_it_is(row: Row) -> None:
+    for name in NAMES:
+        row.start(name)
+    row.identities["x"] = newcomer = Identity.create("x")
+    (row.folder / "x").mkdir()
+    row.records["x"] = []
+    assert row.start("x").record(loaded("early")).result(WITHIN) == 1
+    row.keepers["a"].record(Enrolled(Party("x", newcomer.public_bytes, "owner of x", member=False)))
+    row.until(lambda: loaded("early") in row.records["b"])

@@ -31,6 +31,9 @@ class Shut:
     def shut(self, why: str) -> None:
         self.why.append(why)
 
+    def reopen(self, why: str) -> None:
+        self.why.remove(why)
+
     def keep(self, table: str, key: str, data: bytes) -> None:
         self.kept.append((table, key, data))
 
@@ -140,6 +143,18 @@ def test_a_gateway_that_is_out_itself_ends_its_lease_also_after_a_restart(
         assert gateway.admission.problem.startswith(why)
         assert gateway.cell.why == [gateway.admission.problem]
         gateway.begin()
+
+
+def test_a_gateway_that_came_back_by_another_key_is_in_again_once_its_copy_shows_that(
+    gateway: Gateway,
+) -> None:
+    gateway.admission.learn(now(0, *ALL[1:], party("belt", public=OTHER.public_bytes)))
+    assert len(gateway.cell.why) == 1
+    gone = Belonging(CHAIN, 3, ALL[1:], {"belt": OTHER.public_bytes})
+    gateway.admission.learn(gone)
+    assert (gateway.admission.problem, gateway.cell.why) == ("", [])
+    gateway.admission.learn(now(4, *ALL))
+    assert gateway.cell.why == []
 
 
 def test_what_is_learnt_is_journalled_with_the_next_scan(gateway: Gateway) -> None:
