@@ -124,8 +124,8 @@ class Bus:
         self._sending, self._receiving = threading.Lock(), threading.RLock()
         self._condition = threading.Condition()
         # What a stranger sends unsigned must not make the signed look old, so each has its own memory; nor,
-        # by a broker that is broken into, what others sent unsigned.
-        self._seen, self._unsigned = Duplicates(), Contents()
+        # by a broker that is broken into, what others sent unsigned. Python's hash has a key of this process.
+        self._seen, self._unsigned = Duplicates(), Contents(hash)
         self._counted = Duplicates()  # the unsigned, for ``missing`` alone
         self._matcher = MQTTMatcher()  # type: ignore[no-untyped-call]
         self._screens = MQTTMatcher()  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@ and boot; of the unsigned by what they say, since a number alone is anybody's wo
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from enum import Enum
 
 from gateway.net.envelope import NO_SEQUENCE, Envelope
@@ -76,30 +77,28 @@ class Duplicates:
 
 
 class Contents:
-    """Remembers the last ``most`` messages, each with what it says.
+    """Remembers the last ``most`` messages, each with what it says, by a ``hash`` that nobody else computes.
 
     Whoever sends other things under the numbers of another neither makes that one's messages look old nor
     takes their place.
     """
 
-    def __init__(self, most: int = 8_192) -> None:
-        self._most = most
+    def __init__(self, hash: Callable[[bytes], int], most: int = 8_192) -> None:
+        self._hash, self._most = hash, most
         self._seen: OrderedDict[tuple[str, bytes, int, int], None] = OrderedDict()
 
     def look(self, envelope: Envelope) -> Arrival:
         """What ``admit`` would say, remembering nothing."""
-        return Arrival.SEEN if _key(envelope) in self._seen else Arrival.NEW
+        return Arrival.SEEN if self._key(envelope) in self._seen else Arrival.NEW
 
     def admit(self, envelope: Envelope) -> Arrival:
         """NEW for what was not seen lately, which is seen from now on; without a number always NEW."""
         arrival = self.look(envelope)
         if arrival is Arrival.NEW and envelope.seq != NO_SEQUENCE:
-            self._seen[_key(envelope)] = None
+            self._seen[self._key(envelope)] = None
             if len(self._seen) > self._most:
                 self._seen.popitem(last=False)
         return arrival
 
-
-def _key(envelope: Envelope) -> tuple[str, bytes, int, int]:
-    """By a hash that nobody else can compute: its key is this process's own."""
-    return envelope.sender, envelope.boot, envelope.seq, hash(envelope.body)
+    def _key(self, envelope: Envelope) -> tuple[str, bytes, int, int]:
+        return envelope.sender, envelope.boot, envelope.seq, self._hash(envelope.body)
