@@ -175,7 +175,8 @@ class Node:
         return tx.seq
 
     async def final(self, seq: int) -> int:
-        """A height by which our transaction ``seq`` is final, once it is. ValueError where it was lost, StoreFailed, Ended."""
+        """A height by which our transaction ``seq`` is final, once it is. ValueError where it was lost,
+        StoreFailed, Ended."""
         seq = self._own.now(seq)
         if self._own.told >= seq:
             return self._height

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from gateway.net.roles import ALL
+from gateway.net.roles import ALL, ROLES
 from ledger.genesis import Genesis
 from ledger.records import Party
 
@@ -32,21 +32,41 @@ def inspector(stations: Collection[str], operator: str) -> str:
 
 
 def begin(
-    line: str, time: int, publics: Mapping[str, bytes], operator: str, inspector: str, epoch: int
+    line: str,
+    time: int,
+    publics: Mapping[str, bytes],
+    operator: str,
+    inspector: str,
+    epoch: int,
+    owners: Mapping[str, str] | None = None,
+    roles: Mapping[str, Collection[str]] | None = None,
 ) -> Genesis:
     """The genesis of ``line`` at ``time`` (UTC ns).
 
     ``publics`` are the keys of gateways, witnesses, ``operator`` and ``inspector``; workloads are counted
-    anew every ``epoch`` blocks."""
-    owners = {operator: operator, inspector: INSPECTION}
+    anew every ``epoch`` blocks. ``owners`` and ``roles`` are those that the line's authority has given, which
+    are taken as they are, but for an inspector of a gateway's owner, who could pass nothing (``impartial``).
+    """
+    persons = {operator: operator, inspector: INSPECTION}
+    said = {node: persons.get(node, line) for node in publics} | dict(owners or {})
+    if not impartial(said, operator, inspector):
+        said[inspector] = INSPECTION
+    given = {operator: ALL} if roles is None else roles
     parties = tuple(
         Party(
-            node, public, owners.get(node, line), node not in owners, node == operator,
-            ALL if node == operator else (),
+            node, public, said[node], node not in persons, node == operator,
+            tuple(role for role in ROLES if role in given.get(node, ())),
         )
         for node, public in sorted(publics.items())
     )  # fmt: skip
     return Genesis(1, line[:NAME], time, parties, epoch)
+
+
+def impartial(owners: Mapping[str, str], operator: str, inspector: str) -> bool:
+    """Whether the inspector belongs to nobody whose gateways are inspected."""
+    return owners.get(inspector) not in {
+        owner for node, owner in owners.items() if node not in (operator, inspector)
+    }
 
 
 def _ids(word: str, taken: Collection[str]) -> Iterator[str]:

@@ -29,7 +29,7 @@ from gateway.yamlfile import identifier, read_text
 from ledger.contracts.workload import EPOCH
 from ledger.genesis import Genesis
 from rig import brokerfiles
-from rig.genesis import begin, inspector, witnesses
+from rig.genesis import INSPECTION, begin, impartial, inspector, witnesses
 from rig.line import Line, LineStation
 from rig.pki.admission import admit
 from rig.pki.authority import ROOT, Authority
@@ -77,8 +77,15 @@ def prepare(
     else:
         begins = chain and not (into / GENESIS).exists()
         trust = yield from _take_keys(line, into, kinds, operator, secured, pki, begins)
+        owners = {name: trust.owner(name) for name in kinds}
+        if begins and not impartial(owners, operator, inspecting):
+            yield (
+                f"{inspecting} is enrolled as of {owners[inspecting]}, whose gateways it could not inspect: "
+                f"on the chain it belongs to {INSPECTION}"
+            )
     trust.save(into / TRUST)
-    genesis = _genesis(line, into / GENESIS, trust, kinds, operator, inspecting) if chain else None
+    enrolled = pki is not None
+    genesis = _genesis(line, into / GENESIS, trust, kinds, operator, inspecting, enrolled) if chain else None
     for name in (*line.stations, *voting):
         trust.save(into / name / TRUST)
         if genesis is not None:
@@ -243,12 +250,21 @@ def _write(config: AgentConfig, folder: Path) -> None:
 
 
 def _genesis(
-    line: Line, path: Path, trust: Trust, kinds: Mapping[str, Kind], operator: str, inspecting: str
+    line: Line,
+    path: Path,
+    trust: Trust,
+    kinds: Mapping[str, Kind],
+    operator: str,
+    inspecting: str,
+    enrolled: bool,
 ) -> Genesis:
-    """The one that is there, so that the chain goes on (a session enrols who is new), else a new one."""
+    """The one that is there, so that the chain goes on (a session enrols who is new), else a new one, with
+    owners and roles as the authority gave them where it has ``enrolled`` all."""
     if not path.exists():
         publics = {name: public for name in kinds if (public := trust.public_bytes(name)) is not None}
-        genesis = begin(line.id, time.time_ns(), publics, operator, inspecting, EPOCH)
+        owners = {name: trust.owner(name) for name in publics} if enrolled else None
+        roles = {name: trust.roles(name) for name in publics} if enrolled else None
+        genesis = begin(line.id, time.time_ns(), publics, operator, inspecting, EPOCH, owners, roles)
         write_atomically(path, genesis_bytes(genesis))
     return load_genesis(path)
 

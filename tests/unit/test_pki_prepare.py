@@ -18,7 +18,7 @@ from gateway.pki.enrolment import Kind
 from rig.line import Line, load_line
 from rig.pki.admission import admit
 from rig.pki.authority import Authority
-from rig.prepare import key_of, prepare, tls_of
+from rig.prepare import GENESIS, key_of, prepare, tls_of
 
 BROKER = "mqtts://10.0.0.5:8883"
 NODES: dict[str, Kind] = {
@@ -103,6 +103,31 @@ def test_a_gateway_has_all_that_it_needs_once_both_are_together(
     shutil.copytree(machines / "anna", into / "anna", dirs_exist_ok=True)
     assert Identity.load(key_of(into, "anna")).node == "anna"
     assert tls_of(into, "anna") is not None
+
+
+def test_owners_and_roles_are_on_the_chain_as_the_authority_gave_them(line: Line, tmp_path: Path) -> None:
+    made = Authority.create(tmp_path / "pki", "starter", None, now=time.time_ns(), owner="Works Ltd")
+    owners = {"glue": "Glue Vendor", "inspector": "Third House"}
+    for node, kind in NODES.items():
+        roles: tuple[Role, ...] = {"anna": ALL, "inspector": ("signer",)}.get(node, ())  # type: ignore[assignment]
+        owner = owners.get(node, "")
+        admit(
+            made, tmp_path / node, Identity.create(node), kind, now=time.time_ns(), roles=roles, owner=owner
+        )
+    list(prepare(line, tmp_path / "into", ("mqtt://127.0.0.1",), "anna", pki=made.folder))
+    parties = {each.node: each for each in load_genesis(tmp_path / "into/genesis.json").parties}
+    assert {name: each.owner for name, each in parties.items()} == dict.fromkeys(NODES, "Works Ltd") | owners
+    assert (parties["inspector"].roles, parties["anna"].roles) == (("signer",), ALL)
+    assert not parties["inspector"].member
+
+
+def test_an_inspector_of_the_gateways_own_owner_is_another_on_the_chain(
+    line: Line, authority: Authority, machines: Path, tmp_path: Path
+) -> None:
+    said = "\n".join(prepare(line, tmp_path, (BROKER,), "anna", pki=authority.folder))
+    (found,) = (each for each in load_genesis(tmp_path / GENESIS).parties if each.node == "inspector")
+    assert found.owner == "inspection"
+    assert "it could not inspect: on the chain it belongs to inspection" in said
 
 
 def test_the_chain_goes_on_when_it_is_prepared_again(
