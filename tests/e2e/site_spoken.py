@@ -14,7 +14,6 @@ from typing import Literal
 
 from asyncua import Client, ua
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
-from asyncua.ua.uaerrors import UaError
 from cryptography import x509
 from running import CONTROLLER, Belt
 from snap7.client import Client as S7Client
@@ -103,7 +102,7 @@ class Blocks:
 class Variables:
     """Variables of the program over an encrypted session; asyncua's own client asks."""
 
-    lost = (UaError, OSError, TimeoutError)
+    lost = (Exception,)  # the library raises what it meets, also what its tasks have met before
     every = 0.03  # s: the library takes a millisecond or two
 
     def __init__(self, port: int, names: tuple[str, ...], authority: Authority, folder: Path) -> None:
@@ -119,7 +118,10 @@ class Variables:
         """Their values."""
         if self._runner is None:
             self._runner = asyncio.Runner()
-        return self._runner.run(self._read())
+        try:
+            return self._runner.run(self._read())
+        except asyncio.CancelledError:  # by the library, as it closes
+            raise ConnectionError("the session has ended") from None
 
     async def _read(self) -> Inputs:
         if self._client is None:
@@ -145,6 +147,6 @@ class Variables:
         client, self._client = self._client, None
         runner, self._runner = self._runner, None
         if runner is not None:
-            with runner, contextlib.suppress(*self.lost):
+            with runner, contextlib.suppress(Exception, asyncio.CancelledError):
                 if client is not None:
                     runner.run(client.disconnect())
