@@ -159,7 +159,18 @@ class Consensus:
     def locate(self, status: Status) -> None:
         """A member told where it is and what it has: see ``resume``."""
         if self.unsure is not None and status.who != self.me:
-            self.unsure.hear(status, self.me, self.members, self.signed)
+            self.unsure.hear(status, self._ours(status), self.signed)
+
+    def _ours(self, status: Status) -> list[tuple[int, int]]:
+        """What its sender has of what we signed in its round."""
+        bit = 1 << self.members.index(self.me) if self.me in self.members else 0
+        here = status.height == self.height and status.proposed
+        said: list[tuple[int, bool]] = [
+            (PREVOTE, bool(int.from_bytes(status.prevotes, "little") & bit)),
+            (PRECOMMIT, bool(int.from_bytes(status.precommits, "little") & bit)),
+            (0, bool(here) and self.chain.proposer(status.round).node == self.me),
+        ]
+        return [(status.round, type) for type, has in said if has]
 
     def resume(self, now: int) -> list[Output]:
         """Sign from now on, once others have told enough: this round begins anew, or we wait for a later
@@ -229,16 +240,18 @@ class Consensus:
             self._accuse(evidence)
         return True
 
-    def _recover(self, vote: Vote) -> None:
-        """Take up a vote of our own from before our disk was lost, or set back."""
+    def _recover(self, said: Vote | Ballot, block: Block | None = None) -> None:
+        """Take up what we signed before our disk was lost, or set back; of a proposal with its ``block``."""
         since = (self.height, self.round) if self.unsure is None else self.unsure.since
-        past = (vote.height, vote.round) < since
-        if vote.who != self.me or past or (vote.round, vote.type) in self.signed:
+        key = said.round, said.type if isinstance(said, Vote) else 0
+        if said.who != self.me or (said.height, said.round) < since or key in self.signed:
             return
-        self.signed[vote.round, vote.type] = vote
+        self.signed[key] = said
+        if block is not None:
+            self.blocks[said.bid] = block
         if self.unsure is not None:
             self.unsure.behind = True
-        self._keep(None)
+        self._keep(block)
 
     def _take_proposal(self, proposal: Proposal, now: int) -> bool:
         said, pol = ballot(proposal), proposal.pol
@@ -263,6 +276,7 @@ class Consensus:
             return False  # not its proposer's fault: what it signed is the header
         self._is_in(proposal.who, proposal.round)
         self.proposals[proposal.round] = proposal
+        self._recover(said, proposal.block)
         if not refused:
             self.blocks[said.bid] = proposal.block
         return True

@@ -2,22 +2,22 @@
 
 A disk may have been lost, or put back to an earlier copy of itself; that looks like any other disk. So
 nothing is signed before a quorum, the node itself counted, has told that it is no further than the node has
-come by then: without one nothing could be decided anyway. Who tells of a vote that the node does not know of
-is to show it: an honest member does so by gossip, and one that does not, for long enough, counts for nothing.
-A node that was shown what it had signed and lost stays silent for two heights more.
+come by then: without one nothing could be decided anyway. Who tells of a vote or a proposal of the node's
+that it does not know of is to show it: an honest member does so by gossip, and one that does not, for long
+enough, counts for nothing. A node that was shown what it had signed and lost stays silent for two heights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections import Counter
+from collections.abc import Container, Iterable
 
-from ledger.types import MAX_ROUND, PRECOMMIT, PREVOTE, Commit, Status
+from ledger.types import MAX_ROUND, PRECOMMIT, Commit, Status
 from ledger.votes import faults, quorum
 
 SILENT = 2  # heights: what was signed and is not known lies before
-PATIENCE = (
-    4  # statuses for each of the others: so long is waited for what one says that it has, or to be heard
-)
+TIMES = 2  # statuses of one before it counts: the first may be from before we signed last
+PATIENCE = 4  # statuses for each of the others: so long is what one says that it has waited for, or the last
 CLAIMS = 256  # votes of ours that one says that it has at a height: more are not looked at
 
 Signed = Container[tuple[int, int]]
@@ -29,11 +29,11 @@ class _Claim:
 
     def __init__(self, height: int, since: int) -> None:
         self.height, self.since = height, since
-        self.votes: set[tuple[int, int]] = set()
+        self.said: set[tuple[int, int]] = set()
 
     def is_open(self, height: int, signed: Signed) -> bool:
         """Whether it was not all shown to the node, which is at ``height`` now."""
-        return self.height == height and any(vote not in signed for vote in self.votes)
+        return self.height == height and any(each not in signed for each in self.said)
 
 
 class Whereabouts:
@@ -45,19 +45,21 @@ class Whereabouts:
         self.behind = lost
         """Whether the disk lacks something that was signed, as far as is known."""
         self._told: dict[str, Status] = {}
+        self._times: Counter[str] = Counter()
         self._heard = 0  # statuses in all,
         self._followed = 0  # and how many when a round was followed
         self._claims: dict[str, _Claim] = {}
 
-    def hear(self, status: Status, me: str, members: tuple[str, ...], signed: Signed) -> None:
-        """Another member tells where it is, and what it has of ours."""
+    def hear(self, status: Status, ours: Iterable[tuple[int, int]], signed: Signed) -> None:
+        """Another member tells where it is, and that it has ``ours``, by round and type."""
         self._told[status.who] = status
+        self._times[status.who] += 1
         self._heard += 1
         claim = self._claims.get(status.who)
         if claim is None or claim.height != status.height or not claim.is_open(status.height, signed):
             claim = self._claims[status.who] = _Claim(status.height, self._heard)
-        if (status.height, status.round) >= self.since and len(claim.votes) < CLAIMS:
-            claim.votes.update(self._ours(me, members, status))
+        if (status.height, status.round) >= self.since and len(claim.said) < CLAIMS:
+            claim.said.update(ours)
 
     def see(self, me: str, commit: Commit, signed: Signed) -> None:
         """A block was decided that we had not; ``signed`` is of its height."""
@@ -86,7 +88,7 @@ class Whereabouts:
         near = self._up_to(me, members, height, round, claiming)
         if not len(here) >= enough > len(near):
             return False
-        if self._told.keys() < others and not self._waited(self._followed, members):
+        if any(self._times[who] < TIMES for who in others) and not self._waited(self._followed, members):
             return False
         self._followed = self._heard
         return True
@@ -107,12 +109,5 @@ class Whereabouts:
         self, me: str, members: tuple[str, ...], height: int, round: int, without: set[str]
     ) -> list[Status]:
         """Of the others, who told that they are no further."""
-        told = [self._told[who] for who in members if who in self._told and who not in {me, *without}]
+        told = [self._told[who] for who in members if self._times[who] >= TIMES and who not in {me, *without}]
         return [each for each in told if (each.height, each.round) <= (height, round)]
-
-    @staticmethod
-    def _ours(me: str, members: tuple[str, ...], told: Status) -> list[tuple[int, int]]:
-        """What of ours the sender has of its round."""
-        bit = 1 << members.index(me) if me in members else 0
-        kinds = (PREVOTE, told.prevotes), (PRECOMMIT, told.precommits)
-        return [(told.round, type) for type, has in kinds if int.from_bytes(has, "little") & bit]
