@@ -59,6 +59,8 @@ class Leases(RuleBasedStateMachine):
         self.asked: list[Asked] = []
         self.commands: dict[int, Command] = {}
         self.granted: list[tuple[int, str]] = []
+        self.last_request = 0  # by which the last grant was asked for
+        self.breaking = 0  # the commissioner's last request that breaks; he may have asked once more since
         self.ttl = 0
         self.alive_until = now  # the lease, as the answers say
         self.ended_at = 0  # the last grant, where it is known to be over
@@ -173,6 +175,8 @@ class Leases(RuleBasedStateMachine):
     def ask(self, operator: str, command: Command) -> int:
         number = len(self.commands) + 1
         self.commands[number] = command
+        if operator == "carl" and isinstance(command, Acquire) and command.breaks:
+            self.breaking = number
         self.asked.append(
             Asked(operator, number, command, COMMISSIONER if operator == "carl" else frozenset())
         )
@@ -210,9 +214,10 @@ class Leases(RuleBasedStateMachine):
                 assert isinstance(command, Acquire)
                 alive = self.alive_until > self.now and self.booted <= self.granted_at if last[0] else False
                 if alive and operator != last[1]:
-                    assert command.breaks, f"{last} has it"
                     assert operator == "carl"
+                    assert self.breaking > self.last_request, f"{last} has it"
                 self.granted.append((body.token, operator))
+                self.last_request = number
                 self.granted_at = self.now
                 self.ttl, self.alive_until = body.ttl, self.now + body.ttl
             elif isinstance(body, Done):
@@ -225,7 +230,10 @@ class Leases(RuleBasedStateMachine):
                 else:
                     self.over()
             elif isinstance(body, Refused) and isinstance(command, Acquire) and "holds the lease" in body.why:
-                assert self.cell.lease.holder is not None
+                given_back = (
+                    isinstance(self.commands[n], Release) and isinstance(b, Done) for _, n, b in out.replies
+                )
+                assert self.cell.lease.holder is not None or any(given_back)
             if hasattr(self, "replies"):
                 self.replies[number] = body
 
