@@ -114,7 +114,7 @@ class Agent:
         self.shell = Desk(self, Path(config.state), group_id(config.group))
         self.sending = Sending(
             self.line, self.node, self.bus, self.journal, self.recorder, self._reply, self.shell.happened,
-            self._bell.set,
+            self._bell.set, self.hearing.couple,
         )  # fmt: skip
         self.broadcast = Broadcast(
             self.line, self.node, self.boot, self.bus, self.cell, self.devices, self.hearing, self._problems

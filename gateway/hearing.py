@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection
 import msgspec
 
 from gateway.cell.admission import EACH, WHOLE, Admission, Cause
+from gateway.cell.freshness import Freshness
 from gateway.cell.rates import Rates
 from gateway.cell.scan import Asked
 from gateway.local.access import OPERATOR
@@ -27,9 +28,11 @@ from gateway.net.envelope import Envelope
 from gateway.net.identity import Trust
 from gateway.net.messages import (
     Ask,
+    Coupled,
     Coupling,
     Identified,
     Identify,
+    Moment,
     Refused,
     Reply,
     ReplyBody,
@@ -73,6 +76,7 @@ class Hearing:
         self._looked_at = Rates(LOOKED_AT * EACH, LOOKED_AT * WHOLE)
         self._neighbours, self._coupling = sorted(neighbours), Rates(COUPLED, COUPLED)
         self._came: dict[str, Duplicates] = {url: Duplicates() for url in bus.brokers}
+        self._freshness = Freshness(boot)
         self._asked: deque[Asked] = deque()
         self._coupled: deque[tuple[str, Coupling]] = deque()
         self._received: dict[tuple[str, int], int] = {}
@@ -120,6 +124,10 @@ class Hearing:
         self._asked = deque(each for each in self._asked if each.operator != operator)
         for each in dropped:
             self.reply(operator, each.request, Refused(f"{operator} may not command here any more"))
+
+    def couple(self, neighbour: str, message: Coupling) -> Coupled:
+        """``message`` as it goes to ``neighbour``, which knows by it that it is said now."""
+        return self._freshness.couple(neighbour, message)
 
     def reply(self, operator: str, request: int, body: ReplyBody) -> None:
         """Answer ``operator``; who asked with 0 wants no answer, and who may see nothing here gets none."""
@@ -210,5 +218,8 @@ class Hearing:
         if delivery.verified is not True or len(self._coupled) >= MAX_ASKED or own >= MAX_OWN:
             return
         with contextlib.suppress(msgspec.MsgspecError):
-            self._coupled.append((sender, decode(delivery.envelope.body, Coupling)))
-            self._ring()
+            coupled: Coupled = decode(delivery.envelope.body, Coupled)
+            said = Moment(delivery.envelope.boot.hex(), delivery.envelope.mono_ns)
+            if self._freshness.takes(time.monotonic_ns(), sender, said, coupled):
+                self._coupled.append((sender, coupled.message))
+                self._ring()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from gateway.cell.scan import Outputs
 from gateway.net import topics
 from gateway.net.bus import Bus
-from gateway.net.messages import Body, ReplyBody, encode
+from gateway.net.messages import Body, Coupled, Coupling, ReplyBody, encode
 from gateway.net.reports import Differs
 from gateway.recorder import Recorder
 from gateway.store.journal import Change, Delete, Journal, JournalFailed, Put
@@ -23,7 +23,7 @@ DISK_WITHIN = 5.0
 class Sending:
     """Of the gateway ``node`` on ``line``, through ``bus``. ``answer`` takes replies to whoever asked,
     ``happened`` what is worth keeping, ``recorder`` what the line's chain is to record, where there is one;
-    ``ring`` tells that the journal has more.
+    ``ring`` tells that the journal has more, ``couple`` makes of a message what goes to a neighbour.
 
     ``persisted`` is the last ticket that the journal has, ``problem`` says why it has no more.
     """
@@ -38,10 +38,11 @@ class Sending:
         answer: Callable[[str, int, ReplyBody], None],
         happened: Callable[[str, str], None],
         ring: Callable[[], None],
+        couple: Callable[[str, Coupling], Coupled],
     ) -> None:
         self._line, self._node, self._bus = line, node, bus
         self._journal, self._recorder = journal, recorder
-        self._answer, self._happened, self._ring = answer, happened, ring
+        self._answer, self._happened, self._ring, self._couple = answer, happened, ring, couple
         self._outbox: asyncio.Queue[Outputs | None] = asyncio.Queue(MAX_OUTBOX)
         self._within: asyncio.Timeout | None = None  # while the disk is asked
         self.persisted = 0
@@ -105,7 +106,7 @@ class Sending:
             self._answer(operator, request, body)
         for neighbour, message in out.couple:
             topic = topics.couple(self._line, self._node, neighbour)
-            self._publish(topic, "couple", message, 0, sign=True)
+            self._publish(topic, "couple", self._couple(neighbour, message), 0, sign=True)
         events = topics.event(self._line, self._node)
         for event in out.events:
             log.info("%s: %s", event.kind, event.text)

@@ -350,6 +350,22 @@ class Accept(Body, frozen=True):
 
 Coupling = Signals | Offer | Accept
 
+
+class Moment(msgspec.Struct, frozen=True, array_like=True):
+    """When a gateway said something: in its life ``boot`` (hexadecimal), at ``mono`` ns of its own clock."""
+
+    boot: str
+    mono: int
+
+
+class Coupled(Body, frozen=True):
+    """``message`` to a neighbour, and the last that the sender has ``heard`` of that neighbour, which knows
+    by it that this is said now: what was proved to be said then, and what was not."""
+
+    message: Coupling
+    heard: Annotated[tuple[Moment, ...], Meta(max_length=2)] = ()
+
+
 B = TypeVar("B")
 
 

@@ -15,11 +15,12 @@ from gateway.hearing import Hearing
 from gateway.net import topics
 from gateway.net.bus import Bus
 from gateway.net.identity import Identity, Trust
-from gateway.net.messages import Identified, Signals, encode
+from gateway.net.messages import Coupled, Identified, Moment, Signals, encode
 from ledger.records import Party
 from rig.broker import Broker
 
 WITHIN = 30.0
+BOOT = "00" * 8
 NAMES = ("belt", "left", "right", "apart")
 
 
@@ -40,7 +41,7 @@ class Line:
             for name, identity in self.identities.items()
         }
         self.hearing = Hearing(
-            "one", "belt", "00" * 8, self.buses["belt"], self.trust, unasked, str, self.rung.set,
+            "one", "belt", BOOT, self.buses["belt"], self.trust, unasked, str, self.rung.set,
             ("left", "right"),
         )  # fmt: skip
         self.hearing.start()
@@ -54,15 +55,16 @@ class Line:
         revoked = {name: parties.pop(name).public for name in gone}
         return Belonging("one-x", len(gone), tuple(parties.values()), revoked)
 
-    def say(self, name: str) -> None:
+    def say(self, name: str, *heard: Moment) -> None:
         topic = topics.couple("one", name, "belt")
-        self.buses[name].publish(topic, "couple", encode(Signals({})), qos=1, sign=True)
+        heard = heard or (Moment(BOOT, time.monotonic_ns()),)
+        self.buses[name].publish(topic, "couple", encode(Coupled(Signals({}), heard)), qos=1, sign=True)
 
-    def heard(self, name: str) -> list[str]:
+    def heard(self, name: str, *before: Moment) -> list[str]:
         """Who is heard once what ``name`` says has come."""
         bus = self.buses["belt"]
         came = bus.counters.received
-        self.say(name)
+        self.say(name, *before)
         deadline = time.monotonic() + WITHIN
         while bus.counters.received == came:
             assert time.monotonic() < deadline, "it does not come"
@@ -94,3 +96,9 @@ def test_a_gateway_of_the_line_that_is_no_neighbour_is_not_even_brought(line: Li
     line.say("apart")
     assert line.heard("left") == ["left", "right"]
     assert line.buses["belt"].counters.received == 2
+
+
+def test_what_a_neighbour_said_in_another_life_of_ours_is_not_heard(line: Line) -> None:
+    """As a broker brings it that had kept it: signed, and new to who has just started."""
+    assert line.heard("left", Moment("11" * 8, time.monotonic_ns())) == ["right"]
+    assert line.heard("left") == ["left", "right"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway import sending as sending_module
+from gateway.cell.freshness import Freshness
 from gateway.cell.scan import Change as Kept
 from gateway.cell.scan import Outputs
 from gateway.net.bus import Bus
@@ -52,8 +53,9 @@ def sending(journal: Journal, happened: list[str]) -> Sending:
     for link in bus._links:
         link.up = True  # so that everything is sealed; nobody takes it
     return Sending(
-        "one", "belt", bus, journal, None, answered, lambda _, text: happened.append(text), lambda: None
-    )
+        "one", "belt", bus, journal, None, answered, lambda _, text: happened.append(text), lambda: None,
+        Freshness("00" * 8).couple,
+    )  # fmt: skip
 
 
 def said(text: str, ticket: int = 0) -> Outputs:
@@ -123,4 +125,4 @@ def test_what_cannot_be_a_message_is_a_line_in_the_log(
         return happened
 
     assert asyncio.run(work()) == ["first"]
-    assert "Signals is not sent" in caplog.text
+    assert "Coupled is not sent" in caplog.text
