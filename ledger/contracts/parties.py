@@ -2,7 +2,8 @@
 
 A party with the role *commissioner* says who belongs; to plan work is another right, and gives none of this.
 A key that was revoked is never taken again, whoever's it is said to be: who stole one cannot come back by it,
-and a node that is repaired comes back by a new one, once nobody of its name votes any more.
+and a node that is repaired comes back by a new one, once nobody of its name votes any more. The last
+that votes, the last commissioner and the last dispatcher stay: the chain would stand still, or its sessions.
 """
 
 from __future__ import annotations
@@ -72,6 +73,8 @@ class Parties:
             return f"{party.node} is enrolled {'with' if known.member else 'without'} a vote"
         if COMMISSIONER not in party.roles and self._commissioners() == [party.node]:
             return f"{party.node} is the last commissioner"
+        if not party.dispatcher and self._dispatchers() == [party.node]:
+            return f"{party.node} is the last dispatcher"
         self.enrolled[party.node] = party
         self.changes += 1
         return ""
@@ -87,6 +90,8 @@ class Parties:
             return f"{node} is the last that votes"
         if self._commissioners() == [node]:
             return f"{node} is the last commissioner"
+        if self._dispatchers() == [node]:
+            return f"{node} is the last dispatcher"
         if not record.weakens and self.weakened_by(node):
             bears = f"{faults(len(members) - 1)} in place of {faults(len(members))}"
             return f"without {node} the chain bears {bears} that lie, which is not said"
@@ -130,3 +135,6 @@ class Parties:
 
     def _commissioners(self) -> list[str]:
         return [each.node for each in self.enrolled.values() if COMMISSIONER in each.roles]
+
+    def _dispatchers(self) -> list[str]:
+        return [each.node for each in self.enrolled.values() if each.dispatcher]

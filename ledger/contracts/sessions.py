@@ -1,6 +1,7 @@
 """What a session comes to: opened, closed once with one manifest, and accepted by those who sign it; pure.
 
-Nobody signs while a force is on: what the session shows is then not what the line does by itself.
+Nobody signs while a force is on: what the session shows is then not what the line does by itself. Who has no
+vote is no station, and forces nothing; nor does a station that is under no lease.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from ledger.records import Forced, LeaseEnded, LeaseGranted, Party, SessionClose
 SIGNER = "signer"
 PASS = "PASS"
 MAX_SESSIONS = 10_000  # the last ones; of those before nothing more can be signed
+MAX_FORCED = 1_000  # tags of one station
 
 
 class Session:
@@ -30,6 +32,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self.forced: dict[str, set[str]] = {}  # tags by station, which has some
+        self._leased: set[str] = set()  # stations
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def __getitem__(self, session: str) -> Session:
@@ -77,22 +80,41 @@ class Sessions:
         return ""
 
     def force(self, record: Forced, by: Party) -> str:
-        """A station forces a tag, or releases it; why that means nothing, or nothing."""
-        if record.station != by.node:
-            return f"{by.node} is not {record.station}"
-        tags = self.forced.setdefault(by.node, set())
-        (tags.discard if record.released else tags.add)(record.tag)
+        """A station forces a tag, or releases it; why that means nothing, or nothing. What the end of a lease
+        released may be told after it."""
+        if why := _not_its_own(record.station, by):
+            return why
+        tags = self.forced.get(by.node, set())
+        if record.released:
+            tags.discard(record.tag)
+        elif by.node not in self._leased:
+            return f"{by.node} is under no lease"
+        elif len(tags) == MAX_FORCED and record.tag not in tags:
+            return f"{by.node} forces {MAX_FORCED} tags already"
+        else:
+            self.forced.setdefault(by.node, tags).add(record.tag)
         if not tags:
-            del self.forced[by.node]
+            self.forced.pop(by.node, None)
         return ""
 
     def lease(self, record: LeaseGranted | LeaseEnded, by: Party) -> str:
         """A lease begins or ends, and with it every force there; why it means nothing, or nothing."""
-        if record.station != by.node:
-            return f"{by.node} is not {record.station}"
+        if why := _not_its_own(record.station, by):
+            return why
         self.release(by.node)
+        if isinstance(record, LeaseGranted):
+            self._leased.add(by.node)
         return ""
 
     def release(self, station: str) -> None:
-        """Nothing is forced there any more, as far as anybody can know: it is revoked, say."""
+        """No lease is on there and nothing forced any more, as far as anybody can know: it is revoked,
+        say."""
         self.forced.pop(station, None)
+        self._leased.discard(station)
+
+
+def _not_its_own(station: str, by: Party) -> str:
+    """Why ``by`` has nothing to tell of ``station``, or nothing."""
+    if station != by.node:
+        return f"{by.node} is not {station}"
+    return "" if by.member else f"{by.node} has no vote: it is no station"

@@ -96,7 +96,22 @@ def test_somebody_can_always_enrol() -> None:
     ledger.record("a", Revoked("a", "the last"))
     ledger.decide()
     assert ledger.void == ["a is the last commissioner"]
-    ledger.record("a", Enrolled(party("e", False, False, "commissioner")))
+    ledger.record("a", Enrolled(party("e", False, True, "commissioner")))
+    ledger.record("a", Revoked("a", "e goes on", weakens=True))
+    ledger.decide()
+    assert ledger.void == []
+
+
+def test_somebody_can_always_run_sessions() -> None:
+    ledger = Ledger(genesis())
+    ledger.record("a", Enrolled(party("e", False, False, "commissioner", "operator")))
+    ledger.record("a", Revoked("a", "who is to run sessions now?", weakens=True))
+    ledger.decide()
+    assert ledger.void == ["a is the last dispatcher"]
+    ledger.record("e", Enrolled(party("a", True, False)))
+    ledger.decide()
+    assert ledger.void == ["a is the last dispatcher"]
+    ledger.record("a", Enrolled(party("e", False, True, "commissioner", "operator")))
     ledger.record("a", Revoked("a", "e goes on", weakens=True))
     ledger.decide()
     assert ledger.void == []

@@ -10,6 +10,7 @@ from ledgers import HASH, Ledger, genesis, party
 from test_ledger_proof import Ledger as Signed
 
 from ledger.codec import Malformed, decode, encode
+from ledger.contracts.sessions import MAX_FORCED, Sessions
 from ledger.effect import Effect, prove_effect, verify_effect
 from ledger.genesis import Genesis
 from ledger.proof import Proven, prove
@@ -33,6 +34,9 @@ SIGNED = SignedOff("s", HASH, "Vera", "vendor")
 
 def forced(tag: str = "door", released: bool = False, station: str = "b") -> Forced:
     return Forced(station, tag, released, HASH, HASH, "a", 0)
+
+
+LEASED = LeaseGranted("b", "a", 1, 0)
 
 
 def line() -> Ledger:
@@ -85,30 +89,89 @@ def said(ledger: Ledger, *records: tuple[str, Record]) -> list[str]:
             [("a", OPENED), ("a", FAILED), ("v", msgspec.structs.replace(SIGNED, despite="to be repaired"))],
             [],
         ),
-        ([("a", OPENED), ("a", CLOSED), ("b", forced()), ("v", SIGNED)], ["forced: door of b"]),
-        ([("b", forced()), ("b", forced(released=True)), ("a", OPENED), ("a", CLOSED), ("v", SIGNED)], []),
+        (
+            [("a", OPENED), ("a", CLOSED), ("b", LEASED), ("b", forced()), ("v", SIGNED)],
+            ["forced: door of b"],
+        ),
+        (
+            [
+                ("b", LEASED),
+                ("b", forced()),
+                ("b", forced(released=True)),
+                ("a", OPENED),
+                ("a", CLOSED),
+                ("v", SIGNED),
+            ],
+            [],
+        ),
         ([("c", forced())], ["c is not b"]),
         (
-            [("b", forced()), ("c", forced(released=True)), ("a", OPENED), ("a", CLOSED), ("v", SIGNED)],
+            [
+                ("b", LEASED),
+                ("b", forced()),
+                ("c", forced(released=True)),
+                ("a", OPENED),
+                ("a", CLOSED),
+                ("v", SIGNED),
+            ],
             ["c is not b", "forced: door of b"],
         ),
         (
-            [("b", forced()), ("b", LeaseEnded("b", "a", 1, 0, "lost")), ("a", OPENED), ("a", CLOSED)]
+            [
+                ("b", LEASED),
+                ("b", forced()),
+                ("b", LeaseEnded("b", "a", 1, 0, "lost")),
+                ("a", OPENED),
+                ("a", CLOSED),
+            ]
             + [("v", SIGNED)],
             [],
         ),
         (
-            [("b", forced()), ("c", LeaseEnded("b", "a", 1, 0, "a lie")), ("a", OPENED), ("a", CLOSED)]
+            [
+                ("b", LEASED),
+                ("b", forced()),
+                ("c", LeaseEnded("b", "a", 1, 0, "a lie")),
+                ("a", OPENED),
+                ("a", CLOSED),
+            ]
             + [("v", SIGNED)],
             ["c is not b", "forced: door of b"],
         ),
         (
-            [("b", forced()), ("b", LeaseGranted("b", "a", 2, 0)), ("a", OPENED), ("a", CLOSED)]
+            [
+                ("b", LEASED),
+                ("b", forced()),
+                ("b", LeaseGranted("b", "a", 2, 0)),
+                ("a", OPENED),
+                ("a", CLOSED),
+            ]
             + [("v", SIGNED)],
             [],
         ),
+        ([("b", forced()), ("a", OPENED), ("a", CLOSED), ("v", SIGNED)], ["b is under no lease"]),
         (
-            [("b", forced()), ("a", Revoked("b", "stolen", True)), ("a", OPENED), ("a", CLOSED)]
+            [
+                ("b", LEASED),
+                ("b", LeaseEnded("b", "a", 1, 0, "")),
+                ("b", forced()),
+                ("b", forced(released=True)),
+            ],
+            ["b is under no lease"],
+        ),
+        (
+            [("v", LeaseGranted("v", "a", 1, 0)), ("v", forced(station="v")), ("a", OPENED), ("a", CLOSED)]
+            + [("v", SIGNED)],
+            ["v has no vote: it is no station"] * 2,
+        ),
+        (
+            [
+                ("b", LEASED),
+                ("b", forced()),
+                ("a", Revoked("b", "stolen", True)),
+                ("a", OPENED),
+                ("a", CLOSED),
+            ]
             + [("v", SIGNED)],
             [],
         ),
@@ -121,13 +184,25 @@ def test_what_counts_and_why_not(records: list[tuple[str, Record]], why: list[st
 def test_a_force_of_before_the_session_holds_the_signature_back_until_it_is_released() -> None:
     ledger = line()
     tags = [("b", forced(f"t{number}")) for number in range(6)]
-    assert said(ledger, *tags, ("a", OPENED), ("a", CLOSED), ("v", SIGNED)) == [
+    assert said(ledger, ("b", LEASED), *tags, ("a", OPENED), ("a", CLOSED), ("v", SIGNED)) == [
         "forced: t0 of b, t1 of b, t2 of b, t3 of b and more"
     ]
     assert said(ledger, *((who, msgspec.structs.replace(each, released=True)) for who, each in tags)) == []
     assert said(ledger, ("v", SIGNED)) == []
     assert ledger.chain.state.sessions["s"].signed == {"v": SIGNED}
     assert ledger.chain.state.sessions.forced == {}
+
+
+def test_a_station_forces_no_more_tags_than_a_node_can_hold() -> None:
+    sessions, station = Sessions(), party("b")
+    assert sessions.lease(LEASED, station) == ""
+    for number in range(MAX_FORCED):
+        assert sessions.force(forced(f"t{number}"), station) == ""
+    assert sessions.force(forced("one-more"), station) == f"b forces {MAX_FORCED} tags already"
+    assert sessions.force(forced("t0"), station) == ""
+    assert sessions.force(forced("t0", released=True), station) == ""
+    assert sessions.force(forced("one-more"), station) == ""
+    assert len(sessions.forced["b"]) == MAX_FORCED
 
 
 def test_what_can_be_read_by_an_older_copy_of_a_party_is_none() -> None:
