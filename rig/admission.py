@@ -13,7 +13,8 @@ from gateway.agentfile import read_config
 from gateway.errors import BadInput, Problem
 from gateway.genesisfile import load_genesis
 from gateway.net.identity import Identity, Trust
-from gateway.net.link import broker_address
+from gateway.net.link import broker_address, check_plain
+from gateway.net.roles import holds
 from gateway.pki.credentials import TLS, TlsFiles
 from ledger.contracts.parties import STILL_HEARD
 from ledger.records import Enrolled, Party, Record, Revoked
@@ -43,10 +44,10 @@ def on_chain(keys: Path, operator: str, brokers: Sequence[str] = ()) -> Iterator
     line = next((each.line for each in configs), genesis.name)
     folder = keys / operator / TLS
     tls = TlsFiles.of(folder) if folder.is_dir() else None
-    _check(named, folder)
+    _check(named, folder, may_be_plain(keys))
     chain = RigChain(line, genesis, identity, None, named, keys / LEDGER, tls=lambda node: tls)
-    chain.start()
     try:
+        chain.start()
         yield chain
     finally:
         chain.stop()
@@ -98,11 +99,15 @@ def enrol(
     roles: Sequence[str] | None = None,
     owner: str = "",
     votes: bool | None = None,
+    dispatches: bool | None = None,
     brokers: Sequence[str] = (),
 ) -> list[str]:
     """Have ``node`` belong, by the key ``public`` (None: the one in the trust file), or change what it may;
-    what is None, or empty, stays as it is on the chain. What has come of it. NotFinal, Void, BadInput,
-    OSError."""
+    what is None, or empty, stays as it is on the chain. Who is given the ``roles`` to run sessions does so on
+    the chain, too (dispatcher), unless ``dispatches`` says otherwise. What has come of it. NotFinal, Void,
+    BadInput, OSError."""
+    if dispatches is None and roles is not None:
+        dispatches = holds(roles, "operator")
     found = public or Trust.load(keys / TRUST).public_bytes(node)
     with on_chain(keys, operator, brokers) as chain:
 
@@ -120,21 +125,31 @@ def enrol(
                     owner=owner or party.owner,
                     roles=party.roles if roles is None else tuple(roles),
                     member=party.member if votes is None else votes,
+                    dispatcher=party.dispatcher if dispatches is None else dispatches,
                 )
             )
 
         settled, record = decide(chain, made)
     assert isinstance(record, Enrolled)
     party = record.party
-    may = ", ".join((*(("votes",) if party.member else ()), *party.roles)) or "records"
+    rights = [("votes", party.member), ("runs sessions", party.dispatcher)]
+    may = ", ".join((*(right for right, has in rights if has), *party.roles)) or "records"
     return [f"{node} of {party.owner} is enrolled ({may}), {settled.text}"]
 
 
-def _check(brokers: Sequence[str], tls: Path) -> None:
-    """BadInput where one of ``brokers`` is none, or wants a certificate that is not in the folder ``tls``."""
+def may_be_plain(keys: Path) -> bool:
+    """Whether the line whose gateways were prepared in ``keys`` allows brokers on other machines without TLS.
+    BadInput."""
+    return any(read_config(path).plain for path in sorted(keys.glob(f"*/{CONFIG}")))
+
+
+def _check(brokers: Sequence[str], tls: Path, plain: bool) -> None:
+    """BadInput where one of ``brokers`` is none, wants a certificate that is not in the folder ``tls``, or
+    hears all in the clear on another machine, unless ``plain`` allows that."""
     problems = []
     for url in brokers:
         try:
+            check_plain(url, plain)
             if broker_address(url).secured and not tls.is_dir():
                 raise ValueError(f"{url} wants a certificate; {tls} is to hold it")
         except ValueError as error:

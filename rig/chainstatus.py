@@ -12,9 +12,10 @@ from gateway.errors import BadInput, Problem
 from gateway.net import topics
 from gateway.net.bus import Bus, Delivery
 from gateway.net.identity import Identity, Trust
-from gateway.net.link import broker_address
+from gateway.net.link import broker_address, check_plain
 from gateway.net.messages import decode
 from gateway.net.reports import ChainState, PoolState
+from rig.admission import may_be_plain
 from rig.backend import BrokerGone
 from rig.prepare import TRUST, tls_of
 from rig.report.wording import clean, utc
@@ -36,6 +37,7 @@ def ask(broker: str, keys: Path | None, operator: str) -> dict[str, Heard]:
     the broker. BrokerGone, BadInput."""
     tls = None if keys is None else tls_of(keys, operator)
     try:
+        check_plain(broker, keys is not None and may_be_plain(keys))
         if broker_address(broker).secured and tls is None:
             raise ValueError(f"{broker} wants a certificate; give --keys and --operator who has one there")
     except ValueError as error:
@@ -48,8 +50,9 @@ def ask(broker: str, keys: Path | None, operator: str) -> dict[str, Heard]:
     def take(delivery: Delivery) -> None:
         with contextlib.suppress(msgspec.MsgspecError):
             state = decode(delivery.envelope.body, ChainState)
-            line, node = delivery.topic.split("/")[3::2][:2]
-            heard[f"{line}/{node}"] = Heard(state, delivery.verified is True)
+            name = "/".join(delivery.topic.split("/")[3::2][:2])
+            if delivery.verified is True or name not in heard or not heard[name].verified:
+                heard[name] = Heard(state, delivery.verified is True)
 
     bus.subscribe(topics.chain(topics.ANY, topics.ANY), take)
     with bus:
@@ -61,7 +64,7 @@ def ask(broker: str, keys: Path | None, operator: str) -> dict[str, Heard]:
 
 def table(heard: dict[str, Heard], chain: str = "") -> list[str]:
     """Each chain, or the one of that name or id, with its nodes; then M and share of its members, and its
-    pools, as the node that is furthest has them."""
+    pools, as the node that is furthest has them, of those that are verified if there are any."""
     lines: list[str] = []
     told = [(name, each) for name, each in sorted(heard.items())]
     told += [(name, Heard(own, each.verified)) for name, each in told for own in _pools(each.state)]
@@ -69,20 +72,24 @@ def table(heard: dict[str, Heard], chain: str = "") -> list[str]:
         if chain not in ("", shown, shown.rpartition("-")[0]):
             continue
         of_it = {name: each for name, each in told if each.state.chain == shown}
-        best = max((each.state for each in of_it.values()), key=lambda state: (state.online, state.height))
+        sure = [each.state for each in of_it.values() if each.verified]
+        states = sure or [each.state for each in of_it.values()]
+        best = max(states, key=lambda state: (state.online, state.height))
         lines += [
-            f"chain    {shown}",
-            f"height   {best.height}, {utc(best.time)}",
-            f"next     proposed by {best.proposer or '-'}, round {best.round}",
+            f"chain    {clean(shown)}",
+            f"height   {best.height}, {utc(best.time)}{'' if sure else ', unverified'}",
+            f"next     proposed by {clean(best.proposer) or '-'}, round {best.round}",
             "",
             f"{'node':<28} {'height':>6} {'waits':>5}  peers heard",
         ]
         for name, each in of_it.items():
-            lines.append(f"{name:<28} {each.state.height:>6} {each.state.waiting:>5}  {_words(each)}"[:80])
+            lines.append(
+                f"{clean(name):<28} {each.state.height:>6} {each.state.waiting:>5}  {_words(each)}"[:80]
+            )
         lines += ["", f"{'member':<28} {'M':>8} {'share Pom':>10}"]
         for node, worked in best.workloads.items():
-            lines.append(f"{node:<28} {worked / 1e9:>6.1f} s {best.shares.get(node, 0.0):>10.1%}")
-        pools = {pool.chain: pool for each in of_it.values() for pool in each.state.pools}
+            lines.append(f"{clean(node):<28} {worked / 1e9:>6.1f} s {best.shares.get(node, 0.0):>10.1%}")
+        pools = {pool.chain: pool for state in states for pool in state.pools}
         lines += ["", *(_pool(pool) for _, pool in sorted(pools.items()))] if pools else []
         lines.append("")
     return lines[:-1]
@@ -102,7 +109,7 @@ def _pool(pool: PoolState) -> str:
 def _words(each: Heard) -> str:
     state = each.state
     said = "" if each.verified else "unverified; "
-    said += "offline" if not state.online else ", ".join(state.peers) or "none"
+    said += "offline" if not state.online else clean(", ".join(state.peers)) or "none"
     said += "; signs nothing" if state.online and state.silent and state.member else ""
     said += f"; {clean(state.problem)}" if state.problem else ""
     return said

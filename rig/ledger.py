@@ -194,6 +194,13 @@ def enroll(
     ] = None,
     owner: Annotated[str, typer.Option(help="Whose it is (default: the line's).")] = "",
     votes: Annotated[bool | None, typer.Option("--vote/--no-vote", help="Whether it votes.")] = None,
+    dispatches: Annotated[
+        bool | None,
+        typer.Option(
+            "--dispatch/--no-dispatch",
+            help="Whether its sessions count, and it plans (default: who is operator or commissioner).",
+        ),
+    ] = None,
     key: Annotated[str, typer.Option(metavar="HEX", help="Its public key (default: the trust file's).")] = "",
     broker: BrokersOption = None,
 ) -> None:
@@ -220,7 +227,15 @@ def enroll(
     raise typer.Exit(
         said(
             lambda: enrol(
-                keys, operator, node, public or None, roles=wanted, owner=owner, votes=votes, brokers=brokers
+                keys,
+                operator,
+                node,
+                public or None,
+                roles=wanted,
+                owner=owner,
+                votes=votes,
+                dispatches=dispatches,
+                brokers=brokers,
             )
         )
     )

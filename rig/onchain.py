@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
+from rig.backend import RigFault
 from rig.chain import NotFinal, RigChain, Settled
 from rig.coordinator import Coordinator
 from rig.evidence import writing
@@ -27,6 +29,7 @@ class OnChain:
         if self._chain is None:
             return
         line = self._session.line
+        check_may_run(self._chain)
         self._notary = Notary(self._chain, self._folder, line.id)
         with writing(self._folder):
             self._notary.open()
@@ -60,3 +63,22 @@ class OnChain:
                 return self._notary.close(record, hurry)
         except NotFinal as failed:
             return failed
+
+
+def check_may_run(chain: RigChain) -> None:
+    """RigFault where what the operator opens would mean nothing; where that cannot be told now, the session's
+    end says it."""
+    with suppress(NotFinal):
+        chain.follow()
+        if not _dispatches(chain):  # maybe it does since the blocks that we lack
+            chain.catch_up()
+            if not _dispatches(chain):
+                raise RigFault(
+                    f"{chain.operator} runs no sessions on the line's chain, so nothing would become final; "
+                    f"a commissioner lets it: twinline ledger enroll {chain.operator} --dispatch"
+                )
+
+
+def _dispatches(chain: RigChain) -> bool:
+    party = chain.state.parties.get(chain.operator)
+    return party is not None and party.dispatcher
