@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.field.tags import Tag
+from collections.abc import Mapping
+
+import msgspec
+
+from gateway.field.tags import Tag, read_ref
 from gateway.net.reports import State
 from gateway.twin.discrepancy import Discrepancy
 from gateway.units import format_duration
@@ -56,6 +60,23 @@ class Differences:
 
     def _gap(self, station: str, why: str) -> None:
         self.gaps.setdefault(station, why)
+
+
+def tag_of(found: Discrepancy, tags: Mapping[str, Tag]) -> Tag | None:
+    """At which of ``tags`` it is; None: at none of them, or its name cannot be read."""
+    try:
+        return tags.get(read_ref(found.tag).tag)
+    except ValueError:
+        return None
+
+
+def checked(found: Discrepancy, tags: Mapping[str, Tag]) -> Discrepancy:
+    """``found``, in doubt where it is at none of a station's ``tags``: its gateway has another station
+    file."""
+    if tag_of(found, tags) is not None:
+        return found
+    doubt = "; ".join(filter(None, (found.doubt, "the station file here has no such tag")))
+    return msgspec.structs.replace(found, doubt=doubt)
 
 
 def tolerated(tag: Tag, scans: int) -> str:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gateway.controller.compile import Program
-from gateway.field.tags import read_ref
 from gateway.field.types import Value
 from gateway.net.messages import Action, Await, AwaitAll, Force, Identified, Inject, Waiting
 from gateway.scenario import show
 from gateway.station import Mode, Station
+from gateway.twin.discrepancy import Discrepancy as Differs
 from rig.ahead import Ahead, Early
 from rig.backend import Backend, BrokerGone, GatewayGone, LeaseLost, RigFault, Script
-from rig.differences import tolerated
+from rig.differences import checked, tag_of, tolerated
 from rig.line import Line, LineStation
 from rig.record import Coverage, Discrepancy, Flow, StationIdentity, Step, Verdict, overall
 from rig.trace import Reading
@@ -162,12 +162,19 @@ class Session:
         left = ((name, self.backend.left(name)) for name in self.stations)
         return [f"{name}: {', '.join(forces)}" for name, forces in left if forces]
 
+    def differences(self, station: str) -> list[Differs]:
+        """Where what is real there did not do as its model, as the gateway has told; in doubt where it is at
+        a tag that we do not know."""
+        tags = self.stations[station].spec.tags
+        return [checked(each, tags) for each in self.backend.differences(station)]
+
     def discrepancies(self) -> Iterator[Discrepancy]:
         """Where what is real did not do as its model, of all stations in the line's order."""
         for name, handle in self.stations.items():
-            for each in self.backend.differences(name):
+            for each in self.differences(name):
                 lasted = None if each.end is None else each.end - each.begin
-                allowed = tolerated(handle.spec.tags[read_ref(each.tag).tag], handle.lined.within)
+                tag = tag_of(each, handle.spec.tags)
+                allowed = "" if tag is None else tolerated(tag, handle.lined.within)
                 yield Discrepancy(
                     name, each.tag, each.begin, lasted, show(each.twin), show(each.machine),
                     "; ".join(filter(None, (each.suspect, each.doubt))), allowed,

@@ -12,6 +12,7 @@ from gateway.net.messages import Pause
 from gateway.scenario import show
 from gateway.twin.discrepancy import Discrepancy
 from rig.backend import RigFault, Script
+from rig.differences import tag_of
 from rig.report.wording import duration
 from rig.session import Session, StationHandle
 from rig.step import StepContext
@@ -45,7 +46,11 @@ def test_controller(session: Session, beside: StationHandle, step: StepContext) 
 def judge(session: Session, station: StationHandle, step: StepContext, tags: Set[str], model: str) -> None:
     """Fail by the discrepancies at ``tags``, against whose ``model``; they are all that there were. Those of
     which it is in doubt whether they are any are the rig's."""
-    there = [each for each in session.backend.differences(station.id) if read_ref(each.tag).tag in tags]
+    there = [
+        each
+        for each in session.differences(station.id)
+        if (tag := tag_of(each, station.spec.tags)) is None or tag.name in tags
+    ]
     found = [each for each in there if not each.doubt]
     if found:
         step.fail(told(found, model), *dict.fromkeys(read_ref(each.tag).tag for each in found))

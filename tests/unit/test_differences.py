@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import msgspec
+import pytest
 from record_examples import passed
 
 from gateway.net.messages import decode, encode
 from gateway.net.reports import Differs, State
 from gateway.twin.discrepancy import Discrepancy
+from rig.backend import RigFault
 from rig.differences import MAX_KEPT, SILENCE, Differences
-from rig.procedures.agreement import told
+from rig.line import load_line
+from rig.open import compile_all
+from rig.procedures.agreement import judge, told
 from rig.progress import Progress
 from rig.record import Discrepancy as Recorded
 from rig.record import Record
 from rig.report.html import LISTED, render_html
+from rig.session import Session
+from rig.step import StepContext
+from rig.virtual import VirtualBackend
 
 BEGUN = Discrepancy("lift-up", 10, None, True, False, "lift")
 ENDED = msgspec.structs.replace(BEGUN, end=400_000_010)
+STARTER = Path(__file__).parents[2] / "config/lines/starter.yaml"
+KNOWN = "air-ok"
 HERE = State(True, "boot-1")
 
 
@@ -71,6 +81,30 @@ def test_the_step_names_the_signals_and_the_most_suspected_first() -> None:
     assert text.index("look at air") < text.index("look at lift")
     assert "lift-up was false, the twin's true, for 400 ms: look at lift" in text
     assert "air-ok was false, the twin's true, and still is" in text
+
+
+class Elsewhere(VirtualBackend):
+    """Its gateway at ``infeed`` has another station file, and tells of a tag that is not in ours."""
+
+    def differences(self, station: str) -> list[Discrepancy]:
+        tags = ("renamed", "not[a", KNOWN)
+        return [msgspec.structs.replace(BEGUN, tag=tag) for tag in tags] if station == "infeed" else []
+
+
+def test_a_tag_that_is_not_known_here_is_an_entry_in_doubt() -> None:
+    """As many entries as were told; an exception would leave the session with no manifest and no report."""
+    line = load_line(STARTER, {})
+    session = Session(line, Elsewhere(line, compile_all(line)[0]), {})
+    entries = list(session.discrepancies())
+    assert [each.tag for each in entries] == ["renamed", "not[a", KNOWN]
+    doubt = "lift; the station file here has no such tag"
+    assert [(each.suspect, each.tolerance == "") for each in entries] == [
+        (doubt, True), (doubt, True), ("lift", False)
+    ]  # fmt: skip
+    infeed = session.stations["infeed"]
+    step = StepContext(session, "agreement/machine", "agreement", "", "infeed")
+    with pytest.raises(RigFault, match=r"renamed was .* but the station file here has no such tag"):
+        judge(session, infeed, step, set(), "twin's")
 
 
 def recorded(*found: Recorded) -> Record:
