@@ -16,6 +16,7 @@ from gateway.station import Mode, Station
 
 log = logging.getLogger(__name__)
 
+CONFIG = "gateway.json"  # in the folder of a gateway or witness that was prepared
 PATHS = ("station", "key", "trust", "state", "program", "beside", "chain", "opcua", "tls")
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gateway.errors import BadInput, Problem
+from gateway.net.identity import Identity
 from gateway.pki import certificates, revocation
 from gateway.pki.asking import (
     ENROL,
@@ -28,6 +29,7 @@ from gateway.pki.asking import (
 )
 from gateway.pki.certificates import DAY, moment
 from gateway.pki.credentials import (
+    KEY,
     TLS,
     TlsFiles,
     enrolled,
@@ -36,7 +38,7 @@ from gateway.pki.credentials import (
     read_revoked,
     take_lists,
 )
-from gateway.pki.enrolment import Signed
+from gateway.pki.enrolment import KINDS, Signed
 from gateway.pki.keys import make_keys, make_next_keys, make_request
 from gateway.pki.requests import MAX_CARRIED, read_carried
 from gateway.pki.token import ROOT_BYTES, Token, read_token
@@ -228,8 +230,12 @@ def _write_request(given: argparse.Namespace, folder: Path) -> Iterator[str]:
         _keys(folder, given.node)
         data, command = make_request(folder), "enroll"
     write_atomically(given.request, data)
-    node = given.node or "NODE"
-    yield f"{given.request}: carry it to the authority; there: twinline pki {command} {node} --request FILE"
+    node, name = given.node or Identity.load(folder / KEY).node, given.request.name
+    kind = "" if given.renew else " --as KIND"
+    asked = f"--request {name} --answer {node}.answer"
+    yield f"{given.request}: carry it to the authority; there: twinline pki {command} {node}{kind} {asked}"
+    if kind:
+        yield f"KIND is {', '.join(KINDS[:-1])} or {KINDS[-1]}; a broker and a controller need --host, too"
 
 
 def _take(path: Path, root: str | None, folder: Path) -> Signed:

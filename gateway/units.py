@@ -90,11 +90,11 @@ def quantity(text: str, unit: str) -> float:
     return number * factor / UNITS[unit][1]
 
 
-def duration(text: str) -> int:
+def duration(text: str, usual: str = "ms") -> int:
     """Read a time such as ``10 ms`` or ``1.5 s`` as integer nanoseconds, 0 to ``LONGEST``; a bare number
-    other than 0 is refused."""
+    other than 0 is refused, with the ``usual`` unit as what would be right."""
     if _BARE.match(text) and text.strip() != "0":
-        raise ValueError(f"{text!r} has no unit; write for example '{text.strip()} ms'")
+        raise ValueError(f"{text!r} has no unit; write for example '{text.strip()} {usual}'")
     seconds = quantity(text, "s")
     if not 0 <= seconds <= LONGEST:
         raise ValueError(f"{text!r} is no time that can be waited for; write 0 to {LONGEST} s")

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import typer
 
-from gateway.agentfile import read_config
+from gateway.agentfile import CONFIG, read_config
 from gateway.errors import BadInput, Problem
 from gateway.genesisfile import load_genesis
 from gateway.net.identity import Identity, Trust
@@ -21,7 +21,7 @@ from ledger.records import Enrolled, Party, Record, Revoked
 from ledger.state import State
 from ledger.votes import faults
 from rig.chain import NotFinal, RigChain, Settled
-from rig.prepare import CONFIG, GENESIS, LEDGER, TRUST, key_of
+from rig.prepare import GENESIS, LEDGER, TRUST, key_of
 
 TRIES = 8  # a record may come too early, or with what was true some blocks ago; each try makes a block
 
@@ -66,6 +66,17 @@ def decide(chain: RigChain, made: Callable[[State], Record]) -> tuple[Settled, R
         if not last or (made(chain.state) == record and STILL_HEARD not in why):
             raise Void(why)
     raise AssertionError("the last try returns or raises")
+
+
+def decides(keys: Path, operator: str, brokers: Sequence[str] = (), line: str = "") -> bool:
+    """Whether the chain has ``operator`` say who belongs; ``line`` as for ``revoke``. NotFinal, BadInput,
+    OSError."""
+    if line:
+        _check_line(line, keys)
+    with on_chain(keys, operator, brokers) as chain:
+        chain.catch_up()
+        party = chain.state.parties.get(operator)
+    return party is not None and holds(party.roles, "commissioner")
 
 
 def revoke(

@@ -5,11 +5,15 @@ They lie in one folder, which mosquitto runs in: ``mosquitto -c mosquitto.conf``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from gateway.agentfile import CONFIG
+from gateway.errors import Problem
 from gateway.net.envelope import MAX_BYTES
-from gateway.pki.credentials import TLS, TlsFiles
+from gateway.pki.certificates import fingerprint, read_certificates
+from gateway.pki.credentials import TLS, TlsFiles, enrolled
 from gateway.pki.keys import make_keys
 from gateway.store.atomic import write_atomically
 from rig.acl import Admitted, mosquitto_acl
@@ -18,6 +22,7 @@ from rig.pki.authority import Authority
 from rig.pki.registry import Registry
 
 CONF, ACL, REVOKED = "mosquitto.conf", "acl", "revoked.pem"
+PORT = 8883
 _HEAD = 64 * 1024  # of a message, beside its body
 _WAITING = 10_000  # messages for one client; what is more is dropped
 
@@ -45,6 +50,37 @@ def configure(folder: Path, authority: Authority, listen: tuple[str, int]) -> No
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / CONF, mosquitto_conf(*listen).encode())
     refresh(folder, authority)
+
+
+def listens(folder: Path) -> tuple[str, int]:
+    """The address and port of the settings that are there; those of a new broker where there are none."""
+    try:
+        text = (folder / CONF).read_text(errors="replace")
+    except OSError:
+        text = ""
+    found = re.search(r"^listener[ \t]+(\d+)[ \t]*(\S*)", text, re.MULTILINE)
+    return (found[2], int(found[1])) if found else ("", PORT)
+
+
+def misplaced(folder: Path, authority: Authority) -> list[Problem]:
+    """Why what ``authority`` knows is not for ``folder``: it is another node's, or of another authority."""
+    held, ca = enrolled(folder), TlsFiles.of(folder / TLS).ca
+    kind = held.enrolment.kind if held is not None else "gateway" if (folder / CONFIG).exists() else "broker"
+    hint = "name the folder that the broker was enrolled into"
+    if kind != "broker":
+        what = (
+            f"is the folder of {held.enrolment.node}, a {kind}"
+            if held is not None
+            else f"is a {kind}'s folder"
+        )
+        return [Problem(str(folder), 0, 0, what, hint)]
+    if not ca.exists() or read_certificates(ca)[0] == authority.root:
+        return []
+    root = fingerprint(read_certificates(ca)[0]).hex()
+    what = f"was enrolled by another authority than {authority.folder}: its root is {root}"
+    return [
+        Problem(str(folder), 0, 0, what, "name the authority with that root (twinline pki list shows it)")
+    ]
 
 
 def admitted(authority: Authority) -> list[Admitted]:
@@ -108,7 +144,7 @@ def mosquitto_conf(address: str, port: int, secured: bool = True) -> str:
             # What gateways say for keeping they say again to a broker that comes back.
             "persistence false",
             "set_tcp_nodelay true",
-            f"message_size_limit {MAX_BYTES + _HEAD}",
+            f"max_packet_size {MAX_BYTES + _HEAD}",
             "max_inflight_messages 100",
             f"max_queued_messages {_WAITING}",
             "log_dest stderr",

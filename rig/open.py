@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import msgspec
 
-from gateway.agentfile import no_plant
+from gateway.agentfile import CONFIG, no_plant, read_config
 from gateway.config import find_config
 from gateway.controller.compile import Program, ProgramErrors, compile_program
 from gateway.errors import BadInput, Problem
@@ -136,10 +136,17 @@ def prepare(options: Options) -> Line:
 
 
 def broker_of(line: Line, options: Options) -> str:
-    """The broker that runs already: as asked for, else as the line file says; empty: one is started here."""
+    """The broker that runs already: as asked for, else as the line file says, else the one that the gateways
+    were prepared for; empty: one is started here."""
     if options.broker is None:
-        return line.broker or ""
+        return line.broker or (prepared_for(options.keys) if options.keys is not None else "")
     return options.broker if "://" in options.broker else ""
+
+
+def prepared_for(keys: Path) -> str:
+    """The first broker of the gateways that were prepared in ``keys``; empty where none were. BadInput."""
+    configs = (read_config(path) for path in sorted(keys.glob(f"*/{CONFIG}")))
+    return next((each.brokers[0] for each in configs if each.brokers), "")
 
 
 def _check_broker(text: str | None) -> list[Problem]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.agentfile import AgentConfig
+from gateway.agentfile import CONFIG, AgentConfig
 from gateway.errors import BadInput, Problem
 from gateway.genesisfile import genesis_bytes, load_genesis
 from gateway.local.access import OPERATOR
@@ -36,7 +36,7 @@ from rig.pki.authority import ROOT, Authority
 from rig.pki.roster import broker_at, roster
 from rig.secured import needs_certificate, served_hosts
 
-TRUST, KEY, CONFIG, STATION = "trust.yaml", "key.pem", "gateway.json", "station.yaml"
+TRUST, KEY, STATION = "trust.yaml", "key.pem", "station.yaml"
 GENESIS, LEDGER = "genesis.json", "ledger"  # how the chain begins; the operator's copy of it
 PROGRAM = "program.st"  # of a controller that the gateway plays
 BESIDE = "beside.st"  # which runs beside the real one

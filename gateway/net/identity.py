@@ -7,7 +7,6 @@ import json
 import os
 import re
 import secrets
-import stat
 from collections.abc import Callable, Collection
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +26,7 @@ from gateway import yamlfile
 from gateway.errors import BadInput, Problem
 from gateway.net.envelope import BOOT_BYTES
 from gateway.net.roles import ROLES, Role, holds, role
+from gateway.private import exposed
 from gateway.store.atomic import write_atomically
 from ledger import codec
 
@@ -61,9 +61,7 @@ class Identity:
     def load(cls, path: Path) -> Identity:
         """The identity that ``save`` wrote; BadInput says what is wrong with the file."""
         text = yamlfile.read_text(path)
-        problems: list[Problem] = []
-        if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            problems.append(_problem(path, "others can read this private key", f"run chmod 600 {path}"))
+        problems = exposed(path)
         named = _NODE.search(text)
         if named is None:
             problems.append(

@@ -21,6 +21,7 @@ from gateway.errors import BadInput
 from gateway.pki.certificates import invalid_now, read_certificates, read_der, subject_of
 from gateway.pki.credentials import TlsFiles, read_revoked
 from gateway.pki.revocation import List, overdue, taken_back
+from gateway.private import exposed
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,8 @@ class LineContext:
         try:
             own = subject_of(read_certificates(files.certificate)[0])
             authorities, lists = read_certificates(files.ca), read_revoked(files)
+            if problems := exposed(files.key):
+                raise BadInput(problems)
         except BadInput as bad:
             raise WrongPeer(str(bad)) from None
         if own is None:

@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.errors import BadInput, Problem
+from gateway.private import exposed
 
 PrivateKey = EllipticCurvePrivateKey | RSAPrivateKey
 PublicKey = EllipticCurvePublicKey | RSAPublicKey
@@ -103,14 +104,17 @@ def key_pem(key: PrivateKey) -> bytes:
 
 
 def read_key(path: Path) -> PrivateKey:
-    """The private key that ``key_pem`` wrote; BadInput."""
+    """The private key that ``key_pem`` wrote; BadInput, also where others can read it."""
     try:
+        problems = exposed(path)
         key = load_pem_private_key(path.read_bytes(), None)
     except OSError as error:
         raise BadInput([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from None
     except UNREADABLE:
         hint = "restore it, or enrol this node anew"
         raise BadInput([Problem(str(path), 0, 0, "holds no readable private key", hint)]) from None
+    if problems:
+        raise BadInput(problems)
     if not isinstance(key, PrivateKey):
         raise BadInput([Problem(str(path), 0, 0, "is neither an EC nor an RSA key", "enrol this node anew")])
     return key

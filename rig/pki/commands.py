@@ -57,7 +57,7 @@ T = TypeVar("T")
 def init(
     folder: Annotated[Path, typer.Argument(help="Where it goes.", metavar="FOLDER")],
     line: Annotated[str, typer.Option(help="The line's id.")],
-    owner: Annotated[str, typer.Option(help="Whose line it is (default: the line's id).")] = "",
+    owner: Annotated[str | None, typer.Option(help="Whose line it is (default: the line's id).")] = None,
     passphrase_file: PassphraseOption = None,
 ) -> None:
     """Make a line's authority: a root under a passphrase, and the issuing authority that it signs."""
@@ -67,11 +67,11 @@ def init(
     from rig.pki.registry import Registry
 
     _or_bad("--line", lambda: identifier(line))
-    if len(owner) > 64:
-        raise BadInput([Problem("--owner", 0, 0, "has more than 64 characters", "shorten it")])
+    if owner is not None and not 1 <= len(owner.strip()) <= 64:
+        raise BadInput([Problem("--owner", 0, 0, "is not 1 to 64 characters", "write whose line it is")])
     passphrase = passphrase_of(passphrase_file, new=True)
     with _writing(folder):
-        made = Authority.create(folder, line, passphrase, now=time.time_ns(), owner=owner)
+        made = Authority.create(folder, line, passphrase, now=time.time_ns(), owner=owner or "")
         Registry(folder).close()
     typer.echo(f"{folder}: the authority of line {line}; its root: {made.root_hex}")
     typer.echo(
@@ -161,7 +161,7 @@ def enroll(
         given = _or_bad("NODE", lambda: desk.enrol_by_hand(_read(request), place))
         _hand_back(given, desk, request, answer, f"--root {desk.authority.root_hex}")
         return
-    lasts = _or_bad("--valid", lambda: duration(valid))
+    lasts = _or_bad("--valid", lambda: duration(valid, "min"))
     if not 0 < lasts <= LONGEST:
         raise BadInput([Problem("--valid", 0, 0, f"{valid} is too long or none", "write up to 168 h")])
     where = authority or desk.address
@@ -244,6 +244,8 @@ def revoke(
     if not 1 <= len(why) <= 256:
         raise BadInput([Problem("--why", 0, 0, "is not 1 to 256 characters", "say it in a sentence")])
     desk = _desk(pki)
+    if keys is not None:
+        _check_right(keys, operator, tuple(broker or ()), desk.authority.line)
     done = desk.revoke(node, why)
     with _writing(pki):
         desk.publish()
@@ -282,6 +284,21 @@ def list_nodes(
         return
     for text in table(shown):
         typer.echo(text)
+
+
+def _check_right(keys: Path, operator: str, brokers: tuple[str, ...], line: str) -> None:
+    """BadInput where the chain would have none of what ``operator`` decides: then nothing is revoked at all.
+    A chain that is not heard keeps nobody from revoking the certificates."""
+    from rig import admission
+    from rig.chain import NotFinal
+
+    try:
+        may = admission.decides(keys, operator, brokers, line)
+    except (NotFinal, OSError):
+        return
+    if not may:
+        what = f"{operator} is no commissioner on the chain, and nothing was revoked"
+        raise BadInput([Problem("--operator", 0, 0, what, "name one who is (--operator)")])
 
 
 def _desk(folder: Path) -> Desk:

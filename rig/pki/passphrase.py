@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
 from pathlib import Path
 
 import typer
 
 from gateway.errors import BadInput, Problem
+from gateway.private import exposed
 from gateway.yamlfile import read_text
 
 SHORTEST = 12  # characters of a new one
@@ -18,11 +17,8 @@ SHORTEST = 12  # characters of a new one
 def passphrase_of(file: Path | None, new: bool) -> str:
     """From the file, else from the terminal, a new one twice; BadInput."""
     if file is not None:
-        problems: list[Problem] = []
         found = read_text(file).rstrip("\r\n")
-        if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
-            what = "others can read this passphrase"
-            problems.append(Problem(str(file), 0, 0, what, f"run chmod 600 {file}"))
+        problems = exposed(file, "passphrase")
         where = str(file)
     elif sys.stdin.isatty():
         problems, where = [], "passphrase"

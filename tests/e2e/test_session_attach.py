@@ -107,6 +107,8 @@ def test_what_is_wrong_is_said_before_anything_starts(site: Site) -> None:
     run = site.start.session(site.folder, site.made.line, *options(site))
     assert run.wait() == 2
     assert "the key of belt is not in it" in run.said
+    for prepared in site.keys.glob("*/gateway.json"):
+        prepared.unlink()
     run = site.start.session(site.folder, site.made.line, "--keys", str(site.keys), "--operator", "anna")
     assert run.wait() == 2
     assert "reached by a broker, none is named" in run.said

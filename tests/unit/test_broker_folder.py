@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from cryptography import x509
 from typer.testing import CliRunner
 
 from gateway.errors import BadInput
 from gateway.net.identity import Identity
+from gateway.net.tls import LineContext, WrongPeer
 from gateway.pki.certificates import DAY, read_certificates
 from rig.brokercommand import app
 from rig.brokerfiles import ACL, CONF, REVOKED, replaced
 from rig.line import load_line
+from rig.open import Options, broker_of
 from rig.pki.admission import admit
 from rig.pki.authority import Authority
 from rig.pki.desk import Desk
@@ -79,3 +83,55 @@ def test_nothing_is_prepared_in_the_clear(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="everything in the clear to another machine"):
         list(prepare(load_line(BELT), tmp_path / "out", ("mqtt://10.0.0.5",), "anna"))
     assert not (tmp_path / "out").exists()
+
+
+def config(keys: Path, node: str, pki: Path, *options: str) -> Result:
+    return CliRunner().invoke(app, [str(keys / node), "--pki", str(pki), *options])
+
+
+def listener(keys: Path) -> str:
+    settings = (keys / BROKER / CONF).read_text().splitlines()
+    return next(line for line in settings if line.startswith("listener"))
+
+
+def test_made_anew_it_listens_where_it_did(keys: Path) -> None:
+    pki = keys / AUTHORITY
+    assert config(keys, BROKER, pki, "--port", "9884", "--at", "10.0.0.5").exit_code == 0
+    assert listener(keys) == "listener 9884 10.0.0.5"
+    assert "it listens at port 9884 of 10.0.0.5" in config(keys, BROKER, pki).output
+    assert listener(keys) == "listener 9884 10.0.0.5"
+    assert config(keys, BROKER, pki, "--port", "9883", "--at", "").exit_code == 0
+    assert listener(keys) == "listener 9883"
+
+
+def test_another_nodes_folder_and_another_authority_are_refused(keys: Path, tmp_path: Path) -> None:
+    before = (keys / BROKER / ACL).read_text()
+    for node, why in (("belt", "is the folder of belt, a gateway"), ("anna", "is the folder of anna")):
+        refused = config(keys, node, keys / AUTHORITY)
+        assert isinstance(refused.exception, BadInput)
+        assert why in str(refused.exception)
+        assert not (keys / node / ACL).exists()
+    theirs = Authority.create(tmp_path / "theirs", "one", None, now=time.time_ns())
+    refused = config(keys, BROKER, theirs.folder)
+    assert isinstance(refused.exception, BadInput)
+    assert "was enrolled by another authority" in str(refused.exception)
+    assert Authority.open(keys / AUTHORITY).root_hex in str(refused.exception)
+    assert (keys / BROKER / ACL).read_text() == before
+
+
+def test_a_session_finds_the_broker_that_the_gateways_were_prepared_for(keys: Path, tmp_path: Path) -> None:
+    line, options = load_line(BELT), Options(BELT, keys=keys)
+    assert broker_of(line, options) == "mqtts://10.0.0.5:9883"
+    assert broker_of(line, options._replace(broker="mqtts://other")) == "mqtts://other"
+    assert broker_of(line, options._replace(keys=tmp_path)) == ""
+    assert broker_of(line, options._replace(keys=None)) == ""
+
+
+def test_nothing_is_said_to_a_broker_by_a_key_that_others_can_read(keys: Path) -> None:
+    files = tls_of(keys, "anna")
+    assert files is not None
+    files.key.chmod(0o644)
+    here, there = socket.socketpair()
+    with there, pytest.raises(WrongPeer, match="others can read this private key; run chmod 600"):
+        LineContext(files, print).wrap_socket(here, "broker.works")
+    files.key.chmod(0o600)

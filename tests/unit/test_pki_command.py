@@ -204,7 +204,7 @@ def by_hand(desk: Desk, node: str = "infeed", into: str = "node") -> Told:
     folder, request, answer = desk.file(into), desk.file("request"), desk.file("answer")
     told = desk.at_gateway("--request", request, "--node", node, "--into", folder)
     assert told.status == 0, told.text
-    assert f"twinline pki enroll {node} --request" in told.text
+    assert f"twinline pki enroll {node} --as KIND --request" in told.text
     told = desk.pki_("enroll", node, "--as", "gateway", "--request", request, "--answer", answer)
     assert told.status == 0, told.text
     root = told.text.split("--root ")[1].split()[0]
@@ -310,3 +310,34 @@ def test_a_folder_that_cannot_be_made(desk: Desk) -> None:
 
 def test_how_to_renew_is_said(desk: Desk) -> None:
     assert "python -m gateway.enroll --renew" in desk.pki_("renew", "infeed").text
+
+
+def test_a_key_that_others_can_read_is_refused_whichever_it_is(desk: Desk) -> None:
+    asked = desk.at_gateway(
+        "--request", desk.file("a.req"), "--node", "infeed", "--into", desk.file("infeed")
+    )
+    assert asked.status == 0
+    wide = desk.folder / "infeed/tls/key.pem"
+    wide.chmod(0o644)
+    asked = desk.at_gateway(
+        "--request", desk.file("a.req"), "--node", "infeed", "--into", desk.file("infeed")
+    )
+    assert (asked.status, "others can read this private key; run chmod 600" in asked.text) == (2, True)
+    issuing = desk.pki / "issuing.key.pem"
+    issuing.chmod(0o640)
+    assert f"{issuing}: others can read this private key" in desk.pki_("list").text
+    issuing.chmod(0o600)
+
+
+def test_what_a_request_says_to_type_works(desk: Desk) -> None:
+    asked = desk.at_gateway("--request", desk.file("b.req"), "--node", "belt", "--into", desk.file("belt"))
+    assert "twinline pki enroll belt --as KIND --request b.req --answer belt.answer" in asked.text
+    words = ("--as", "gateway", "--request", desk.file("b.req"), "--answer", desk.file("belt.answer"))
+    assert desk.pki_("enroll", "belt", *words).status == 0
+
+
+def test_an_owner_is_somebody_and_a_token_lasts_minutes(tmp_path: Path, desk: Desk) -> None:
+    for owner in ("", " ", "x" * 65):
+        said = run("init", str(tmp_path / "new"), "--line", "starter", "--owner", owner)
+        assert (said.status, "--owner: is not 1 to 64 characters" in said.text) == (2, True)
+    assert "write for example '10 min'" in desk.pki_("enroll", "x", "--as", "gateway", "--valid", "10").text
