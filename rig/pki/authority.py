@@ -21,9 +21,10 @@ from gateway.pki.enrolment import SERIAL_BYTES, SERVERS, Enrolment, Kind
 from gateway.pki.requests import Answer
 from gateway.store.atomic import write_atomically
 from gateway.yamlfile import identifier
+from rig.pki import registry
 from rig.pki.sealed import seal, unseal
 
-ROOT, ROOT_KEY = "root.pem", "root.key.pem"
+ROOT, ROOT_KEY = registry.ROOT, "root.key.pem"
 ISSUING, ISSUING_KEY = "issuing.pem", "issuing.key.pem"
 CRL, ROOT_CRL = "revoked.crl.pem", "root.crl.pem"
 BITS = 3072
@@ -70,6 +71,7 @@ class Authority:
             write_atomically(folder / ROOT_KEY, seal(top, passphrase), 0o600)
         made = cls._issue_issuing(folder, root, top, owner, now)
         made.revoke((), now=now)
+        registry.Registry(folder).close()
         write_atomically(folder / ROOT, certificates.pem(root))  # last: from here on there is an authority
         return made
 

@@ -88,8 +88,10 @@ def reissue(pki: PkiOption = HERE, passphrase_file: PassphraseOption = None) -> 
     from rig.pki.passphrase import passphrase_of
 
     passphrase = passphrase_of(passphrase_file, new=False)
+    desk = _desk(pki)
     with _writing(pki):
         made = Authority.renew(pki, passphrase, now=time.time_ns())
+        desk.publish()  # what somebody revoked meanwhile is in the new list, too
     until = f"{made.issuing.not_valid_after_utc:%Y-%m-%d}"
     typer.echo(f"{pki}: the issuing authority holds until {until}; lock the root's key away again")
     typer.echo("its new lists of the revoked: twinline broker config, and each node's next --renew")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from cryptography import x509
@@ -23,7 +23,7 @@ from gateway.pki.token import ROOT_BYTES, Token, secret_hash
 from gateway.yamlfile import identifier
 from ledger import codec
 from ledger.codec import Malformed
-from rig.pki.authority import Authority, check_hosts
+from rig.pki.authority import ISSUING, Authority, check_hosts
 from rig.pki.registry import SUPERSEDED, Issued, Place, Registry
 
 OPCUA_KINDS = ("gateway", "operator", "controller")  # who speaks to devices, or is one
@@ -51,8 +51,18 @@ class Desk:
     """What ``authority`` decides, remembered in ``registry``; ``clock`` tells UTC ns. For several threads."""
 
     def __init__(self, authority: Authority, registry: Registry, clock: Callable[[], int]) -> None:
-        self.authority, self._registry, self._clock = authority, registry, clock
+        self._registry, self._clock = registry, clock
+        self._held = authority, _stamp(authority)
         self._lock = threading.Lock()  # the registry's connection has one transaction at a time
+
+    @property
+    def authority(self) -> Authority:
+        """As its folder has it now: somebody may give it more years while it serves. BadInput."""
+        authority, stamp = self._held
+        if (now := _stamp(authority)) != stamp and now is not None:
+            authority = Authority.open(authority.folder)
+            self._held = authority, now
+        return authority
 
     def invite(self, place: Place, valid: int) -> Token | Refused:
         """A token that lets the node in once, within ``valid`` ns. ValueError where the place is none."""
@@ -115,13 +125,14 @@ class Desk:
             held = issued[-1] if issued else None
             asked = codec.encode((_digest(request, keys), place))
             if held is not None and held.digest == _nth(asked, len(issued) - 1):
-                return self._again(held.digest)
-            digest = _nth(asked, len(issued))
-            own = held is not None and held.revoked is None and held.public == request.public
-            if refused := (None if own else self._taken(request.node)) or self._known(request):
-                return refused
-            answer = self._issue(digest, place, request, keys)
-            superseded = own and held is not None and self._supersede(held, keys)
+                answer, superseded = self._again(held.digest), _any_superseded(issued)
+            else:
+                digest = _nth(asked, len(issued))
+                own = held is not None and held.revoked is None and held.public == request.public
+                if refused := (None if own else self._taken(request.node)) or self._known(request):
+                    return refused
+                answer = self._issue(digest, place, request, keys)
+                superseded = own and held is not None and self._supersede(held, keys)
         if superseded:
             self.publish()
         return answer
@@ -140,19 +151,20 @@ class Desk:
         with self._lock, self._registry.changing():
             issued = self._registry.issued(request.node)
             if any(each.digest == digest for each in issued):
-                return self._again(digest)
-            held = issued[-1] if issued else None
-            if held is None or held.public != request.public or not _holds(held, asked):
-                return Refused(f"this is not {request.node} as it is enrolled here", anew)
-            if held.revoked is not None:
-                return Refused(f"{request.node} was revoked ({held.why})", f"with new keys {anew}")
-            said = held.answer.enrolment.enrolment
-            if request.renews != said.serial:
-                return Refused("there is a later enrolment than the one that this renews", "use that one")
-            if self._clock() > said.before + LATE:
-                return Refused(f"its enrolment ended at {moment(said.before):%Y-%m-%d}", anew)
-            answer = self._issue(digest, held.place, request, keys)
-            superseded = self._supersede(held, keys)
+                answer, superseded = self._again(digest), _any_superseded(issued)
+            else:
+                held = issued[-1] if issued else None
+                if held is None or held.public != request.public or not _holds(held, asked):
+                    return Refused(f"this is not {request.node} as it is enrolled here", anew)
+                if held.revoked is not None:
+                    return Refused(f"{request.node} was revoked ({held.why})", f"with new keys {anew}")
+                said = held.answer.enrolment.enrolment
+                if request.renews != said.serial:
+                    return Refused("there is a later enrolment than the one that this renews", "use that one")
+                if self._clock() > said.before + LATE:
+                    return Refused(f"its enrolment ended at {moment(said.before):%Y-%m-%d}", anew)
+                answer = self._issue(digest, held.place, request, keys)
+                superseded = self._supersede(held, keys)
         if superseded:
             self.publish()
         return answer
@@ -174,7 +186,7 @@ class Desk:
     def publish(self) -> None:
         """Write the list of revoked certificates anew, as the registry has it, without those whose time
         ended ``LATE`` ago, so that it does not grow for ever; OSError."""
-        with self._lock:
+        with self._lock, self._registry.changing():  # nor does another process write an older list after it
             now = self._clock()
             serials = [
                 (number, each.revoked)
@@ -259,6 +271,20 @@ class Desk:
         check_hosts(place.kind, place.hosts)
         if not 1 <= len(place.owner) <= 64:
             raise ValueError(f"{place.owner!r} is no owner; write 1 to 64 characters")
+
+
+def _stamp(authority: Authority) -> tuple[int, int, int] | None:
+    """Changes with the file of its issuing certificate; None where that is not there."""
+    try:
+        found = (authority.folder / ISSUING).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _any_superseded(issued: Sequence[Issued]) -> bool:
+    """Whether the list has to name one of ``issued``: it may not have been written when that was decided."""
+    return any(each.why == SUPERSEDED for each in issued)
 
 
 def _read(data: bytes) -> tuple[Asked, Request, _Keys] | Refused:

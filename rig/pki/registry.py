@@ -22,6 +22,7 @@ from ledger import codec
 from ledger.codec import Malformed
 
 FILE = "registry.sqlite"
+ROOT = "root.pem"  # beside it, once there is an authority
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
 PATIENCE = 10.0  # s, for another process to end its transaction
 VERSION = 1
@@ -77,10 +78,14 @@ class Issued(NamedTuple):
 
 
 class Registry:
-    """The one in ``folder``, made where there is none. BadInput where its file is not to be used."""
+    """The one in ``folder``, made where there is no authority yet. BadInput where its file is not to be used,
+    or is gone: a new one would know of nobody that he was revoked."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
+        needed = (folder / ROOT).exists()
+        if needed and not self.path.exists():
+            raise BadInput([self._gone()])
         try:
             self._db = sqlite3.connect(self.path, PATIENCE, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA synchronous = FULL")
@@ -88,6 +93,8 @@ class Registry:
             raise BadInput([self._problem(str(error), "restore the file from a backup")]) from None
         with self.changing():
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version == 0 and needed:
+                raise BadInput([self._gone()])
             if version == 0:
                 for statement in _SCHEMA.split(";"):
                     self._db.execute(statement)
@@ -169,6 +176,10 @@ class Registry:
     def set(self, name: str, value: str) -> None:
         """Remember it."""
         self._db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
+
+    def _gone(self) -> Problem:
+        hint = "restore it from a backup: without it nobody knows who was let in, and who was revoked"
+        return self._problem("is missing or empty beside an authority", hint)
 
     def _problem(self, what: str, hint: str) -> Problem:
         return Problem(str(self.path), 0, 0, what, hint)

@@ -90,16 +90,31 @@ class Server(http.server.ThreadingHTTPServer):
             path.unlink()
         return context, certificates.ends(held)
 
+    def barred(self, host: str) -> int:
+        """For how many ns ``host`` is not heard, since too many wrong tokens came."""
+        with self._guard:
+            return self.guesses.wait(host, time.monotonic_ns())
+
+    def guessed(self, host: str) -> None:
+        """``host`` tried a token that nobody made."""
+        with self._guard:
+            self.guesses.add(host, time.monotonic_ns())
+
     def process_request(self, request: _Request, client_address: object) -> None:
         assert isinstance(request, socket.socket), "that of TCP is"
         with self._guard:
             room = len(self._open) < AT_ONCE
             if room:
                 self._open[request] = _Conversation(request, time.monotonic_ns() + LONGEST)
-        if room:
-            super().process_request(request, client_address)
-        else:
+        if not room:
             self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no thread can be started for it: it gives its place back
+            with self._guard:
+                del self._open[request]
+            raise
 
     def process_request_thread(self, request: _Request, client_address: object) -> None:
         assert isinstance(request, socket.socket), "that of TCP is"
@@ -162,8 +177,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"say 1 to {MAX_BYTES} bytes; none were read")
             return
         asked = self.rfile.read(int(length))  # in any case: who is left with half said hears no answer
-        host, guesses = _host(self.client_address), self.server.guesses
-        if wait := guesses.wait(host, time.monotonic_ns()):
+        host = _host(self.client_address)
+        if wait := self.server.barred(host):
             minutes = -(-wait // (60 * 10**9))
             what = f"too many wrong tokens came; ask again in {minutes} min"
             log.warning("to hear %s sooner, start twinline pki serve again: it forgets wrong tokens", host)
@@ -176,7 +191,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         if isinstance(answer, Refused):
             if answer.guess:
-                guesses.add(host, time.monotonic_ns())
+                self.server.guessed(host)
             self._refuse(HTTPStatus.FORBIDDEN, str(answer))
             return
         said = answer.enrolment.enrolment

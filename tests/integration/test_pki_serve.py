@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -358,6 +359,45 @@ def test_a_full_disk_is_told_to_who_asks_and_the_token_holds(tmp_path: Path, fre
         enroll.by_token(token, fresh.address, tmp_path / "patient")
     pragma("PRAGMA max_page_count = 1000000")
     assert enroll.by_token(token, fresh.address, tmp_path / "patient").enrolment.node == "patient"
+
+
+def test_many_guess_and_ask_at_once(fresh: Site) -> None:
+    """Each connection has a thread; what they share is changed by one at a time."""
+    fresh.server.guesses, failed = Guesses(total=1_000), list[BaseException]()
+
+    def guess(host: int) -> None:
+        try:
+            for number in range(300):
+                fresh.server.guessed(f"{host}-{number}")
+                fresh.server.barred("another")
+        except RuntimeError as error:
+            failed.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=guess, args=(host,)) for host in range(8)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert failed == []
+
+
+def test_where_no_thread_can_be_started_no_place_is_lost(
+    fresh: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", full)
+        for _ in range(AT_ONCE):
+            with socket.create_connection(fresh.address, 10) as link:
+                assert link.recv(1) == b""  # it is ended
+    assert b"BEGIN CERTIFICATE" in raw(fresh.address, f"GET {ROOT} HTTP/1.0\r\n\r\n".encode())
 
 
 def test_who_talks_for_ever_is_ended_and_who_fills_every_place_too(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import msgspec
@@ -361,3 +361,99 @@ def test_a_full_disk_is_said_and_changes_nothing(bench: Bench) -> None:
     bench.registry._db.execute("PRAGMA max_page_count = 100000")
     assert bench.registry.issued() == []
     bench.install(folder, bench.desk.enrol(make_request(folder, token.secret)))
+
+
+# --- beside other processes, and after what went wrong ------------------------------------------------------
+
+
+def test_nobody_revokes_between_reading_and_writing_the_list(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``twinline pki serve`` and ``pki revoke`` in two processes: else the older list came back."""
+    folder = bench.enrol(bench.node("infeed", opcua=True))
+    registry = Registry(bench.authority.folder)
+    registry._db.execute("PRAGMA busy_timeout = 0")
+    beside = Desk(bench.authority, registry, lambda: bench.now)
+    written = Authority.revoke
+
+    def write(authority: Authority, serials: Collection[tuple[int, int]], *, now: int) -> None:
+        with pytest.raises(BadInput, match="locked"):
+            beside.revoke("infeed", "stolen")
+        written(authority, serials, now=now)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Authority, "revoke", write)
+        bench.desk.publish()
+    assert beside.revoke("infeed", "stolen") == 1
+    beside.publish()
+    registry.close()
+    assert bench.revoked() == serials(folder)
+
+
+def test_a_list_that_was_not_written_is_written_when_the_node_asks_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = bench.enrol(bench.node("infeed", opcua=True))
+    old = serials(folder)
+    make_next_keys(folder)
+    asked = bench.renewal(folder)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Authority, "revoke", full)
+        with pytest.raises(OSError, match="no space"):
+            bench.desk.renew(asked)
+    assert bench.revoked() == set()
+    bench.install(folder, bench.desk.renew(asked))
+    assert bench.revoked() == old
+
+
+def test_by_hand_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = bench.node("first", opcua=True)
+    bench.install(first, bench.desk.enrol_by_hand(make_request(first), INFEED))
+    (second := bench.folder / "second").mkdir()
+    shutil.copy(first / "key.pem", second / "key.pem")  # the same node, with other keys for TLS
+    asked = make_request(bench.node("second", opcua=True))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Authority, "revoke", full)
+        with pytest.raises(OSError, match="no space"):
+            bench.desk.enrol_by_hand(asked, INFEED)
+    assert isinstance(bench.desk.enrol_by_hand(asked, INFEED), Answer)
+    assert bench.revoked() == serials(first)
+
+
+def test_who_serves_issues_under_the_certificate_that_came_meanwhile(tmp_path: Path) -> None:
+    folder = tmp_path / "authority"
+    Authority.create(folder, "starter", "a long passphrase", now=NOW)
+    registry, now = Registry(folder), NOW + 700 * DAY
+    desk = Desk(Authority.open(folder), registry, lambda: now)
+    made = Authority.renew(folder, "a long passphrase", now=now)
+    make_keys(tmp_path / "node", "infeed", opcua=False)
+    answer = desk.enrol_by_hand(make_request(tmp_path / "node"), INFEED)
+    assert isinstance(answer, Answer)
+    assert answer.issuing == certificates.der(made.issuing)
+    assert answer.enrolment.enrolment.before == now + 365 * DAY  # the old one ends in 30 days
+    desk.publish()
+    listed = x509.load_pem_x509_crl((folder / CRL).read_bytes())
+    assert listed.next_update_utc == made.issuing.not_valid_after_utc
+    registry.close()
+
+
+@pytest.mark.parametrize("left", [None, b""], ids=["missing", "empty"])
+def test_a_registry_that_is_gone_is_not_made_anew_beside_an_authority(
+    tmp_path: Path, made: Authority, left: bytes | None
+) -> None:
+    folder = tmp_path / "authority"
+    shutil.copytree(made.folder, folder)
+    (folder / FILE).unlink()
+    if left is not None:
+        (folder / FILE).write_bytes(left)
+    with pytest.raises(BadInput, match=r"missing or empty.*restore it from a backup"):
+        Registry(folder)
+    assert left is not None or not (folder / FILE).exists()
