@@ -283,12 +283,16 @@ class Agent:
         """What is wrong with the gateway itself; empty if nothing is."""
         return self.sending.problem
 
+    @property
+    def barred(self) -> str:
+        """Why it is not heard, or hears others as before a change of trust; empty if nothing is."""
+        dismissed = self.admission.problem if self.admission is not None else ""
+        return dismissed or self.trust_file.problem
+
     def _problems(self) -> str:
         """What a person has to look after; empty if nothing."""
-        dismissed = self.admission.problem if self.admission is not None else ""
-        untaken = self.trust_file.problem
         unrecorded = self.chain.problem if self.chain is not None else ""
-        return self.problem or dismissed or self.devices.problem or untaken or unrecorded
+        return self.problem or self.barred or self.devices.problem or unrecorded
 
     def _learn(self, belonging: Belonging) -> None:
         """The chain has changed who belongs to the line."""

@@ -21,6 +21,7 @@ from ledger.types import Id, Natural
 
 log = logging.getLogger(__name__)
 
+UNHEARD = "nobody hears it"  # of who is barred, in what its gateway says of itself
 BELONGING = ("meta", "belonging")  # what was learnt, in the journal
 
 
@@ -41,9 +42,9 @@ class Belonging(msgspec.Struct, frozen=True):
     def dismisses(self, node: str, key: bytes) -> str:
         """Why ``node`` with its own ``key`` is not heard any more; empty if it is, or never was."""
         if self.gone.get(node) == key:
-            return f"{node} is revoked: nobody hears it, and it writes nothing"
+            return f"{node} is revoked: {UNHEARD}, and it writes nothing"
         if any(party.node == node and party.public != key for party in self.parties):
-            return f"{node} has another key than the one that is enrolled: nobody hears it"
+            return f"{node} has another key than the one that is enrolled: {UNHEARD}"
         return ""
 
 

@@ -170,10 +170,10 @@ class ChainKeeper:
 
     @property
     def counted(self) -> dict[str, int]:
-        """What was sent and received, lost and refused."""
+        """What was sent and received, and refused."""
         if self._bus is None:
-            return {**msgspec.structs.asdict(Counters()), "missing": 0}
-        return {**msgspec.structs.asdict(self._bus.counters), "missing": self._bus.missing}
+            return msgspec.structs.asdict(Counters())
+        return msgspec.structs.asdict(self._bus.counters)
 
     def facts(self) -> dict[str, str]:
         """What there is to say of it, by what it is about, for a person."""

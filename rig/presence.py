@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from gateway.belonging import UNHEARD
 from gateway.net.reports import About, State
 from rig.line import Line, LineStation
 
-Standing = Literal["there", "absent", "gone", "other", "stranger"]
+Standing = Literal["there", "absent", "gone", "other", "barred", "stranger"]
 
 
 class Seen(NamedTuple):
@@ -22,7 +23,8 @@ class Presence(NamedTuple):
     """A station of the line, or a gateway that came to it.
 
     there: it runs and has the line's station file; absent: never heard of; gone: it was here, and to its
-    neighbours it is a closed door; other: it has another version of the file; stranger: of no such station.
+    neighbours it is a closed door; other: it has another version of the file; barred: the line's chain has
+    revoked it, or knows it by another key; stranger: of no such station.
     """
 
     station: str
@@ -50,6 +52,8 @@ def _wanted(name: str, lined: LineStation, found: Seen) -> Presence:
     about = found.about
     if about.station_sha256 != lined.station.sha256:
         return Presence(name, "other", f"another version of {lined.station.file}: {_what(about)}")
+    if UNHEARD in found.state.problem:
+        return Presence(name, "barred", found.state.problem)
     problem = f"; {found.state.problem}" if found.state.problem else ""
     return Presence(name, "there", f"{_what(about)}, controller {found.state.link}{problem}")
 

@@ -6,6 +6,7 @@ over a restart, so that a command of an earlier holder is known and refused.
 
 from __future__ import annotations
 
+HOLDS = "holds the lease"
 TTL_LOW, TTL_HIGH = 200_000_000, 5_000_000_000
 
 
@@ -40,7 +41,7 @@ class Lease:
         # The wall clock may have been set since; how long ago it was is known.
         ago, left = (now - self._granted) / 1e9, max(0, self.expires - now) / 1e9
         since = f"since {_time_of_day(self.since)} UTC, {ago:.0f} s ago"
-        return f"{self.holder} holds the lease, {since}, for {left:.1f} s more unless renewed"
+        return f"{self.holder} {HOLDS}, {since}, for {left:.1f} s more unless renewed"
 
     def renew(self, now: int, operator: str, token: int) -> str:
         """Prolong by the time to live; empty, or why not."""

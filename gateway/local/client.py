@@ -26,6 +26,10 @@ class Unanswered(Exception):
         super().__init__(f"{why}; {do}" if do else why)
 
 
+class Denied(Unanswered):
+    """It answers, and refuses."""
+
+
 class Client:
     """One connection to the agent whose state is in ``folder``; Unanswered where there is none."""
 

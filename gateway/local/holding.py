@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.local.client import Client, Unanswered
+from gateway.cell.lease import HOLDS
+from gateway.local.client import Client, Denied, Unanswered
 from gateway.net.messages import Acquire, Action, Done, Leased, Refused, Release, Renew, Run, Trace
 
 TTL = 1_000_000_000
@@ -34,7 +35,9 @@ class Holding:
         answer = self._client.ask(Acquire(TTL, breaks), Leased)
         if isinstance(answer, Refused):
             self._client.close()
-            raise Unanswered(f"no lease: {answer.why}", "ask who holds it, or take it: lease take --break")
+            held = HOLDS in answer.why  # what else is in the way no --break takes out of it
+            do = "ask who holds it, or take it: lease take --break" if held else ""
+            raise Denied(f"no lease: {answer.why}", do)
         self.token = answer.token
         self.ended = ""
         self._renewing = threading.Thread(target=self._renew, name="lease", daemon=True)

@@ -47,6 +47,11 @@ class Inside(Protocol):
         ...
 
     @property
+    def barred(self) -> str:
+        """Why it is not heard on the line as it should be, that it was revoked say; empty if nothing is."""
+        ...
+
+    @property
     def refused(self) -> Mapping[str, int]:
         """How many commands that came over the bus were refused, by cause."""
         ...

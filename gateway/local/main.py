@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ def shell(gateway: Path | None, commands: Sequence[str]) -> int:
     except ImportError as missing:
         hint = "install it: pip install twinline"
         raise BadInput([Problem("", 0, 0, f"the shell needs {missing.name}", hint)]) from None
+    # What the bus logs of the broker that a command looks at, the command says itself.
+    logging.getLogger("gateway").addHandler(logging.NullHandler())
     return run(file, commands, "" if commands else str(_history()))
 
 

@@ -85,7 +85,7 @@ class No(Body, frozen=True):
 
 class Status(Body, frozen=True):
     """The gateway's heartbeat with what else a person wants first. ``state`` is as the line hears it,
-    ``unwritten`` are the inputs that nobody may write."""
+    ``unwritten`` are the inputs that nobody may write, ``barred`` is why the line does not hear it."""
 
     station: str
     title: str
@@ -100,6 +100,7 @@ class Status(Body, frozen=True):
     utc: int
     lost: dict[str, str]
     unwritten: tuple[str, ...] = ()
+    barred: str = ""
 
 
 class Witnessed(Body, frozen=True):

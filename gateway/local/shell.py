@@ -13,7 +13,7 @@ from cmd2 import rich_utils
 
 from gateway.agentfile import AgentConfig, read_config
 from gateway.errors import BadInput
-from gateway.local.client import Client, Unanswered
+from gateway.local.client import Client, Denied, Unanswered
 from gateway.local.commands.holding import Writing
 from gateway.local.commands.line import Surroundings
 from gateway.local.commands.looking import Looking
@@ -78,12 +78,19 @@ class Shell(cmd2.Cmd):
         with Client(self.folder) as client:
             answer = client.ask(request, wanted)
         if isinstance(answer, Refused):
-            raise Unanswered(answer.why)
+            raise Denied(answer.why)
         return answer
 
     def tags(self) -> tuple[TagShown, ...]:
         """All tags as they are now."""
         return self.ask(AskTags(), Tags).tags
+
+    def knows(self, tags: Sequence[str]) -> bool:
+        """Whether there are such tags; says so where not."""
+        unknown = set(tags) - {tag.name for tag in self.tags()}
+        if unknown:
+            self.fail(f"{', '.join(sorted(unknown))}: no such tag here", "'tags' shows them", BAD)
+        return not unknown
 
     def station(self) -> Station:
         """As the station file has it; BadInput."""
@@ -125,6 +132,9 @@ class Shell(cmd2.Cmd):
         self.status = BAD  # what is no command does not come back here
         try:
             stop = super().onecmd(statement, add_to_history=add_to_history)
+        except Denied as denied:
+            self.fail(denied.why, denied.do)
+            stop = False
         except Unanswered as unanswered:
             self.fail(unanswered.why, unanswered.do, UNANSWERED)
             stop = False

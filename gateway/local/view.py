@@ -84,6 +84,7 @@ class View:
             pid=os.getpid(),
             utc=time.time_ns(),
             lost=dict(devices.lost),
+            barred=inside.barred,
             unwritten=tuple(
                 filter(inside.station.writes.refuses, (tag.name for tag in inside.station.inputs))
             ),
@@ -165,8 +166,7 @@ class View:
 
     def _net(self, _: AskNet) -> Net:
         bus = self._inside.bus
-        counted = msgspec.structs.asdict(bus.counters)
-        return Net(bus.brokers, {**counted, "missing": bus.missing}, dict(self._inside.refused))
+        return Net(bus.brokers, msgspec.structs.asdict(bus.counters), dict(self._inside.refused))
 
     def _chain(self, _: AskChain) -> Chain:
         facts = self._inside.chained

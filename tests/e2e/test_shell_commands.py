@@ -100,7 +100,10 @@ def test_exit_statuses(site: Site) -> None:
     site.gateway()
     connected(site)
     do(site, "nonsense", "status", status=2)
-    do(site, "trace nowhere --for 1s", status=3)
+    for command in ("trace nowhere --for 1s", "watch nowhere"):
+        said = do(site, command, status=2)
+        assert "no such tag here" in said
+        assert "utc,tag,value" not in said
     do(site, "trace belt-run --for soon", status=2)
     do(site, "tags nowhere", status=1)
     do(site, "release", status=1)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from gateway.announce import about
+from gateway.belonging import Belonging
 from gateway.net import topics
 from gateway.net.reports import State
 from gateway.station import load_station
@@ -50,6 +51,11 @@ def test_there_absent_and_gone(line: Line) -> None:
 def test_a_problem_is_told(line: Line) -> None:
     state = msgspec.structs.replace(UP, problem="w-1 may have passed to second")
     assert said(line, first=Seen(ABOUT, state))["first"][1].endswith("; w-1 may have passed to second")
+
+
+def test_who_is_revoked_is_not_there(line: Line) -> None:
+    why = Belonging("c", 1, (), {"first": b"key"}).dismisses("first", b"key")
+    assert said(line, first=Seen(ABOUT, msgspec.structs.replace(UP, problem=why)))["first"] == ("barred", why)
 
 
 def test_another_version_of_the_file(line: Line) -> None:

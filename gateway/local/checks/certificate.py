@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from gateway.errors import BadInput, GatewayError
 from gateway.local.checks.finding import Finding, ok, unseen, wrong
 from gateway.local.checks.line import CONNECT_S
 from gateway.net.link import broker_address
-from gateway.net.tls import BRING, LineContext, explain
+from gateway.net.tls import BRING, LineContext, WrongPeer, explain
 from gateway.pki.certificates import der, read_certificates, read_der
 from gateway.pki.credentials import OpcuaFiles, TlsFiles, read_revoked
 from gateway.pki.revocation import overdue
@@ -59,6 +60,8 @@ def of_brokers(files: TlsFiles, brokers: Sequence[str], now: datetime) -> Iterat
             ):
                 sock.do_handshake()
                 theirs = sock.getpeercert(True)
+        except (ssl.SSLError, WrongPeer) as error:
+            yield wrong("certificate broker", f"{url}: {explain(error, files)}", "")
         except OSError as error:
             yield unseen("certificate broker", f"{url}: {explain(error, files)}")
         else:

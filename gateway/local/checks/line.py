@@ -36,7 +36,8 @@ class Voice(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """By broker, "" where it answers or why it does not, and after how many ns; and who was heard."""
+    """By broker, "" where it answers or why it does not, and after how many ns its port did (0: it does not);
+    and who was heard."""
 
     brokers: dict[str, tuple[str, int]]
     voices: dict[str, Voice]
@@ -75,8 +76,8 @@ def listen(
                 time.sleep(listen_s)
             for url, is_up in bus.brokers.items():
                 if not is_up:
-                    why = "something answers there, but it is no broker, or refuses the gateway"
-                    answers[url] = (bus.problems.get(url, why), 0)
+                    why = "something answers there, but it is no broker, or refuses us; correct brokers"
+                    answers[url] = (bus.problems.get(url, why), answers[url][1])
     return Heard(answers, voices)
 
 

@@ -94,16 +94,19 @@ def selftest(file: Path) -> Iterator[Finding]:
     if config.station:
         agent = Agent(state)
         yield from _agent(agent)
-        if config.chain and agent.why is None:
-            yield ledger(agent.chain.facts)
+        facts = agent.chain.facts if config.chain and agent.why is None else {}
     else:
-        yield from _witness(state)
+        witness = _Witness(state)
+        yield witness.finding
+        facts = witness.chain
     own = config.id or (station.id if station else "")
     heard = listen(config.line, own, config.brokers, config.tls_files)
     yield from _brokers(config, heard)
     yield clock(time.time_ns(), _newest(state), heard.voices, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
     if config.tls_files is not None:
         yield from certificate.of_brokers(config.tls_files, config.brokers, datetime.now(UTC))
+    if facts:
+        yield ledger(facts)
     yield from certificate.own(datetime.now(UTC), config.opcua)
     if station is not None and agent is not None:
         for each in _real(config, station).values():
@@ -137,6 +140,9 @@ def _agent(agent: Agent) -> Iterator[Finding]:
         yield wrong("gateway", why.why, why.do)
         return
     status = agent.status
+    if status.barred:
+        yield wrong("gateway", status.barred, "enrol it anew, if it may take part: docs/pki.md")
+        return
     if status.state.problem and not status.lost:
         yield wrong("gateway", status.state.problem, "see logs")
         return
@@ -148,17 +154,22 @@ def _agent(agent: Agent) -> Iterator[Finding]:
     yield ok("gateway", f"version {status.version} runs as process {status.pid}, scans are in time")
 
 
-def _witness(state: Path) -> Iterator[Finding]:
-    """Of one that has no station."""
-    try:
-        with Client(state) as client:
-            status = client.ask(AskStatus(), Witnessed)
-    except Unanswered as unanswered:
-        yield wrong("gateway", unanswered.why, unanswered.do)
-        return
-    if not isinstance(status, Refused):
-        yield ok("gateway", f"version {status.version} runs as process {status.pid}, a witness")
-        yield ledger(status.chain)
+class _Witness:
+    """What one that has no station says of itself."""
+
+    def __init__(self, state: Path) -> None:
+        self.chain: dict[str, str] = {}
+        try:
+            with Client(state) as client:
+                status = client.ask(AskStatus(), Witnessed)
+        except Unanswered as unanswered:
+            self.finding = wrong("gateway", unanswered.why, unanswered.do)
+            return
+        if isinstance(status, Refused):
+            self.finding = wrong("gateway", status.why, "see logs")
+            return
+        self.chain = status.chain
+        self.finding = ok("gateway", f"version {status.version} runs as process {status.pid}, a witness")
 
 
 def _brokers(config: AgentConfig, heard: Heard) -> Iterator[Finding]:
@@ -175,7 +186,7 @@ def _brokers(config: AgentConfig, heard: Heard) -> Iterator[Finding]:
             yield way
             continue
         do = f"start the broker at {host}, let port {port} through, or correct brokers in gateway.json"
-        yield wrong(name, f"{url}: {why}", do)
+        yield wrong(name, f"{url}: {why}", "" if took else do)  # the port answers: why says what to do
 
 
 def _device(each: Device, station: Station, agent: Agent, folder: str) -> Iterator[Finding]:

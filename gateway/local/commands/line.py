@@ -41,7 +41,7 @@ class Surroundings(Commands):
 
     @with_annotated
     def do_net(self, json: Json = False) -> None:
-        """The brokers: up or not, how fast; what was lost on the way; and the clocks of the others."""
+        """The brokers: up or not, how fast; what was sent and received; and the clocks of the others."""
         shell = shell_of(self)
         try:
             net = shell.ask(AskNet(), Net)
@@ -89,12 +89,10 @@ def _net(net: Net, heard: Heard, width: int) -> Iterator[str]:
     counted = net.counted
     if counted:
         refused = [f"{count} {cause}" for cause, count in net.refused.items()]
-        share = 100 * counted["missing"] / max(1, counted["received"])
         yield from pairs(
             [
                 ("sent", f"{counted['published']}, not sent {sum(counted[name] for name in _DROPPED)}"),
                 ("received", f"{counted['received']}, refused {sum(counted[name] for name in _REFUSED)}"),
-                ("lost", f"{counted['missing']} messages that were numbered did not come ({share:.1f} %)"),
                 ("commands", f"refused: {', '.join(refused) or 'none'}"),
             ],
             width,

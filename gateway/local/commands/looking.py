@@ -79,6 +79,8 @@ class Looking(Commands):
             shell.fail(f"name 1 to {MOST_WATCHED} tags", "trace takes more")
             return
         shell.check_station()
+        if not shell.knows(tags):
+            return
         live = shell.stdout.isatty()
         shown: dict[str, str] = {}
         screen = _Screen(shell.stdout)
@@ -115,6 +117,8 @@ class Looking(Commands):
             shell.fail("name the tags", "'tags' shows them")
             return
         shell.check_station()
+        if not shell.knows(tags):
+            return
         missed, changes = 0, []
         if not json:
             shell.say("utc,tag,value")
@@ -171,6 +175,7 @@ def _status(status: Status) -> Iterator[tuple[str, str]]:
     up = [url for url, is_up in status.brokers.items() if is_up]
     yield "station", f"{status.station} ({status.title}) of line {status.line}, mode {status.mode}"
     yield "gateway", f"version {status.version}, runs for {_long(status.uptime)}, process {status.pid}"
+    yield "barred", status.barred
     yield "devices", "all connected" if not status.lost else ""
     for name, why in status.lost.items():
         yield f"device {name}", why
