@@ -7,7 +7,7 @@ import math
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from gateway.cell.admission import EACH
@@ -155,11 +155,17 @@ class BusBackend(Backend):
         self._held[station] = _Held(answer.reply.body.token, answer.boot)
 
     def begin(self, scripts: Mapping[str, Script]) -> Begun:
-        """Begin scripts on several stations at once."""
-        return Begun(
-            scripts,
-            {name: self._ask(name, Run(self._token(name), *script)) for name, script in scripts.items()},
-        )
+        """Begin scripts on several stations at once; where one station cannot be asked, those of the others
+        end."""
+        requests: dict[str, int] = {}
+        try:
+            for name, script in scripts.items():
+                requests[name] = self._ask(name, Run(self._token(name), *script))
+        except BaseException:
+            self._abort(requests)
+            self._heard.expect_no_more(requests.values())
+            raise
+        return Begun(scripts, requests)
 
     def finish(self, begun: Begun, out: int = 0) -> dict[str, Trace]:
         """Wait for scripts to end; with ``out`` until so many workpieces are out."""
@@ -173,9 +179,7 @@ class BusBackend(Backend):
                         self._ask(name, Abort(self._token(name)), reply=False)
             self._wait(list(names), names, limit)
         except BaseException:
-            for name in requests:
-                with contextlib.suppress(RigFault):
-                    self._ask(name, Abort(self._token(name)), reply=False)
+            self._abort(requests)
             raise
         finally:
             self._heard.expect_no_more(names)
@@ -186,6 +190,12 @@ class BusBackend(Backend):
                 raise self._not_run(name, body)
             traces[name] = body
         return traces
+
+    def _abort(self, stations: Iterable[str]) -> None:
+        """End the scripts that run there, as far as that can be said."""
+        for name in stations:
+            with contextlib.suppress(RigFault):
+                self._ask(name, Abort(self._token(name)), reply=False)
 
     def _not_run(self, station: str, body: object) -> RigFault:
         """Why a script got no trace: for want of the lease, or something else."""
