@@ -115,13 +115,17 @@ def _only(
 ) -> frozenset[str] | None:
     if entry is None or entry.only is None:
         return None
+    named: set[str] = set()
     for name, line in entry.only:
         if name in wrong_of(tags):
             continue
-        if name not in tags:
+        if name in named:
+            complain(line, f"writes: only: {name} is named twice", "name it once")
+        elif name not in tags:
             near = difflib.get_close_matches(name, tags, 1, 0.5)
             hint = f"did you mean {near[0]!r}?" if near else "name inputs of the station"
             complain(line, f"writes: only: {name} is not a tag of this station", hint)
         elif name in safety:
             complain(line, f"writes: only: {name} is a safety tag, which is never written", "leave it out")
+        named.add(name)
     return frozenset(name for name, _ in entry.only)

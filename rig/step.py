@@ -12,11 +12,14 @@ from collections.abc import Iterable
 
 from gateway.field.tags import read_ref
 from gateway.scenario import show
+from gateway.station import Station
+from gateway.writes import RATE
 from rig.record import Measurement, Step, Verdict
 from rig.session import Session
 from rig.verdicts import Disturbed, Failed, Unproven
 
 ATTEMPTS = 3
+OVERRUN = "a scan overrun"  # in why a step is ERROR
 
 
 class StepContext:
@@ -93,11 +96,16 @@ class StepContext:
             what = f"{station}: {ref} was forced and did not hold: overwritten with {show(found)}"
             self.fail(f"{what}; find out who writes it", read_ref(ref).tag)
         if self.disturbed:
-            raise Disturbed("a scan overrun inside a measurement")
+            raise Disturbed(f"{OVERRUN} inside a measurement")
         if self.problems:
             raise Failed("; ".join(self.problems), *self.tags)
         if not self.measurements:
             raise Unproven("it measured nothing, so it proves nothing; use step.measure, or skip and say why")
+
+    def _stations(self) -> Iterable[str]:
+        """Those that the step is about."""
+        stations = self.session.stations
+        return [self.station] if self.station in stations else stations
 
     def ended(self, verdict: Verdict, message: str = "", tags: Iterable[str] = ()) -> Step:
         """The step as it goes into the record. What was found wrong before something else ended it stays."""
@@ -106,6 +114,9 @@ class StepContext:
         if before:
             message = "; before that: ".join(filter(None, (message, "; ".join(before))))
             verdict = "FAIL" if verdict in ("PASS", "SKIPPED") else verdict
+        if verdict == "FAIL" or OVERRUN in message:
+            held = [why for name in self._stations() if (why := restraints(self.session.stations[name].spec))]
+            message = "; ".join(filter(None, (message, *held)))
         early = self.session.early
         for tag, count in self.session.missed.items():
             self.measure(f"{tag}: pulses missed", count, note="too close together to be shown")
@@ -122,6 +133,18 @@ class StepContext:
             measurements=tuple(self.measurements),
             attempts=self.attempts,
         )
+
+
+def restraints(station: Station) -> str:
+    """What the station file keeps from its controller, for which a step may not pass; empty: nothing."""
+    writes, said = station.writes, []
+    if cut := sorted({tag for tags in writes.cut_off(station.twin.values()).values() for tag in tags}):
+        said.append(
+            f"only leaves out {', '.join(cut)}, so the controller does not see what the twin shows there"
+        )
+    if writes.rate < RATE:
+        said.append(f"rate lets {writes.rate} tags a second through, and what waits for it comes late")
+    return f"{station.id}, writes: {'; '.join(said)}" if said else ""
 
 
 def _number(value: float | str) -> str:

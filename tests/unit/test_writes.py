@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from cell_support import COMMAND, MS, NEXT, SAFE, SECOND, W1, Bench
@@ -26,7 +28,9 @@ from gateway.station import Station, load_station
 from gateway.wiring import Wiring
 from gateway.writes import RATE
 from rig.line import load_line
+from rig.session import Session
 from rig.show import survey, table
+from rig.step import OVERRUN, StepContext, restraints
 
 TWIN = "twin:\n"
 NEXT_TAG = '  next:    {direction: input, type: BOOL, address: "coil:102", safe: false}'
@@ -39,6 +43,20 @@ def made(folder: Path, *edits: tuple[str, str]) -> Station:
     """The belt after ``edits``."""
     assert load(folder, *edits) == []
     return load_station(folder / "belt.yaml")
+
+
+def test_a_step_that_does_not_pass_says_what_the_file_keeps_from_the_controller(tmp_path: Path) -> None:
+    assert restraints(load_station(GOOD)) == ""
+    station = made(tmp_path, (TWIN, ONLY))
+    kept = restraints(station)
+    assert "only leaves out ok, speed, so the controller does not see what the twin shows there" in kept
+    assert "rate lets 200 tags a second through" in kept
+    handle = SimpleNamespace(spec=station)
+    session = SimpleNamespace(stations={"belt": handle}, missed={}, overwritten={}, early=None)
+    step = StepContext(cast(Session, session), "step", "test", "step", "belt")
+    assert step.ended("FAIL", "run did not become true").message == f"run did not become true; {kept}"
+    assert step.ended("ERROR", f"{OVERRUN} inside a measurement").message.endswith(kept)
+    assert step.ended("ERROR", "the broker is gone").message == "the broker is gone"
 
 
 # --- the station file ----------------------------------------------------------------------------------
@@ -89,6 +107,10 @@ def test_a_survey_of_the_line_says_what_is_never_written(tmp_path: Path) -> None
         (
             [(TWIN, f"writes: {{only: [comand]}}\n{TWIN}")],
             ["writes: only: comand is not a tag of this station; did you mean 'command'?"],
+        ),
+        (
+            [(TWIN, f"writes: {{only: [command, eye, command]}}\n{TWIN}")],
+            ["writes: only: command is named twice; name it once"],
         ),
         (
             [(TWIN, ONLY), (NEXT_TAG, SAFETY)],
