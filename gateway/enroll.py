@@ -157,6 +157,9 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=TIMEOUT, metavar="S", help="for each step, seconds")
     given = parser.parse_args()
     try:
+        if given.renew and not given.into.is_dir():
+            hint = "name the folder that this node was enrolled into"
+            raise BadInput([Problem("--into", 0, 0, f"{given.into} is no folder", hint)])
         with _alone(given.into):
             for line in _run(given):
                 print(line)

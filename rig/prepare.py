@@ -63,7 +63,6 @@ def prepare(
     """
     brokers = brokers or ((line.broker,) if line.broker else ())
     _check(line, brokers, operator)
-    into.mkdir(parents=True, exist_ok=True)
     voting = witnesses(line.stations, operator) if chain else ()
     inspecting = inspector(line.stations, operator)
     kinds: dict[str, Kind] = dict.fromkeys(line.stations, "gateway")
@@ -120,6 +119,7 @@ def _make_keys(
     passphrase: str | None,
 ) -> Generator[str, None, Trust]:
     """The keys of all, in ``into``, with certificates where brokers are ``secured``."""
+    into.mkdir(parents=True, exist_ok=True)
     persons = {name for name, kind in kinds.items() if kind in ("operator", "party")}
     places = {name: key_of(into, name) if name in persons else into / name / KEY for name in kinds}
     identities = {name: _identity(name, path) for name, path in places.items()}
@@ -162,9 +162,13 @@ def _take_keys(
         what = f"{operator} begins the line's chain, on which a commissioner says who belongs"
         hint = f"enrol {operator} with --role commissioner, or name another --operator"
         raise BadInput([Problem("--operator", 0, 0, what, hint)])
-    for url in secured:
-        host, port, _ = broker_address(url)
-        node = broker_at(authority, host, now)
+    reached = [broker_address(url) for url in secured]
+    nodes = [broker_at(authority, host, now) for host, _, _ in reached]
+    into.mkdir(parents=True, exist_ok=True)
+    for each in brokerfiles.admitted(authority):
+        if each.kind in ("gateway", "witness") and each.node not in kinds:
+            yield f"{each.node} is enrolled as {each.kind}, and has no part in {line.file}: no folder is made"
+    for (host, port, _), node in zip(reached, nodes, strict=True):
         brokerfiles.configure(into / node, authority, ("", port))
         yield f"{into / node}: to {host}, beside the keys of {node}; there: mosquitto -c {brokerfiles.CONF}"
     for name in kinds:
@@ -176,7 +180,9 @@ def _take_keys(
 def key_of(folder: Path, operator: str) -> Path:
     """Where ``prepare`` puts the operator's private key; where it made none, the one of its credentials."""
     made, enrolled = folder / f"{operator}.pem", folder / operator / KEY
-    return enrolled if enrolled.exists() and not made.exists() else made
+    if not made.exists() and (enrolled.exists() or (folder / operator).is_dir()):
+        return enrolled
+    return made
 
 
 def tls_of(folder: Path, node: str) -> TlsFiles | None:

@@ -74,7 +74,13 @@ class Tag(msgspec.Struct, frozen=True):
 
     def parse(self, text: str) -> Value:
         """An engineering value as people write it; ValueError("what was wrong; what would be right")."""
-        return _engineering(self.type, self.conversion is not None or self.formula is not None).parse(text)
+        shown = _engineering(self.type, self.conversion is not None or self.formula is not None)
+        try:
+            return shown.parse(text)
+        except ValueError:
+            if shown == self.type:
+                raise
+            raise ValueError(f"{text!r} is not a number; write for example 2.5") from None
 
     @property
     def plain(self) -> DataType:

@@ -141,6 +141,9 @@ class Shell(cmd2.Cmd):
         except BadInput as bad:
             self.fail(str(bad), status=BAD)
             stop = False
+        except BrokenPipeError:  # whoever reads has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            stop = True
         self.status = DONE if self._ended is None else self._ended
         return stop
 

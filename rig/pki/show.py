@@ -87,13 +87,13 @@ def table(shown: Shown) -> Iterator[str]:
             each.kind,
             ", ".join(each.roles),
             each.owner,
-            each.until,
-            f"{each.state} {each.why}".strip(),
+            # In one column, the last, which is wrapped where it is too long, and never cut.
+            f"{each.state} {each.why or 'until ' + each.until}",
         )
         for each in shown.nodes
     ]
     if found:
-        yield from rows(("node", "kind", "roles", "owner", "until", "state"), found)
+        yield from rows(("node", "kind", "roles", "owner", "state"), found)
     for each in shown.tokens:
         yield f"open: a token for {each.node} as {each.kind}, until {each.until}"
 

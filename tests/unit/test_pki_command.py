@@ -341,3 +341,9 @@ def test_an_owner_is_somebody_and_a_token_lasts_minutes(tmp_path: Path, desk: De
         said = run("init", str(tmp_path / "new"), "--line", "starter", "--owner", owner)
         assert (said.status, "--owner: is not 1 to 64 characters" in said.text) == (2, True)
     assert "write for example '10 min'" in desk.pki_("enroll", "x", "--as", "gateway", "--valid", "10").text
+
+
+def test_a_renewal_of_nothing_makes_no_folder(desk: Desk) -> None:
+    told = desk.at_gateway("--renew", "https://10.0.0.1:8443", "--into", desk.file("nowhere"))
+    assert (told.status, "nowhere is no folder; name the folder" in told.text) == (2, True)
+    assert not (desk.folder / "nowhere").exists()

@@ -62,7 +62,7 @@ def test_who_is_not_enrolled_yet_is_said_all_at_once(line: Line, tmp_path: Path)
     said = "\n".join(map(str, raised.value.problems))
     for node, kind in NODES.items():
         assert f"{node} is not enrolled yet; twinline pki enroll {node} --as {kind}" in said
-    assert not (tmp_path / "into/trust.yaml").exists()
+    assert not (tmp_path / "into").exists()
 
 
 def test_no_key_is_made_and_all_is_said_of_those_there_are(
@@ -108,13 +108,15 @@ def test_a_gateway_has_all_that_it_needs_once_both_are_together(
 def test_owners_and_roles_are_on_the_chain_as_the_authority_gave_them(line: Line, tmp_path: Path) -> None:
     made = Authority.create(tmp_path / "pki", "starter", None, now=time.time_ns(), owner="Works Ltd")
     owners = {"glue": "Glue Vendor", "inspector": "Third House"}
+    admit(made, tmp_path / "spare", Identity.create("witness-9"), "witness", now=time.time_ns())
     for node, kind in NODES.items():
         roles: tuple[Role, ...] = {"anna": ALL, "inspector": ("signer",)}.get(node, ())  # type: ignore[assignment]
         owner = owners.get(node, "")
         admit(
             made, tmp_path / node, Identity.create(node), kind, now=time.time_ns(), roles=roles, owner=owner
         )
-    list(prepare(line, tmp_path / "into", ("mqtt://127.0.0.1",), "anna", pki=made.folder))
+    told = "\n".join(prepare(line, tmp_path / "into", ("mqtt://127.0.0.1",), "anna", pki=made.folder))
+    assert "witness-9 is enrolled as witness, and has no part in" in told
     parties = {each.node: each for each in load_genesis(tmp_path / "into/genesis.json").parties}
     assert {name: each.owner for name, each in parties.items()} == dict.fromkeys(NODES, "Works Ltd") | owners
     assert (parties["inspector"].roles, parties["anna"].roles) == (("signer",), ALL)
@@ -125,6 +127,7 @@ def test_an_inspector_of_the_gateways_own_owner_is_another_on_the_chain(
     line: Line, authority: Authority, machines: Path, tmp_path: Path
 ) -> None:
     said = "\n".join(prepare(line, tmp_path, (BROKER,), "anna", pki=authority.folder))
+    assert "witness-9" not in said
     (found,) = (each for each in load_genesis(tmp_path / GENESIS).parties if each.node == "inspector")
     assert found.owner == "inspection"
     assert "it could not inspect: on the chain it belongs to inspection" in said

@@ -210,7 +210,7 @@ def test_a_good_table() -> None:
         ),
         (
             entry("a", 7, "input", "INT", "hr:0", range=Range(0, 5), raw=Range(0, 9), safe="low"),
-            "a: safe: 'low' is not a LREAL; write for example 2.5",
+            "a: safe: 'low' is not a number; write for example 2.5",
         ),
         (entry("a", 7, "input", "BOOL", "di:0"), "a: di:0 cannot be written, and an input is written; use a"),
         (entry("a", 7, "input", "INT", "ir:0"), "a: ir:0 cannot be written, and an input is written; use a"),
