@@ -172,17 +172,8 @@ def status(
     first = opened.blocks[0].header.height
     if first != 1:
         what = f"holds blocks {first} and later, and M follows from all of them"
-        raise BadInput(
-            [
-                Problem(
-                    str(run),
-                    0,
-                    0,
-                    what,
-                    "give the copy of a node: --state gateways/ledger/OPERATOR, the desk's own",
-                )
-            ]
-        )
+        hint = "give the copy of a node: --state gateways/ledger/OPERATOR, the desk's own"
+        raise BadInput([Problem(str(run), 0, 0, what, hint)])
     for line in standing(opened.genesis, opened.blocks):
         typer.echo(line)
 

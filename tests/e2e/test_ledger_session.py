@@ -120,7 +120,7 @@ def test_the_chain_and_the_line_go_on_without_the_rig(site: Site) -> None:
     assert again.run is not None
     asked = site.start(site.folder, *TWINLINE, "ledger", "status", str(again.run))
     assert asked.wait() == 2
-    assert "and M follows from all of them; give --state FOLDER of a node" in asked.said
+    assert "and M follows from all of them; give the copy of a node: --state" in asked.said
     records = [kind for block in examine(again.run).blocks for kind in (tx.kind for tx in block.body)]
     made = records.count("completion")
     assert made == records.count("requirement") == records.count("inspection") > 0

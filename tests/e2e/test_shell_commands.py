@@ -105,6 +105,12 @@ def test_exit_statuses(site: Site) -> None:
         assert "no such tag here" in said
         assert "utc,tag,value" not in said
     do(site, "trace belt-run --for soon", status=2)
+    shell = [sys.executable, "-m", "gateway.local", str(site.config), *(["-c", "tags"] * 3)]
+    with subprocess.Popen(shell, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        running.stdout.close()  # as head does, once it has its lines
+        assert running.stderr is not None
+        assert running.stderr.read() == b""
     do(site, "tags nowhere", status=1)
     do(site, "release", status=1)
 
