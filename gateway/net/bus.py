@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 MAX_INBOX = 4096  # deliveries that wait for the loop
 MAX_RETAINED = 64
 MAX_COMPLAINTS = 256
-MAX_MISSING = 2**32  # that are counted: by the unsigned, anybody says any number
 _BATCH = 64  # deliveries in one turn of the loop
 
 
@@ -126,7 +125,6 @@ class Bus:
         # What a stranger sends unsigned must not make the signed look old, so each has its own memory; nor,
         # by a broker that is broken into, what others sent unsigned. Python's hash has a key of this process.
         self._seen, self._unsigned = Duplicates(), Contents(hash)
-        self._counted = Duplicates()  # the unsigned, for ``missing`` alone
         self._matcher = MQTTMatcher()  # type: ignore[no-untyped-call]
         self._screens = MQTTMatcher()  # type: ignore[no-untyped-call]
         self._handlers: dict[str, list[Handler]] = {}
@@ -162,11 +160,6 @@ class Bus:
     def problems(self) -> dict[str, str]:
         """Of each broker that is not up, why, and what to do."""
         return {link.url: link.problem for link in self._links if link.problem}
-
-    @property
-    def missing(self) -> int:
-        """Sequence numbers jumped over: see ``Duplicates.missing`` for what they mean."""
-        return min(self._seen.missing + self._counted.missing, MAX_MISSING)
 
     def wait_ready(self, timeout_s: float, every: bool = False) -> bool:
         """Block until one broker (or ``every``) is up with all subscriptions; False after ``timeout_s``."""
@@ -324,7 +317,6 @@ class Bus:
             return self._seen.admit(*named) if remember else self._seen.look(*named)
         if not remember:
             return self._unsigned.look(envelope)
-        self._counted.admit(*named)
         return self._unsigned.admit(envelope)
 
     def _complain(self, sender: str, what: str) -> None:

@@ -19,12 +19,12 @@ class Arrival(Enum):
 
 
 class _Window:
-    """``bits`` has bit i set when number ``highest - i`` was seen; ``first`` was the first number seen."""
+    """``bits`` has bit i set when number ``highest - i`` was seen."""
 
-    __slots__ = ("bits", "first", "highest")
+    __slots__ = ("bits", "highest")
 
     def __init__(self, seq: int) -> None:
-        self.first = self.highest = seq
+        self.highest = seq
         self.bits = 1
 
 
@@ -35,9 +35,6 @@ class Duplicates:
         self._size, self._senders = window, senders
         self._mask = (1 << window) - 1
         self._windows: OrderedDict[tuple[str, bytes], _Window] = OrderedDict()
-        self.missing = 0
-        """Numbers jumped over that did not come (yet). They are losses only where everything that the
-        senders publish is subscribed to: a number is used up on whatever topic it was sent."""
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -67,11 +64,9 @@ class Duplicates:
         self._windows.move_to_end(key)
         ahead = seq - window.highest
         if ahead > 0:
-            self.missing += ahead - 1
             window.bits = (window.bits << ahead | 1) & self._mask if ahead < self._size else 1
             window.highest = seq
         else:
-            self.missing -= seq > window.first
             window.bits |= 1 << -ahead
         return arrival
 

@@ -206,7 +206,6 @@ def test_a_broker_cannot_make_the_unsigned_look_old_nor_take_their_place(
     send_raw(broker, EVENT, seal(EVENT, envelope(seq=4, body=b"last")))
     assert inbox.bodies(1) == [b"last"]
     assert (rig.counters.stale, rig.counters.duplicates) == (0, 4)
-    assert 0 < rig.missing <= 2**32
 
 
 def test_what_does_not_decode_is_counted_and_told_once(

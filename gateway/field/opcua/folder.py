@@ -23,6 +23,7 @@ from gateway.pki import revocation
 from gateway.pki.certificates import UNREADABLE, read_der
 from gateway.pki.credentials import OpcuaFiles
 from gateway.pki.revocation import read_lists
+from gateway.private import exposed
 from gateway.store.atomic import write_atomically
 
 REJECTED = "rejected"
@@ -46,6 +47,8 @@ def read_own(folder: Path, now: datetime) -> Own:
     files = OpcuaFiles.of(folder)
     path = files.certificate
     der, pem = _read(path, _NEW), _read(files.key, _NEW)
+    for problem in exposed(files.key):
+        raise ValueError(str(problem))
     try:
         certificate = read_der(der)
         # It is ours: to prove it prime at each connection would hold up the scan.
