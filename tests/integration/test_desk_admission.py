@@ -103,3 +103,8 @@ def test_what_does_not_start_whole_is_ended(keys: Path, monkeypatch: pytest.Monk
     with pytest.raises(OSError, match="no room"), on_chain(keys, "anna", (NOBODY,)):
         pass
     assert len(stopped) == 1
+
+
+def test_who_decides_is_known_before_anything_is_revoked(keys: Path, url: str) -> None:
+    assert admission.decides(keys, "anna", (url,))
+    assert not admission.decides(keys, "bert", (url,))
