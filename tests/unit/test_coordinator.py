@@ -13,7 +13,7 @@ from gateway.twin.workpiece import Happening, Kind, Workpiece
 from ledger.records import Completion, Inspection, Record, Requirement, opens
 from ledger.state import State
 from rig.bills import Bills, ItemLine, OperationLine
-from rig.chain import Decided, NotFinal, RigChain, Settled
+from rig.chain import Decided, NotFinal, RigChain, Settled, Submitted
 from rig.coordinator import INSPECTIONS, Coordinator, Inspections, Operation, planned
 from rig.genesis import begin, witnesses
 from rig.trace import Reading
@@ -61,18 +61,18 @@ class Recorded(RigChain):
         self.records: list[tuple[str, Record]] = []
         self.decided = [Decided(1, "infeed", Completion(*each, 0)) for each in completed]
 
-    def submit(self, record: Record, node: str = "") -> Future[int]:
+    def submit(self, record: Record, node: str = "") -> Submitted:
         self.records.append((node, record))
         accepted: Future[int] = Future()
         accepted.set_result(len(self.records))
-        return accepted
+        return Submitted(record, node, accepted)
 
     def follow(self) -> None:
         pass
 
-    def settle(self, submitted: Future[int], node: str = "", limit: float = 0.0) -> Settled:
-        assert submitted.result() == len(self.records), "the last one is waited for"
-        assert node == self.inspector
+    def settle(self, submitted: Submitted, limit: float = 0.0) -> Settled:
+        assert submitted.number.result() == len(self.records), "the last one is waited for"
+        assert submitted.node == self.inspector
         return Settled(2, 0, 3, 4)
 
 
