@@ -162,13 +162,14 @@ class Consensus:
             self.unsure.hear(status, self._ours(status), self.signed)
 
     def _ours(self, status: Status) -> list[tuple[int, int]]:
-        """What its sender has of what we signed in its round."""
+        """What its sender has of what we signed in its round, at our height: at another others may vote."""
+        if status.height != self.height:
+            return []
         bit = 1 << self.members.index(self.me) if self.me in self.members else 0
-        here = status.height == self.height and status.proposed
         said: list[tuple[int, bool]] = [
             (PREVOTE, bool(int.from_bytes(status.prevotes, "little") & bit)),
             (PRECOMMIT, bool(int.from_bytes(status.precommits, "little") & bit)),
-            (0, bool(here) and self.chain.proposer(status.round).node == self.me),
+            (0, bool(status.proposed) and self.chain.proposer(status.round).node == self.me),
         ]
         return [(status.round, type) for type, has in said if has]
 
@@ -187,9 +188,17 @@ class Consensus:
         if unsure.behind:
             self.silent_until = self.height + SILENT
         self._once = {key for key in self._once if key[1] != self.round}
+        self._make_up(unsure.since[1] if unsure.since[0] == self.height else 0)
         self._start(self.round, now)
         self._rules(now)
         return self._flush()
+
+    def _make_up(self, first: int) -> None:
+        """Vote for none in the rounds since ``first`` that we followed others through: some may wait there for
+        us, and whom we followed may lie. To vote for none never binds anybody."""
+        for round in range(max(first, self.round - WINDOW), self.round):
+            for type in (PREVOTE, PRECOMMIT):
+                self._vote(type, NIL, round)
 
     # --- what comes in ------------------------------------------------------------------------------------
 
@@ -377,8 +386,8 @@ class Consensus:
         self.round, self.step = round, PROPOSE
         self.votes.forget(round - WINDOW, {each[0] for each in (self.locked, self.valid) if each})
         self.proposals = {at: each for at, each in self.proposals.items() if at >= round - self._near}
-        if self.unsure is None:
-            self.signed = {key: said for key, said in self.signed.items() if key[0] >= round}
+        if self.unsure is None:  # the others may still wait for what we said in a round that is over
+            self.signed = {key: said for key, said in self.signed.items() if key[0] >= round - WINDOW}
         self._once = {key for key in self._once if key[1] >= round}
         self._forget_blocks()
         self.resting = self.chain.rests()
@@ -398,7 +407,8 @@ class Consensus:
     def _forget_blocks(self) -> None:
         """Hold the blocks alone that we are bound to, that are certified or that are proposed of late."""
         needed = {each[1] for each in (self.locked, self.valid) if each is not None}
-        needed |= {said.bid for said in self.signed.values()} | self.votes.certified()
+        needed |= {said.bid for key, said in self.signed.items() if key[0] >= self.round}
+        needed |= self.votes.certified()
         needed |= {proposal.block.id for proposal in self.proposals.values()}
         self.blocks = {bid: block for bid, block in self.blocks.items() if bid in needed}
 
@@ -443,14 +453,16 @@ class Consensus:
         self.proposals[self.round] = proposal
         self._out.append(Send(proposal))
 
-    def _vote(self, type: VoteType, bid: BlockId) -> None:
-        """Vote once per round and type; what was signed before is said again, whatever we think now."""
-        before = self.signed.get((self.round, type))
+    def _vote(self, type: VoteType, bid: BlockId, round: int | None = None) -> None:
+        """Vote once per ``round`` (else ours) and type; what was signed before is said again, whatever we
+        think now."""
+        round = self.round if round is None else round
+        before = self.signed.get((round, type))
         if isinstance(before, Vote):
             self._out.append(Send(before))
         elif not self.silent:
-            vote = sign(self.keys, Vote(self.chain.id, self.height, self.round, type, bid, self.me))
-            self.signed[self.round, type] = vote
+            vote = sign(self.keys, Vote(self.chain.id, self.height, round, type, bid, self.me))
+            self.signed[round, type] = vote
             self._keep(self.blocks.get(bid))
             self.votes.cast(vote)
             self._out.append(Send(vote))

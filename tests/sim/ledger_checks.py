@@ -65,10 +65,12 @@ class OnDiskFirst:
 
 
 class Locks:
-    """No honest prevote against its lock without a newer certificate of prevotes."""
+    """No honest prevote against its lock without a newer certificate of prevotes. Each is looked at once: it
+    is said again after a restart, when that certificate may be forgotten."""
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.seen: set[Vote] = set()
         world.watchers.append(self.watch)
 
     def watch(self, name: str, output: Output) -> None:
@@ -78,6 +80,9 @@ class Locks:
         vote = output.message
         if not (isinstance(vote, Vote) and vote.who == name and vote.type == PREVOTE and vote.bid):
             return
+        if vote in self.seen:
+            return
+        self.seen.add(vote)
         consensus = node.consensus
         if vote.height != consensus.height or consensus.locked is None or consensus.locked[0] >= vote.round:
             return

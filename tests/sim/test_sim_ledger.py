@@ -19,7 +19,12 @@ LIES = ("equivocate", "withhold", "invalid", "flood", "wrong-chain")
 STORM = 20 * SECOND
 CALM = 60 * SECOND
 SEEDS = 500
-NAMED = (2347,)  # one that was killed waited for one that was a round ahead, which waited for it
+NAMED = (
+    2347,  # one that was killed waited for one that was a round ahead, which waited for it
+    1210,  # one that followed a liar to a later round was waited for in the one that it left
+    1535,  # a member's vote was taken for another's, where others vote at the next height
+    2903,  # a prevote was judged again when it was said again
+)
 
 
 def hostile(seed: int) -> World:
