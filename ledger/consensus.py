@@ -194,8 +194,8 @@ class Consensus:
         return self._flush()
 
     def _make_up(self, first: int) -> None:
-        """Vote for none in the rounds since ``first`` that we followed others through: some may wait there for
-        us, and whom we followed may lie. To vote for none never binds anybody."""
+        """Vote for none in the rounds since ``first`` that we followed others through: some may wait there,
+        and whom we followed may lie. To vote for none never binds anybody."""
         for round in range(max(first, self.round - WINDOW), self.round):
             for type in (PREVOTE, PRECOMMIT):
                 self._vote(type, NIL, round)
