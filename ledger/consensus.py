@@ -50,6 +50,7 @@ from ledger.whereabouts import SILENT, Whereabouts
 
 PROPOSE, PREVOTING, PRECOMMITTING = 0, 1, 2  # steps of a round
 WINDOW = 64  # rounds before and after ours of which votes are held
+SAID = 8  # rounds before ours of which our own are kept on disk: others may wait for them when we start again
 LATEST = 10_000_000_000  # ns; no time-out is longer
 NEAR = 8  # rounds before and after ours of which proposals are held; more where there are more members
 
@@ -387,7 +388,7 @@ class Consensus:
         self.votes.forget(round - WINDOW, {each[0] for each in (self.locked, self.valid) if each})
         self.proposals = {at: each for at, each in self.proposals.items() if at >= round - self._near}
         if self.unsure is None:  # the others may still wait for what we said in a round that is over
-            self.signed = {key: said for key, said in self.signed.items() if key[0] >= round - WINDOW}
+            self.signed = {key: said for key, said in self.signed.items() if key[0] >= round - SAID}
         self._once = {key for key in self._once if key[1] >= round}
         self._forget_blocks()
         self.resting = self.chain.rests()
