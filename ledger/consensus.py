@@ -160,7 +160,7 @@ class Consensus:
     def locate(self, status: Status) -> None:
         """A member told where it is and what it has: see ``resume``."""
         if self.unsure is not None and status.who != self.me:
-            self.unsure.hear(status, self._ours(status), self.signed)
+            self.unsure.hear(status, self.height, self._ours(status), self.signed)
 
     def _ours(self, status: Status) -> list[tuple[int, int]]:
         """What its sender has of what we signed in its round, at our height: at another others may vote."""

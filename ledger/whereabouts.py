@@ -50,10 +50,11 @@ class Whereabouts:
         self._followed = 0  # and how many when a round was followed
         self._claims: dict[str, _Claim] = {}
 
-    def hear(self, status: Status, ours: Iterable[tuple[int, int]], signed: Signed) -> None:
-        """Another member tells where it is, and that it has ``ours``, by round and type."""
+    def hear(self, status: Status, height: int, ours: Iterable[tuple[int, int]], signed: Signed) -> None:
+        """Another member tells where it is, and that it has ``ours``, by round and type. Who is at a later
+        height than the node, at ``height``, is to tell again there: what it has of ours is not known yet."""
         self._told[status.who] = status
-        self._times[status.who] += 1
+        self._times[status.who] = self._times[status.who] + 1 if status.height <= height else 0
         self._heard += 1
         claim = self._claims.get(status.who)
         if claim is None or claim.height != status.height or not claim.is_open(status.height, signed):

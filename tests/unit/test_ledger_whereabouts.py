@@ -25,7 +25,7 @@ class Told(NamedTuple):
 
 def hear(made: Whereabouts, told: Told) -> None:
     status = Status("line", told.who, 1, told.height, told.round, b"", b"", b"", False, False)
-    made.hear(status, [(told.round, PREVOTE)] if told.ours else [], {})
+    made.hear(status, 7, [(told.round, PREVOTE)] if told.ours else [], {})
 
 
 def found(*heard: Told) -> Whereabouts:
@@ -123,6 +123,15 @@ def test_a_new_claim_does_not_begin_the_wait_anew() -> None:
     for round in range(ENOUGH + 1):
         hear(made, Told("d", 7, round, ours=True))
     assert settled(made)
+
+
+def test_who_was_ahead_tells_again_once_the_node_is_there() -> None:
+    """At the earlier height nobody can say what is whose in its bitmap."""
+    made = found(Told("b", 8, 0), Told("c", 8, 0), Told("d", 8, 0))
+    assert not made.settled("a", MEMBERS, 8, 0, {})
+    for who in "bc" * TIMES:
+        hear(made, Told(who, 7, 0))
+    assert made.settled("a", MEMBERS, 8, 0, {})
 
 
 def test_what_it_told_of_at_another_height_is_over() -> None:
