@@ -12,8 +12,8 @@ from gateway.field.addresses import Protocol
 from gateway.field.security import ENCRYPT, OPEN, Security, is_loopback, read_security
 from gateway.field.tags import Complain
 from gateway.field.types import Order, read_order
+from gateway.scalar import Text
 from gateway.scenario import Duration
-from gateway.yamlfile import Text
 
 MODULE_BYTES = 256  # of %I and of %Q, for all modules of a virtual controller
 SCHEMES: dict[str, Protocol] = {"modbus": "modbus", "opc.tcp": "opcua", "s7": "s7"}

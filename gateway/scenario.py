@@ -11,11 +11,12 @@ from gateway.checked import wrong_of
 from gateway.field.referring import check_ref
 from gateway.field.tags import Complain, Ref, Tag, TagRef, read_ref
 from gateway.field.types import Value
+from gateway.scalar import Text
 from gateway.twin.carrier import Carrier
 from gateway.twin.faults import check_fault
 from gateway.twin.library import ComponentSpec
 from gateway.units import duration
-from gateway.yamlfile import Text, boolean
+from gateway.yamlfile import boolean
 
 Duration = Annotated[int, duration]
 HOLD = 200_000_000  # ns, where a scenario does not say

@@ -24,13 +24,14 @@ from gateway.library.expand import Controller, Expanded, Handshake, expand
 from gateway.library.files import load_library
 from gateway.library.nodes import child, only
 from gateway.net.messages import MAIN
+from gateway.scalar import Text
 from gateway.scenario import Checker, Duration, Scenario, ScenarioEntry, carries
 from gateway.shim import Shim, ShimEntry, compile_shim, stamped
 from gateway.twin.discrepancy import owners
 from gateway.twin.library import ComponentEntry, ComponentSpec, compile_components
 from gateway.units import format_duration
 from gateway.writes import Writes, WritesEntry, compile_writes
-from gateway.yamlfile import Id, MappingNode, Text, compose, convert, read_text
+from gateway.yamlfile import Id, MappingNode, compose, convert, read_text
 
 FORMAT = "station 1"
 # Of a scan, ns. A lease of 1 s is renewed four times in that, and its loss is seen at a scan, 100 ms later

@@ -14,10 +14,10 @@ import msgspec
 
 from gateway.checked import wrong_of
 from gateway.field.tags import Complain, Tag, TagRef
+from gateway.scalar import Text
 from gateway.scenario import Scenario
 from gateway.shim import Shim
 from gateway.twin.library import ComponentSpec
-from gateway.yamlfile import Text
 
 RATE = 10_000  # tag writes a second, where the station file does not say
 LOW, HIGH = 1, 1_000_000

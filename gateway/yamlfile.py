@@ -15,7 +15,7 @@ import types
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
@@ -23,6 +23,7 @@ from yaml import MappingNode, Mark, Node, ScalarNode, SequenceNode
 
 from gateway.checked import Checked
 from gateway.errors import BadInput, Problem
+from gateway.scalar import Text
 
 __all__ = [
     "Id", "MappingNode", "Mark", "Node", "ScalarNode", "SequenceNode", "Text", "boolean", "compose",
@@ -47,13 +48,6 @@ def identifier(text: str) -> str:
 
 
 Id = Annotated[str, identifier]
-
-
-class Text(NamedTuple):
-    """A scalar whose type is known only later (a parameter of a component), with its line."""
-
-    text: str
-    line: int
 
 
 def load(path: Path, shape: type[T]) -> tuple[T, list[Problem]]:

@@ -14,9 +14,10 @@ import msgspec
 
 from gateway.cell.check import MAX_LENGTH
 from gateway.field.tags import Complain
+from gateway.scalar import Text
 from gateway.scenario import Duration
 from gateway.units import quantity
-from gateway.yamlfile import Id, Text
+from gateway.yamlfile import Id
 
 Kind = Literal["matching", "membership", "sequence", "assembly"]
 

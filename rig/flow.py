@@ -8,10 +8,10 @@ import msgspec
 
 from gateway.cell.check import MAX_FEEDING
 from gateway.field.tags import Complain
+from gateway.scalar import Text
 from gateway.scenario import Duration
 from gateway.station import Station
 from gateway.twin.faults import check_fault
-from gateway.yamlfile import Text
 from rig.coupling import Way, WayEnd, place_of, reached
 
 

@@ -17,10 +17,11 @@ from gateway.device import SCHEMES, Device, address
 from gateway.errors import BadInput, Problem
 from gateway.field.tags import Complain
 from gateway.net.link import broker_address
+from gateway.scalar import Text
 from gateway.scenario import Duration
 from gateway.station import Mode, Station, load_station
 from gateway.twin.workpiece import Workpiece
-from gateway.yamlfile import Id, Text, nearest_file, parse, read_text
+from gateway.yamlfile import Id, nearest_file, parse, read_text
 from rig.bills import Bills, ItemLine, OperationLine, Product, check_bills
 from rig.coupling import CouplingLine, Couplings, WayEnd, check_order, couple, follow
 from rig.flow import FlowLine, check_flow

@@ -12,8 +12,8 @@ import msgspec
 from gateway.field.conversion import Range
 from gateway.field.scaling import Bad, told
 from gateway.field.types import DataType
+from gateway.scalar import Text
 from gateway.units import duration, format_duration, quantity
-from gateway.yamlfile import Text
 
 if TYPE_CHECKING:  # entries are read while tags are made
     from gateway.field.entries import TagEntry

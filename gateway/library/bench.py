@@ -9,12 +9,12 @@ from gateway.library.composition import Composition, Unit
 from gateway.library.entries import Edge, ExpectTest, UseEntry
 from gateway.library.library import Group
 from gateway.library.nodes import Plain
+from gateway.scalar import Text
 from gateway.twin.carrier import Carrier
 from gateway.twin.kinds import KINDS
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import Workpiece
 from gateway.units import duration
-from gateway.yamlfile import Text
 
 UNIT = "unit"
 USUAL = {"carrier": ("belt", "belt"), "air-supply": ("air", "air-unit")}

@@ -11,6 +11,7 @@ from gateway.field.tags import Complain
 from gateway.library.entries import Duty, Edge, GroupEntry, PartEntry, PortEntry, Shows
 from gateway.library.pattern import RELEASES, STATES, Pattern, camel, is_word, literal
 from gateway.library.quantities import evaluate
+from gateway.scalar import Text
 from gateway.twin.carrier import Carrier
 from gateway.twin.chance import is_distribution, read_distribution
 from gateway.twin.component import Component, Port
@@ -19,7 +20,6 @@ from gateway.twin.components.safety import Guard
 from gateway.twin.kinds import KINDS
 from gateway.twin.signal import chain_params
 from gateway.units import UNITS, duration, quantity
-from gateway.yamlfile import Text
 
 TYPES = {"bool": "BOOL", "real": "REAL", "int": "INT"}
 """The type of a port's variable in the pattern and the program."""

@@ -12,10 +12,11 @@ from gateway.library.entries import HomeStep, UseEntry
 from gateway.library.library import Group
 from gateway.library.pattern import camel
 from gateway.library.quantities import evaluate
+from gateway.scalar import Text
 from gateway.twin.carrier import Carrier
 from gateway.twin.kinds import KINDS
 from gateway.units import duration
-from gateway.yamlfile import Id, Text
+from gateway.yamlfile import Id
 
 MAIN = "main"
 MOST_ID = 32

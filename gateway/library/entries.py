@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from gateway.yamlfile import Id, Text
+from gateway.scalar import Text
+from gateway.yamlfile import Id
 
 FORMAT = "library 1"
 

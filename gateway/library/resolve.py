@@ -10,11 +10,11 @@ from gateway.library.composition import MAIN, MOST_ID, Composition, CompositionE
 from gateway.library.cycle import placed_by, quality_of, steps_of
 from gateway.library.entries import UseEntry
 from gateway.library.library import Group
+from gateway.scalar import Text
 from gateway.twin.chance import is_distribution, read_distribution
 from gateway.twin.component import Component
 from gateway.twin.kinds import KINDS
 from gateway.units import duration, quantity
-from gateway.yamlfile import Text
 
 
 def resolve(

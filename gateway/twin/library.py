@@ -11,12 +11,13 @@ import msgspec
 
 from gateway.checked import Checked, wrong_of
 from gateway.field.tags import Complain, Tag
+from gateway.scalar import Text
 from gateway.twin.chance import Distribution, is_distribution, read_distribution
 from gateway.twin.component import Component, Param, Port
 from gateway.twin.kinds import KINDS
 from gateway.twin.signal import chain_params
 from gateway.units import quantity
-from gateway.yamlfile import Id, Text
+from gateway.yamlfile import Id
 
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,31}")
 

@@ -7,8 +7,8 @@ import re
 
 from gateway.field.tags import Range
 from gateway.field.tolerance import ToleranceEntry
+from gateway.scalar import Text
 from gateway.units import UNITS, duration, quantity
-from gateway.yamlfile import Text
 from rig.tags.words import TRUTHS, UNIT_WORDS, plain
 
 _NUMBER = r"[+\-−]?(?:\d[\d'’. ,\u00a0\u202f]*\d|\d)(?:[eE][+-]?\d+)?|[+\-−]?[.,]\d+"

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from gateway.errors import BadInput, Problem
-from gateway.yamlfile import Id, Text, parse
+from gateway.scalar import Text
+from gateway.yamlfile import Id, parse
 from rig.bills import Bills, ItemLine, OperationLine, Product, Relation, check_bills
 from rig.line import Line, load_line
 

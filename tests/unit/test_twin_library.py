@@ -10,12 +10,12 @@ import pytest
 from gateway.field.conversion import Range
 from gateway.field.tags import Tag
 from gateway.field.types import TYPES, Scalar
+from gateway.scalar import Text
 from gateway.station import load_station
 from gateway.twin.component import Component, Param, Port
 from gateway.twin.kinds import KINDS
 from gateway.twin.library import ComponentEntry, ComponentSpec, compile_components
 from gateway.twin.twin import Twin
-from gateway.yamlfile import Text
 
 INFEED = load_station(Path(__file__).resolve().parents[2] / "config" / "stations" / "infeed.yaml")
 

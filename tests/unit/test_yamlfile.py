@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import BadInput, Problem
+from gateway.scalar import Text
 from gateway.units import duration
-from gateway.yamlfile import MAX_BYTES, MAX_VALUES, Id, Text, load, parse, read_text
+from gateway.yamlfile import MAX_BYTES, MAX_VALUES, Id, load, parse, read_text
 
 
 class Part(msgspec.Struct, frozen=True, rename="kebab"):
