@@ -13,6 +13,7 @@ from test_sim_ledger import CALM, LIES, STORM, heal
 from ledger.whereabouts import Whereabouts
 
 SEEDS = 60
+NAMED = (916,)  # who was ahead of a starting node told of its vote before that was at their height
 OLD = "n1"
 
 
