@@ -19,10 +19,9 @@ RESTART = 5.0  # of the gateway's start
 RECONNECT = 2.6  # the longest pause before another try to connect, a time-out, and 100 ms
 DISK = 5.5  # what a gateway waits for its disk, a rig's command to need it, and 100 ms
 SHIM = 0.6  # its watchdog and 100 ms
-AT_ONCE = (
-    0.5  # by a gateway for which the lease ran out while it was stopped: a scan and a write, or, where a
-)
-# request was on its way when it was stopped and is out of time now, 0.1 s and another connection before them
+# A gateway that goes on after the lease ran out: a scan and a write, or, where a request was on its way when
+# it was stopped and is out of time now, 0.1 s and another connection before them.
+AT_ONCE = 0.5
 HOUR = 3600
 
 
