@@ -227,8 +227,9 @@ def test_what_a_server_says_to_the_channel_is_told(
 
 
 def test_a_certificate_is_kept_until_it_has_run_out_and_its_key_is_its_owners(tmp_path: Path) -> None:
-    folder, now = tmp_path / "new" / "one", datetime.now(UTC)
-    made = credentials(folder, now)
+    folder = tmp_path / "new" / "one"
+    made = credentials(folder, datetime.now(UTC))
+    now = datetime.now(UTC)  # to make its key takes a while, and before that it is not valid
     assert credentials(folder, now).der == made.der
     assert stat.S_IMODE((folder / KEY).stat().st_mode) == 0o600
     names = x509.load_der_x509_certificate(made.der).extensions.get_extension_for_class(
