@@ -20,6 +20,12 @@ def test_a_gateway_comes_goes_and_comes_back(tmp_path: Path, start: Starter) -> 
         def standing() -> dict[str, str]:
             return {each.station: each.standing for each in presences(site.line, site.backend.seen())}
 
+        def finished(*workpieces: str) -> bool:
+            """Jogged again where one came onto the belt too late to be at its end after the jog."""
+            if site.told("second", "finished") != list(workpieces):
+                site.bring_up("second")
+            return site.told("second", "finished") == list(workpieces)
+
         try:
             site.gateway("first")
             site.ready("first")
@@ -38,7 +44,7 @@ def test_a_gateway_comes_goes_and_comes_back(tmp_path: Path, start: Starter) -> 
             site.ready("second")
             until("the second is there", lambda: standing() == {"first": "there", "second": "there"})
             site.lead("second")
-            until("it has joined", lambda: site.told("second", "finished") == ["w-0"], 30)
+            until("it has joined", lambda: finished("w-0"), 30)
             said = start(tmp_path, *TWINLINE, "line", "who", str(site.file), *options)
             assert said.wait() == 0, said.shown
 
@@ -51,6 +57,6 @@ def test_a_gateway_comes_goes_and_comes_back(tmp_path: Path, start: Starter) -> 
             site.gateway("second")
             site.ready("second")
             site.lead("second")
-            until("it is back", lambda: site.told("second", "finished") == ["w-0", "w-1"], 30)
+            until("it is back", lambda: finished("w-0", "w-1"), 30)
         finally:
             site.close()
