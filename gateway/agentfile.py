@@ -13,6 +13,7 @@ from gateway.errors import BadInput, Problem
 from gateway.net.link import broker_address, check_plain
 from gateway.pki.credentials import TlsFiles, finish
 from gateway.station import Mode, Station
+from ledger.shapes import from_json
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ def load_config(path: Path) -> AgentConfig:
 def read_config(path: Path) -> AgentConfig:
     """Read it; paths in it are seen from its own folder. BadInput says what is wrong."""
     try:
-        config = msgspec.json.decode(path.read_bytes(), type=AgentConfig)
+        config = from_json(path.read_bytes(), AgentConfig)
     except OSError as error:
         raise BadInput(
             [Problem(str(path), 0, 0, error.strerror or str(error), "name one that is there")]

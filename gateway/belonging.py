@@ -16,6 +16,7 @@ from gateway.cell.cell import Cell
 from gateway.net.identity import Identity, Trust
 from gateway.net.roles import ROLES
 from ledger.records import Party
+from ledger.shapes import unpacked
 from ledger.state import State
 from ledger.types import Id, Natural
 
@@ -82,7 +83,7 @@ class Admission:
         self.problem = ""
         self._now = Belonging(chain, 0, (), {})
         if kept is not None:
-            before = msgspec.msgpack.decode(kept, type=Belonging)
+            before = unpacked(kept, Belonging)
             if before.chain == chain:
                 self._follow(before)
 

@@ -10,6 +10,7 @@ import msgspec
 from gateway.errors import BadInput, Problem
 from ledger.genesis import Genesis
 from ledger.records import Party
+from ledger.shapes import converted, from_json
 
 FORMAT = "genesis 2"
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(Genesis))
@@ -26,12 +27,12 @@ def genesis_bytes(genesis: Genesis) -> bytes:
 
 def read_genesis(data: bytes) -> Genesis:
     """What ``genesis_bytes`` wrote. Raises ValueError (msgspec's are such) with what is wrong in it."""
-    named = msgspec.json.decode(data, type=dict[str, Any])
+    named = from_json(data, dict[str, Any])
     if named.get("format") != FORMAT:
         raise ValueError(f"format {named.get('format')!r} is not known; this version reads {FORMAT!r}")
-    parties = msgspec.convert(named.get("parties"), list[dict[str, Any]])
+    parties = converted(named.get("parties"), list[dict[str, Any]])
     listed = [_array(party, Party, _PARTY) for party in parties]
-    genesis = msgspec.convert(_array({**named, "parties": listed}, Genesis, _FIELDS), Genesis)
+    genesis = converted(_array({**named, "parties": listed}, Genesis, _FIELDS), Genesis)
     if genesis_bytes(genesis) != data:
         raise ValueError("it is not as it was written; restore it from where it was made")
     return genesis

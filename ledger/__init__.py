@@ -1,1 +1,1 @@
-"""A permissioned chain: what is recorded and how members agree on it. The node around it is not built yet."""
+"""A permissioned chain: what is recorded, how members agree on it, and the node that keeps it."""

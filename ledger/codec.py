@@ -10,6 +10,8 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from ledger.shapes import unpacked
+
 T = TypeVar("T")
 MAX_BYTES = 4 * 1024 * 1024
 HASH_BYTES = 32
@@ -43,18 +45,13 @@ def decode(data: bytes, shape: Any, limit: int = MAX_BYTES) -> Any:
     if len(data) > limit:
         return Malformed(f"{len(data)} bytes, at most {limit} are allowed")
     try:
-        value = _decoder(shape).decode(data)
+        value = unpacked(data, shape)
         again = _encoder.encode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return Malformed(str(error))
     if again != data:
         return Malformed("the encoding is not canonical")
     return value
-
-
-@lru_cache(maxsize=256)
-def _decoder(shape: Any) -> msgspec.msgpack.Decoder[Any]:
-    return msgspec.msgpack.Decoder(shape)
 
 
 def digest(*parts: bytes) -> bytes:

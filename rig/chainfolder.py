@@ -28,6 +28,7 @@ from ledger.genesis import Genesis
 from ledger.light import Proof
 from ledger.proof import Proven
 from ledger.records import SessionClosed, SessionOpened, SignedOff, read
+from ledger.shapes import from_json
 from ledger.types import Block, Commit
 from rig.record import Record
 from rig.report.bundle import CHAIN, MANIFEST, SESSION
@@ -155,7 +156,7 @@ def _signature(path: Path, genesis: Genesis, closed: Proven) -> Proven | Malform
 def _why_none(folder: Path) -> str:
     """Why there is no proof in a run's folder, as far as that tells."""
     try:
-        record = msgspec.json.decode((folder / SESSION).read_bytes(), type=Record)
+        record = from_json((folder / SESSION).read_bytes(), Record)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return "there is no proof: the session was cut short"
     if not record.chain:
@@ -199,7 +200,7 @@ def _differences(folder: Path, proven: Proven) -> list[str]:
     if hashlib.sha256(manifest).digest() != record.manifest:
         return [f"{MANIFEST}: is not the one that is recorded, which has SHA-256 {record.manifest.hex()}"]
     try:
-        said = msgspec.json.decode((folder / SESSION).read_bytes(), type=Record)
+        said = from_json((folder / SESSION).read_bytes(), Record)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return []  # the manifest says what is wrong with it
     if (said.id, said.verdict) != (record.session, record.verdict):
@@ -243,7 +244,7 @@ def _bytes(format: str, shown: Attested) -> bytes:
 
 def _shown_of(format: str, data: bytes) -> Attested | Malformed:
     """What a file shows, if it is of this ``format`` and how we write it."""
-    file = msgspec.json.decode(data, type=ShownFile)
+    file = from_json(data, ShownFile)
     if file.format != format:
         return Malformed(f"format {file.format!r}; this version reads {format!r}")
     return file.shown if _bytes(format, file.shown) == data else Malformed("was changed after it was written")

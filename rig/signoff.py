@@ -15,6 +15,7 @@ import msgspec
 from gateway.errors import BadInput, Problem
 from gateway.net.identity import Identity
 from ledger.records import SignedOff, transaction
+from ledger.shapes import from_json
 from rig.admission import Void, decide, on_chain
 from rig.chainfolder import examine, write_signature
 from rig.prepare import key_of
@@ -59,7 +60,7 @@ def _signed(run: Path, key: Path, person: str, role: str, despite: str) -> Signe
         problems.append(Problem("--role", 0, 0, f"{role!r} is not known", f"use {', '.join(ROLES)}"))
     node = Identity.load(key).node
     try:
-        record = msgspec.json.decode((run / SESSION).read_bytes(), type=Record)
+        record = from_json((run / SESSION).read_bytes(), Record)
         manifest = hashlib.sha256((run / MANIFEST).read_bytes()).digest()
         said = SignedOff(record.id, manifest, person, role, despite)
         transaction("any", node, 1, said)

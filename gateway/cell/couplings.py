@@ -15,6 +15,7 @@ from gateway.scenario import show
 from gateway.station import Station
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import Happening, Kind, Workpiece
+from ledger.shapes import unpacked
 
 HEARTBEAT = 200_000_000
 SILENCE = 1_000_000_000
@@ -141,7 +142,7 @@ class Couplings:
                 self._journal("workpiece", key, None)
                 told.append(f"{key} is taken off: the station has no re-entry point")
                 continue
-            self.returning.append(msgspec.msgpack.decode(data, type=Workpiece))
+            self.returning.append(unpacked(data, Workpiece))
             told.append(f"{key} reappears at {reentry}")
         return told + [f"{key} is on offer to {neighbour}" for key, neighbour in offered.items()]
 
@@ -401,4 +402,4 @@ def outlet_of(finished: Happening) -> str:
 def load(stored: Stored, table: str, key: str, default: T) -> T:
     """What the journal holds under ``key``, of the default's type; the default where it holds nothing."""
     data = stored.get((table, key))
-    return default if data is None else msgspec.msgpack.decode(data, type=type(default))
+    return default if data is None else unpacked(data, type(default))

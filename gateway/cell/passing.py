@@ -19,6 +19,7 @@ from gateway.field.types import Value
 from gateway.station import Station
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import Workpiece
+from ledger.shapes import unpacked
 
 MAX_GOING = 16  # at an outlet; what comes then stays on the twin's carrier
 
@@ -50,7 +51,7 @@ class Passing(Couplings):
         told = [f"{key} is on offer to {neighbour}" for key, neighbour in offered.items()]
         for (table, key), data in sorted(stored.items()):
             if table == "workpiece" and key not in offered:
-                self.returning.append(msgspec.msgpack.decode(data, type=Workpiece))
+                self.returning.append(unpacked(data, Workpiece))
                 told.append(f"{key} is the next that the machine sees come")
         return told
 

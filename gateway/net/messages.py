@@ -15,6 +15,7 @@ from gateway.field.tags import TagRef
 from gateway.field.types import Value
 from gateway.twin.discrepancy import Discrepancy
 from gateway.twin.workpiece import Happening, Kind, Workpiece
+from ledger.shapes import unpacked
 
 VERSION = 1
 MAX_ACTIONS = 256
@@ -376,14 +377,7 @@ def encode(body: Body) -> bytes:
 
 def decode(data: bytes, wanted: Any) -> Any:
     """The body in ``data`` as ``wanted`` (a Body class or union); msgspec.DecodeError where it is not one."""
-    return _decoder(wanted).decode(data)
+    return unpacked(data, wanted)
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODERS: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
-
-
-def _decoder(wanted: Any) -> msgspec.msgpack.Decoder[Any]:
-    if wanted not in _DECODERS:
-        _DECODERS[wanted] = msgspec.msgpack.Decoder(wanted)
-    return _DECODERS[wanted]

@@ -15,6 +15,7 @@ from msgspec import Meta
 from gateway.net.roles import Role
 from ledger import codec
 from ledger.codec import Malformed
+from ledger.shapes import from_json
 from ledger.types import Hash, Id, Natural
 
 Kind = Literal["gateway", "witness", "operator", "party", "broker", "controller"]
@@ -100,7 +101,7 @@ def read_enrolment(data: bytes) -> Signed:
     """What ``enrolment_bytes`` wrote. Raises ValueError with what is wrong in it."""
     if len(data) > MAX_BYTES:
         raise ValueError(f"{len(data)} bytes, at most {MAX_BYTES} are read")
-    named = msgspec.json.decode(data, type=dict[str, Any])
+    named = from_json(data, dict[str, Any])
     if named.get("format") != FORMAT:
         raise ValueError(f"format {named.get('format')!r} is not known; this version reads {FORMAT!r}")
     fields = [field.name for field in msgspec.structs.fields(Enrolment)]

@@ -20,6 +20,7 @@ import msgspec
 from gateway.errors import BadInput, Problem
 from gateway.twin.twin import Edge, Twin
 from gateway.twin.workpiece import Happening, Workpiece
+from ledger.shapes import converted, from_json
 
 VERSION = "recording 1"
 LONGEST = 10_000_000  # inputs that a recording holds at most
@@ -114,14 +115,14 @@ def read_recording(data: bytes, file: str) -> Recording:
     for number, line in enumerate(data.splitlines(), 1):
         try:
             if head is None:
-                head = msgspec.json.decode(line, type=Head)
+                head = from_json(line, Head)
                 if head.twinline != VERSION:
                     hint = f"this version reads {VERSION!r}"
                     raise BadInput([Problem(file, 1, 0, f"{head.twinline!r} cannot be read", hint)])
             elif line.startswith(b"{"):
-                end = msgspec.json.decode(line, type=End)
+                end = from_json(line, End)
             else:
-                given.append(_checked(msgspec.json.decode(line, type=Given), given, head, end))
+                given.append(_checked(from_json(line, Given), given, head, end))
         except (msgspec.DecodeError, ValueError) as error:
             what, _, hint = str(error).partition("; ")
             problems.append(Problem(file, number, 0, what, hint or "it must be as it was recorded"))
@@ -140,7 +141,7 @@ def _checked(entry: Given, before: list[Given], head: Head, end: End | None) -> 
     if end is not None or entry.time < (before[-1].time if before else head.start):
         raise ValueError("this comes too late; lines are in order of time, the end is last")
     if entry.what == "admit":
-        return msgspec.structs.replace(entry, value=msgspec.convert(entry.value, Workpiece))
+        return msgspec.structs.replace(entry, value=converted(entry.value, Workpiece))
     if isinstance(entry.value, list):
         return msgspec.structs.replace(entry, value=tuple(entry.value))
     return entry

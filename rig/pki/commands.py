@@ -316,10 +316,10 @@ def _place(
     desk: Desk, node: str, kind: str, roles: Sequence[str], owner: str, hosts: tuple[str, ...]
 ) -> Place:
     """BadInput with all that is wrong with it."""
-    import msgspec
 
     from gateway.net.roles import role
     from gateway.pki.enrolment import KINDS
+    from ledger.shapes import converted
     from rig.pki.registry import Place
 
     problems: list[Problem] = []
@@ -336,7 +336,7 @@ def _place(
     if problems:
         raise BadInput(problems)
     given = tuple(roles) or ROLES_OF.get(kind, ())
-    return msgspec.convert((node, kind, owner or desk.authority.owner, given, hosts), Place)
+    return converted((node, kind, owner or desk.authority.owner, given, hosts), Place)
 
 
 def _hand_back(given: Answer | Refused, desk: Desk, request: Path, answer: Path | None, option: str) -> None:

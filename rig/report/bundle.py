@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.errors import BadInput, Problem
 from gateway.store.atomic import write_atomically
+from ledger.shapes import from_json
 from rig.record import Record, Step, overall, sha256_file
 from rig.report.html import render_html
 from rig.report.junit import render_junit
@@ -95,7 +96,7 @@ def verify(folder: Path) -> list[str]:
     A manifest that is missing or cannot be read is a difference too.
     """
     try:
-        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        manifest = from_json((folder / MANIFEST).read_bytes(), Manifest)
     except FileNotFoundError:
         return [f"{MANIFEST}: missing; the session was cut short, or this is not a run folder"]
     except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
@@ -177,7 +178,7 @@ def _read_steps(path: Path) -> tuple[list[Step], list[str]]:
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     for number, line in enumerate(lines, 1):
         try:
-            steps.append(msgspec.json.decode(line, type=Step))
+            steps.append(from_json(line, Step))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             cut = number == len(lines) and not line.endswith(b"\n")
             notes.append(f"Line {number} of {STEPS} {'was cut off' if cut else 'cannot be read'}.")
@@ -186,7 +187,7 @@ def _read_steps(path: Path) -> tuple[list[Step], list[str]]:
 
 def _read(path: Path) -> Record:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Record)
+        return from_json(path.read_bytes(), Record)
     except FileNotFoundError:
         hint = "name the folder of a session, such as runs/20260102T030405Z-starter"
         raise BadInput([Problem(str(path), 0, 0, "there is no such file", hint)]) from None
