@@ -46,6 +46,9 @@ class Cause(NamedTuple):
         return self._replace(what=f"{self.what}; over {NAMES[protocol]}", protocol=protocol)
 
 
+Strike = Callable[[Cause], list[Struck]]
+
+
 def series(bench: Bench, cause: Cause, times: int) -> list[Struck]:
     """Strike so many times; after each the next operator gets the station."""
     struck = [cause.strike(bench) for _ in range(times)]

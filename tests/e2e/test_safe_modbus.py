@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import pytest
-from running import MOSQUITTO
-from safe_causes import HOUR, LEASE, MODBUS, Cause, Struck, rig_whose_clock_is_wrong
+from safe_causes import HOUR, LEASE, MODBUS, Cause, Strike, rig_whose_clock_is_wrong
 from side_by_side import Range
 from site_safe import NotHere
 
 JOBS = 4
-pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
 
 @pytest.mark.parametrize("cause", MODBUS.values(), ids=MODBUS.keys())
-def test_the_station_is_safe_and_the_next_operator_gets_it(
-    struck: Callable[[Cause], list[Struck]], cause: Cause
-) -> None:
+def test_the_station_is_safe_and_the_next_operator_gets_it(struck: Strike, cause: Cause) -> None:
     assert all(since < safe for since, safe in struck(cause))
 
 

@@ -6,12 +6,11 @@ import json
 import re
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from running import WITHIN, Memory, Starter, memory, until
+from running import WITHIN, Memory, memory, until
 from site_alone import Site
-from site_shell import HOLDING, PROMPT, Open, connected, do, shells, site_in, state_of
+from site_shell import HOLDING, PROMPT, Open, connected, do, shells, state_of
 from terminal import CTRL_C, CTRL_D, TAB, UP, Terminal
 
 from gateway.errors import BadInput
@@ -26,12 +25,6 @@ from gateway.net.reports import StationEvent
 from rig.backend import RigFault, Script
 from rig.line import load_line
 from rig.prepare import prepare
-
-
-@pytest.fixture
-def site(tmp_path: Path, start: Starter) -> Iterator[Site]:
-    with site_in(tmp_path, start) as made:
-        yield made
 
 
 @pytest.fixture

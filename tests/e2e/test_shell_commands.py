@@ -27,12 +27,6 @@ from gateway.local.client import Client, Unanswered
 
 
 @pytest.fixture
-def site(tmp_path: Path, start: Starter) -> Iterator[Site]:
-    with site_in(tmp_path, start) as made:
-        yield made
-
-
-@pytest.fixture
 def common(start: Starter) -> Iterator[Site]:
     """A site in a folder that other users can enter: pytest closes its own to them, again and again."""
     if os.getuid() != 0 or shutil.which("setpriv") is None:

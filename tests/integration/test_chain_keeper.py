@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from chain_support import Nodes, loaded
 
 from gateway import chain as chain_module
 from gateway.belonging import Belonging
 from gateway.chain import STORE, ChainKeeper
-from gateway.net import topics
-from gateway.net.bus import Bus, Delivery
-from gateway.net.identity import Identity, Trust
-from gateway.net.messages import decode
-from gateway.net.reports import ChainState
-from ledger.codec import digest
-from ledger.genesis import Genesis
+from gateway.net.identity import Identity
 from ledger.ports import Timing
-from ledger.records import Enrolled, Loaded, Party, Revoked, read
+from ledger.records import Enrolled, Party, Revoked, read
 from ledger.types import Commit
 from rig.broker import Broker
 
@@ -28,36 +23,17 @@ NAMES = ("a", "b", "c", "d")
 WITHIN = 60.0
 
 
-class Row:
-    """Four keepers; ``told`` is what each reports, ``records`` what each has seen decided."""
+class Row(Nodes):
+    """Four keepers; ``records`` is what each has seen decided."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        self.folder, self.url = folder, url
-        self.identities = {name: Identity.create(name) for name in NAMES}
         roles = {"a": ("commissioner",)}
-        parties = tuple(
-            Party(name, each.public_bytes, f"owner of {name}", roles=roles.get(name, ()))
-            for name, each in self.identities.items()
-        )
-        self.genesis = Genesis(1, "main", time.time_ns(), parties)
-        self.trust = trust = Trust()
-        for name, identity in self.identities.items():
-            trust.add(name, identity.public_bytes)
-            (folder / name).mkdir()
-        self.told: dict[str, ChainState] = {}
+        super().__init__(
+            folder, url, NAMES,
+            lambda name, key: Party(name, key, f"owner of {name}", roles=roles.get(name, ())),
+        )  # fmt: skip
         self.records: dict[str, list[object]] = {name: [] for name in NAMES}
         self.belonging: dict[str, list[Belonging]] = {}
-        self.changed = threading.Condition()
-        self.bus = Bus("desk", [url], trust=trust)
-        self.bus.subscribe(topics.chain("row", topics.ANY), self._hear)
-        self.bus.start()
-        self.keepers: dict[str, ChainKeeper] = {}
-
-    def _hear(self, delivery: Delivery) -> None:
-        assert delivery.verified is True
-        with self.changed:
-            self.told[delivery.envelope.sender] = decode(delivery.envelope.body, ChainState)
-            self.changed.notify_all()
 
     def start(self, name: str) -> ChainKeeper:
         def decided(commit: Commit) -> None:
@@ -83,24 +59,11 @@ class Row:
         with self.changed:
             assert self.changed.wait_for(holds, WITHIN), self.told
 
-    def close(self) -> None:
-        for keeper in self.keepers.values():
-            keeper.stop()
-        self.bus.close()
-
 
 @pytest.fixture
 def row(tmp_path: Path) -> Iterator[Row]:
-    with Broker(tmp_path / "broker") as broker:
-        made = Row(tmp_path, broker.url)
-        try:
-            yield made
-        finally:
-            made.close()
-
-
-def loaded(what: str) -> Loaded:
-    return Loaded("infeed", digest(what.encode()), digest(b"configuration"))
+    with Broker(tmp_path / "broker") as broker, closing(Row(tmp_path, broker.url)) as made:
+        yield made
 
 
 def test_what_one_records_all_decide_and_each_tells_how_it_stands(row: Row) -> None:

@@ -7,24 +7,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
+from chain_support import Nodes, loaded
 from typer.testing import CliRunner
 
 from gateway.agentfile import AgentConfig
 from gateway.chain import ChainKeeper
 from gateway.errors import BadInput
 from gateway.genesisfile import genesis_bytes
-from gateway.net import topics
-from gateway.net.bus import Bus, Delivery
-from gateway.net.identity import Identity, Trust
-from gateway.net.messages import decode
-from gateway.net.reports import ChainState
-from ledger.codec import digest
-from ledger.genesis import Genesis
-from ledger.records import Loaded, Party, Record, read
+from ledger.records import Party, Record, read
 from rig import chain as chain_module
 from rig.broker import Broker
 from rig.chainstatus import Heard, table
@@ -40,33 +35,20 @@ WITHIN = 60.0
 HOUR = 3_600_000_000_000
 
 
-class Site:
+class Site(Nodes):
     """Five nodes of a line and who plans its work."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        self.folder, self.url = folder, url
-        self.identities = {name: Identity.create(name) for name in (*KEPT, "d", RIG)}
-        parties = tuple(
-            Party(name, each.public_bytes, f"owner of {name}", name != RIG, name == RIG)
-            for name, each in self.identities.items()
-        )
-        self.genesis = Genesis(1, "row", time.time_ns(), parties)
+        super().__init__(
+            folder, url, (*KEPT, "d", RIG),
+            lambda name, key: Party(name, key, f"owner of {name}", name != RIG, name == RIG),
+        )  # fmt: skip
         (folder / GENESIS).write_bytes(genesis_bytes(self.genesis))
-        trust = Trust()
+        self.trust.save(folder / TRUST)
         for name, each in self.identities.items():
-            trust.add(name, each.public_bytes)
-            (folder / name).mkdir()
             each.save(folder / f"{name}.pem")
-        trust.save(folder / TRUST)
-        self.told: dict[str, ChainState] = {}
-        self.bus = Bus("desk", [url], trust=trust)
-        self.bus.subscribe(topics.chain("row", topics.ANY), self._hear)
-        self.bus.start()
         self.keepers = {name: self._keeper(name) for name in KEPT}
         self.process: subprocess.Popen[bytes] | None = None
-
-    def _hear(self, delivery: Delivery) -> None:
-        self.told[delivery.envelope.sender] = decode(delivery.envelope.body, ChainState)
 
     def _keeper(self, name: str) -> ChainKeeper:
         keeper = ChainKeeper("row", self.identities[name], [self.url], self.genesis, self.folder / name)
@@ -100,11 +82,9 @@ class Site:
         return height(here[0], record)
 
     def close(self) -> None:
-        for keeper in self.keepers.values():
-            keeper.stop()
         if self.process is not None:
             self.kill_d()
-        self.bus.close()
+        super().close()
 
 
 def height(keeper: ChainKeeper, record: Record) -> int:
@@ -127,16 +107,8 @@ def until(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with Broker(tmp_path / "broker") as broker:
-        made = Site(tmp_path, broker.url)
-        try:
-            yield made
-        finally:
-            made.close()
-
-
-def loaded(what: str) -> Loaded:
-    return Loaded("a", digest(what.encode()), digest(b"configuration"))
+    with Broker(tmp_path / "broker") as broker, closing(Site(tmp_path, broker.url)) as made:
+        yield made
 
 
 def test_a_pool_is_made_used_paused_shown_and_used_again_while_a_node_dies(

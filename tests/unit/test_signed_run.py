@@ -136,6 +136,12 @@ def ledger_of(folder: Path, **roles: tuple[str, ...]) -> tuple[Ledger, bytes]:
     return Ledger("a", "b", "c", "d", roles=roles), manifest
 
 
+def session(ledger: Ledger, manifest: bytes, verdict: str = "PASS", closed_by: str = "a") -> None:
+    """Have what opens it, by a, and what closes it in the next block."""
+    ledger.record("a", SessionOpened(NAME, "starter", manifest))
+    ledger.record(closed_by, SessionClosed(NAME, verdict, manifest))
+
+
 def unsigned(ledger: Ledger, who: str, record: Record) -> None:
     """Have it in the next block without ``who``'s signature, as those who hold the members' keys could."""
     ledger.seqs[who] += 1
@@ -161,8 +167,7 @@ def test_a_session_is_shown_by_its_first_closing_alone(tmp_path: Path) -> None:
 
 def test_nor_by_somebody_who_did_not_open_it(tmp_path: Path) -> None:
     ledger, manifest = ledger_of(tmp_path / NAME)
-    ledger.record("a", SessionOpened(NAME, "starter", manifest))
-    ledger.record("b", SessionClosed(NAME, "PASS", manifest))
+    session(ledger, manifest, closed_by="b")
     ledger.decide()
     ledger.decide()
     assert complete(tmp_path / NAME, ledger.genesis, commits(ledger)) is None
@@ -170,8 +175,7 @@ def test_nor_by_somebody_who_did_not_open_it(tmp_path: Path) -> None:
 
 def test_before_the_next_block_nothing_shows_that_it_counts(tmp_path: Path) -> None:
     ledger, manifest = ledger_of(tmp_path / NAME)
-    ledger.record("a", SessionOpened(NAME, "starter", manifest))
-    ledger.record("a", SessionClosed(NAME, "PASS", manifest))
+    session(ledger, manifest)
     closed = ledger.decide()
     assert complete(tmp_path / NAME, ledger.genesis, commits(ledger)) is None
     ledger.decide()
@@ -181,8 +185,7 @@ def test_before_the_next_block_nothing_shows_that_it_counts(tmp_path: Path) -> N
 
 def test_another_verdict_than_in_the_evidence_shows(tmp_path: Path) -> None:
     ledger, manifest = ledger_of(tmp_path / NAME)
-    ledger.record("a", SessionOpened(NAME, "starter", manifest))
-    ledger.record("a", SessionClosed(NAME, "FAIL", manifest))
+    session(ledger, manifest, "FAIL")
     ledger.decide()
     ledger.decide()
     complete(tmp_path / NAME, ledger.genesis, commits(ledger))
@@ -192,8 +195,7 @@ def test_another_verdict_than_in_the_evidence_shows(tmp_path: Path) -> None:
 
 def test_what_its_party_never_signed_is_not_shown(tmp_path: Path) -> None:
     ledger, manifest = ledger_of(tmp_path / NAME, b=("signer",))
-    ledger.record("a", SessionOpened(NAME, "starter", manifest))
-    ledger.record("a", SessionClosed(NAME, "PASS", manifest))
+    session(ledger, manifest)
     ledger.decide()
     unsigned(ledger, "b", SignedOff(NAME, manifest, "Carl", "customer"))
     signed = ledger.decide()
@@ -211,8 +213,7 @@ def test_what_its_party_never_signed_is_not_shown(tmp_path: Path) -> None:
 def test_who_was_enrolled_later_is_shown_with_the_enrolments(tmp_path: Path) -> None:
     """e by a, and f by e, who was given that right."""
     ledger, manifest = ledger_of(tmp_path / NAME, e=("commissioner",), f=("signer",))
-    ledger.record("a", SessionOpened(NAME, "starter", manifest))
-    ledger.record("a", SessionClosed(NAME, "PASS", manifest))
+    session(ledger, manifest)
     ledger.record("a", Enrolled(msgspec.structs.replace(ledger.party("e"), member=False)))
     ledger.decide()
     ledger.record("e", Enrolled(msgspec.structs.replace(ledger.party("f"), member=False)))

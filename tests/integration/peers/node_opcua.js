@@ -1,27 +1,19 @@
 // A secured server over node-opcua: FOLDER URI PORT USER:PASSWORD; trusts FOLDER/trusted, and by FOLDER/ca.
 const fs = require("fs"), path = require("path");
 const { OPCUAServer } = require("node-opcua-server");
-const { OPCUACertificateManager } = require("node-opcua-certificate-manager");
 const { SecurityPolicy, MessageSecurityMode } = require("node-opcua-secure-channel");
 const { Variant, DataType } = require("node-opcua-variant");
 const { StatusCodes } = require("node-opcua-status-code");
-const { readCertificateRevocationList } = require("node-opcua-crypto");
+const { filesOf } = require("./node_opcua_files.js");
 
 const [folder, uri, port, user] = process.argv.slice(2);
 
 (async () => {
-  const trust = new OPCUACertificateManager({ rootFolder: path.join(folder, "pki"), automaticallyAcceptUnknownCertificate: false });
-  await trust.initialize();
+  const { trust, ...own } = await filesOf(folder, path.join(folder, "pki"));
   for (const name of fs.readdirSync(path.join(folder, "trusted")))
     await trust.trustCertificate(fs.readFileSync(path.join(folder, "trusted", name)));
-  const ca = fs.readdirSync(path.join(folder, "ca")).map((name) => path.join(folder, "ca", name));
-  for (const name of ca.filter((each) => each.endsWith(".der"))) await trust.addIssuer(fs.readFileSync(name), false, true);
-  for (const name of ca.filter((each) => each.endsWith(".crl"))) await trust.addRevocationList(await readCertificateRevocationList(name));
-  const der = fs.readFileSync(path.join(folder, "cert.der")).toString("base64").match(/.{1,64}/g).join("\n");
-  const own = path.join(folder, "own.pem");
-  fs.writeFileSync(own, `-----BEGIN CERTIFICATE-----\n${der}\n-----END CERTIFICATE-----\n`);
   const server = new OPCUAServer({
-    port: Number(port), hostname: "127.0.0.1", certificateFile: own, privateKeyFile: path.join(folder, "key.pem"),
+    port: Number(port), hostname: "127.0.0.1", ...own,
     serverCertificateManager: trust, userCertificateManager: trust, serverInfo: { applicationUri: uri },
     allowAnonymous: false, userManager: { isValidUser: (name, password) => user === `${name}:${password}` },
     securityPolicies: [SecurityPolicy.None, SecurityPolicy.Basic256Sha256, SecurityPolicy.Aes256_Sha256_RsaPss, SecurityPolicy.Aes128_Sha256_RsaOaep],
