@@ -10,6 +10,7 @@ import msgspec
 from gateway.announce import about
 from gateway.cell.cell import Cell, Outputs
 from gateway.cell.quality import Quality
+from gateway.cell.standing import standing
 from gateway.field.types import Value
 from gateway.hearing import Hearing
 from gateway.net import topics
@@ -63,7 +64,7 @@ class Broadcast:
     async def beat(self) -> None:
         """The retained state, also when nothing happens."""
         while True:
-            state = self._cell.state(self._boot, self._devices.state, self._problem())
+            state = standing(self._cell, self._boot, self._devices.state, self._problem())
             state = msgspec.structs.replace(state, refused=self._hearing.refused)
             self._bus.publish(
                 topics.state(self._line, self._node), "state", encode(state), retain=True, sign=True

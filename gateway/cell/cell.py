@@ -6,13 +6,13 @@ journal, then writes, replies and coupling messages. Nothing here knows a clock,
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 
 from gateway.cell.agreement import Agreement, shifted
 from gateway.cell.arrivals import before, doors
 from gateway.cell.commands import Commands
 from gateway.cell.companion import Companion
+from gateway.cell.connected import Connected
 from gateway.cell.couplings import Couplings, Neighbours, Stored, load
 from gateway.cell.differences import Differences
 from gateway.cell.facts import Made
@@ -25,6 +25,7 @@ from gateway.cell.passing import Passing
 from gateway.cell.quality import Qualities
 from gateway.cell.readback import ReadBack
 from gateway.cell.restart import restore
+from gateway.cell.safing import Safing
 from gateway.cell.scan import Asked, Change, Inputs, Outputs, Telling
 from gateway.cell.script import Script
 from gateway.cell.showing import Showing
@@ -32,7 +33,6 @@ from gateway.cell.withheld import Withheld
 from gateway.controller.beside import Beside
 from gateway.field.tags import Tag
 from gateway.field.types import Value
-from gateway.net.reports import State
 from gateway.station import Mode, Station
 from gateway.twin.chance import seeded
 from gateway.twin.discrepancy import Discrepancy
@@ -72,7 +72,6 @@ class Cell:
             self.agreement = Agreement(station, apart)
         self.values: dict[str, Value] = {tag.name: tag.safe for tag in inputs.values()}
         self.formulas = Formulas(self._read_as(), self.values)
-        self._devices = station.reached if mode == "ril" else station.devices
         actuators = self.machine.actuators if self.machine is not None else {}
         writable = {tag.name: tag for tag in station.writable}
         self._cut = mode != "shadow" and len(writable) < len(inputs)  # some inputs are read, not written
@@ -87,11 +86,12 @@ class Cell:
         sensors = self.machine.sensors if self.machine is not None else {}
         self.qualities = Qualities({**station.tags, **sensors}.values())
         self.overruns = 0
-        self.lost: dict[str, str] = dict.fromkeys(self._devices, "")
-        self._driven_safe = False  # to be told
-        self._undriven: frozenset[str] = frozenset()  # as told
         self._behind: Mapping[str, Value] = {}  # what the twin gets with the next scan, in shadow
         self._telling = Telling()
+        self.connected = Connected(
+            station.reached if mode == "ril" else station.devices,
+            lambda text: self._telling.event("link", text),
+        )
         self._now = now
         self._quiet = False  # the last step found nothing to do
         self._inputs = inputs.keys()
@@ -109,6 +109,7 @@ class Cell:
             self.gate, self.formulas.value, lambda text: self._telling.event("force", text)
         )
         self.withheld = Withheld(self.gate, lambda text: self._telling.event("write", text))
+        self.safing = Safing(self.gate, lambda text: self._telling.event("safe", text))
         self.differences = Differences(
             self.twin, self.machine, self.agreement, self.companion, self._tell_differs
         )
@@ -140,7 +141,7 @@ class Cell:
         if self.script is not None:
             self.script.scans += seen.idle
         self._see(seen)
-        self.commands.begin(now, self.lost)
+        self.commands.begin(now, self.connected.lost)
         for sender, message in seen.coupled:
             passed = self.couplings.hear(now, sender, message)
             if passed is not None and self.script is not None:
@@ -149,7 +150,7 @@ class Cell:
             self.commands.take(asked, seen.utc)
         self.commands.admit(seen.persisted, seen.utc)
         self._drive()
-        self.differences.compare(now, not self.lost, seen.late)
+        self.differences.compare(now, self.connected.all, seen.late)
         self.couplings.move(now)
         wanted = self._wanted()
         if self.script is not None:
@@ -163,12 +164,12 @@ class Cell:
             values = wanted if self.machine is None else {**self.machine.driven, **wanted}
             self.commands.burst.ask(seen.utc, {tag: values[tag] for tag in writes})
         self._count_missed()
-        self._tell_undriven(seen.refused)
+        self.safing.look(seen.refused, self.connected.lost)
         self._tell_happenings()
         self.commands.end()
         out = self._telling.collect()
         self._put_out(out, writes)
-        out.couple = self.couplings.tell(now, self.values if self.link else None)
+        out.couple = self.couplings.tell(now, self.values if self.connected.all else None)
         still = not happened and self.commands.stage == stage
         self._quiet = still and seen.quiet and out.quiet
         # A machine must be asked to be known.
@@ -182,7 +183,7 @@ class Cell:
         do, so that after it only time can change anything, at instants that are known. Steps before that may
         be left out; the next one is told how many. A machine must be asked to be known: then none is.
         """
-        held = self._telling.anything or self._driven_safe or self.commands.waiting
+        held = self._telling.anything or self.safing.driven or self.commands.waiting
         behind = self.gate.waiting or self.gate.refused
         if not self._quiet or held or behind or self.machine is not None:
             return self._now
@@ -207,14 +208,9 @@ class Cell:
         return self.commands.script
 
     @property
-    def link(self) -> bool:
-        """Whether every device is connected."""
-        return not self.lost
-
-    @property
     def driving(self) -> bool:
         """Whether a device that is connected still has to be brought to its safe values."""
-        return self.gate.state == "safing" and bool(self.gate.undriven(self.lost))
+        return self.gate.state == "safing" and bool(self.gate.undriven(self.connected.lost))
 
     def _wanted(self) -> dict[str, Value]:
         """What the inputs are to show, as far as they may be written; in shadow none may."""
@@ -227,8 +223,8 @@ class Cell:
         """What passes the gate of what the controller's inputs and the machine's actuators are to be."""
         machine = self.machine
         if machine is None:
-            return self.gate.writes(self._now, wanted, self.lost)
-        return self.gate.writes(self._now, {**wanted, **machine.driven}, self.lost)
+            return self.gate.writes(self._now, wanted, self.connected.lost)
+        return self.gate.writes(self._now, {**wanted, **machine.driven}, self.connected.lost)
 
     def _put_out(self, out: Outputs, writes: dict[str, Value]) -> None:
         if self.machine is None:
@@ -250,7 +246,7 @@ class Cell:
         if self.companion is not None:
             self.companion.gave(writes)
         if state == "safing" and self.gate.state == "closed":
-            self._driven_safe = True
+            self.safing.driven = True
             if self.lease.holder is None:  # else a new lease waits for the disk, and keeps the entry
                 self._telling.journal("gate", "open", None)
 
@@ -272,50 +268,10 @@ class Cell:
         self.gliding.end()
         self.commands.dismiss(operator, why)
 
-    def state(self, boot: str, link: str, problem: str = "") -> State:
-        """The heartbeat."""
-        return State(
-            online=True,
-            boot=boot,
-            link=link,
-            holder=self.lease.holder or "",
-            protected=self.protected,
-            forces=tuple(str(ref) for ref in self.gate.forces),
-            faults=tuple(self.twin.active_faults()),
-            overruns=self.overruns,
-            problem=problem or self.couplings.problem,
-            missed=self.missed,
-            script=self.script.request if self.script is not None else 0,
-            out=self.script.out if self.script is not None else 0,
-            differs=self.differences.lasting(),
-            beside=self.companion.stands if self.companion is not None else "",
-            since=self.lease.since if self.lease.holder is not None else 0,
-            forced={str(ref): value for ref, value in self.gate.forces.items()},
-            overwritten={str(ref): value for ref, value in self.gate.overwritten.items()},
-            beyond=dict(Counter(self.gate.times_beyond) + Counter(self.couplings.unfit)),
-            late=bool(self.gate.waiting),
-        )
-
-    @property
-    def protected(self) -> bool:
-        """Whether no input stays as it is when the gateway dies.
-
-        Those in the controller's memory do, unless this station's shim was last seen there; a coupler's do,
-        as far as is known here; a master notices that what the gateway serves is gone.
-        """
-        roles = {self.station.devices[tag.device].role for tag in self.station.inputs}
-        shim = self.station.shim
-        shielded = shim is not None and self.values.get(shim.stamp) == shim.code
-        return "coupler" not in roles and (shielded or "controller" not in roles)
-
     def _see(self, seen: Inputs) -> None:
-        self._see_devices(seen.lost or ({} if seen.link else dict.fromkeys(self._devices, "")))
+        self._see_devices(seen)
         self._judge(seen)
-        if self._driven_safe:
-            self._driven_safe = False
-            missing = sorted(set(seen.refused) & set(self.gate.inputs))
-            but = f", but for what the controller refuses: {', '.join(missing)}" if missing else ""
-            self._telling.event("safe", f"the safe state is driven{but}")
+        self.safing.end(seen.refused)
         if seen.late:
             self.overruns += 1
             if self.script is not None:
@@ -326,7 +282,7 @@ class Cell:
         read = self.formulas.read(seen.image if self.mode == "ril" else {**seen.image, **seen.machine})
         if self.machine is not None:
             shown = {tag: read[tag] for tag in self._inputs & read.keys()} if shadow else seen.machine
-            self.machine.see(self.lost, shown)
+            self.machine.see(self.connected.lost, shown)
         for tag, value in read.items():
             self._change(tag, value)
         if seen.held:
@@ -365,25 +321,16 @@ class Cell:
         if self.script is not None:
             self.script.differs.note(told)
 
-    def _see_devices(self, lost: Mapping[str, str]) -> None:
+    def _see_devices(self, seen: Inputs) -> None:
         """One that is lost ends the script; the others are written on, to their safe values if need be."""
-        for name, device in self._devices.items():
-            if (name in lost) == (name in self.lost):
-                continue
-            what = f"the {device.role}" if device.role in ("controller", "plant") else f"device {name}"
-            if name not in lost:
-                self._telling.event("link", f"{what} is connected")
-                continue
+        gone = self.connected.see(seen.link, seen.lost)
+        for name in gone:
             self.gate.forget(name)
-            self._telling.event(
-                "link", f"{what} is not connected" + (f": {lost[name]}" if lost[name] else "")
-            )
-            if self.script is not None:
-                self.script.ended = "link"
-        self.lost = dict(lost)
+        if gone and self.script is not None:
+            self.script.ended = "link"
 
     def _judge(self, seen: Inputs) -> None:
-        changes = self.qualities.see(self.lost, seen.refused, seen.uncertain)
+        changes = self.qualities.see(self.connected.lost, seen.refused, seen.uncertain)
         if changes:
             self._telling.out.quality.update(changes)
             if self.script is not None:
@@ -420,20 +367,6 @@ class Cell:
             for counts in (self.missed, self.script.missed if self.script is not None else {}):
                 counts[tag] = counts.get(tag, 0) + count
 
-    def _tell_undriven(self, refused: Mapping[str, str]) -> None:
-        """While the safe state is being driven: what stands in its way, once, and what devices say to it."""
-        gate = self.gate
-        if gate.state != "safing":
-            self._undriven = frozenset()
-            return
-        unknown = [tag for tag in gate.unknown() if gate.inputs[tag].device not in self.lost]
-        undriven = frozenset((*gate.refused, *unknown))
-        if undriven - self._undriven:
-            told = [f"{tag} is refused{_reason(refused.get(tag, ''))}" for tag in sorted(gate.refused)]
-            told += [f"{tag} has no number now, for its formula's tags are not known" for tag in unknown]
-            self._telling.event("safe", f"not driven yet, and tried again: {'; '.join(told)}")
-        self._undriven |= undriven
-
     # --- records -------------------------------------------------------------------------------------
 
     def _happened(self, kind: Kind, component: str, workpiece: str, detail: str) -> None:
@@ -450,10 +383,6 @@ class Cell:
                 self.script.happened(happening)
             who = happening.workpiece or happening.component
             self._telling.event("workpiece", f"{who} {happening.kind} {happening.detail}".rstrip())
-
-
-def _reason(why: str) -> str:
-    return f": {why}" if why else ""
 
 
 __all__ = ["Asked", "Cell", "Change", "Inputs", "Outputs"]

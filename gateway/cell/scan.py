@@ -37,7 +37,7 @@ class Inputs(NamedTuple):
     that are not connected and why (left out without ``link``: all of them), ``uncertain`` the tags whose
     value a device itself doubts, ``idle`` how many scans before this one were left out: see ``Cell.due``.
     ``machine`` is what changed of what the real machine's sensors show, by input: in shadow and RIL all, else
-    those that may not be written. ``held`` is what devices hold at forced inputs (``Cell.looked_at``), as
+    those that may not be written. ``held`` is what devices hold at forced inputs (``ReadBack.asked``), as
     their drivers say it, where they were asked."""
 
     image: Mapping[str, Value] = {}

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.cell.standing import protected, standing
 from gateway.field.drivers.base import Identity, Statistics
 from gateway.field.scan import DeviceLink
 from gateway.field.served import ServedLink
@@ -69,7 +70,7 @@ class View:
     def _status(self, _: AskStatus) -> Status:
         inside = self._inside
         devices = inside.devices
-        state = inside.cell.state(inside.boot, devices.state, inside.problem or devices.problem)
+        state = standing(inside.cell, inside.boot, devices.state, inside.problem or devices.problem)
         state = msgspec.structs.replace(state, refused=dict(inside.refused))
         return Status(
             station=inside.station.id,
@@ -159,7 +160,7 @@ class View:
             left=max(0, lease.expires - time.monotonic_ns()) if lease.holder is not None else 0,
             gate=cell.gate.state,
             forces={str(ref): value for ref, value in cell.gate.forces.items()},
-            protected=cell.protected,
+            protected=protected(cell.station, cell.values),
             since=lease.since if lease.holder is not None else 0,
             overwritten={str(ref): value for ref, value in cell.gate.overwritten.items()},
         )

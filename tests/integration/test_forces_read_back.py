@@ -13,6 +13,7 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from gateway.cell.cell import Asked, Cell, Inputs
 from gateway.cell.couplings import Neighbours
+from gateway.cell.standing import standing
 from gateway.controller.compile import compile_program
 from gateway.controller.runtime import VirtualController
 from gateway.controller.servers import build
@@ -114,7 +115,7 @@ class Site:
 
     @property
     def state(self) -> State:
-        return self.cell.state("boot", "ready")
+        return standing(self.cell, "boot", "ready")
 
 
 async def story(folder: Path) -> None:

@@ -6,6 +6,7 @@ import math
 
 from cell_support import COMMAND, MS, NEXT, SAFE, SECOND, UNSAFE_OK, Bench, driving, stored
 
+from gateway.cell.standing import standing
 from gateway.net.messages import Acquire, Done, Force, Leased, Pause, Refused, Release, Renew, Run, Trace
 from gateway.station import LONGEST
 from rig.backend import LEASE_TTL
@@ -239,7 +240,7 @@ def test_scans_that_came_late_are_counted_and_are_in_the_trace() -> None:
     trace = bench.replies[request]
     assert isinstance(trace, Trace)
     assert trace.overruns == ((at - began, 35 * MS),)
-    assert bench.cell.state("boot", "ready").overruns == 1
+    assert standing(bench.cell, "boot", "ready").overruns == 1
 
 
 # --- kill and restart ----------------------------------------------------------------------------------

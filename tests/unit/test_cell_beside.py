@@ -9,6 +9,7 @@ from beside_bench import line_number, noting
 from starter_harness import compiled, line, source
 
 from gateway.cell.cell import Cell
+from gateway.cell.standing import standing
 from gateway.controller.beside import REST, Beside
 from gateway.field.tags import TagRef
 from gateway.net.messages import IN_STEP, Action, Force, Free, Pause, Trace
@@ -79,7 +80,7 @@ def test_a_dropped_interlock_is_in_the_trace_with_its_statement(backend: WithCom
     assert 0 <= lamp.begin < SECOND
     place = f"glue.st:{line_number('glue', 'LampFault := State = ')} in scan "
     assert lamp.suspect.startswith(place)
-    state = backend.cell.state("boot", "ready")
+    state = standing(backend.cell, "boot", "ready")
     assert "lamp-fault" in [each.tag for each in state.differs]
     assert [each.tag for each in backend.told] == [each.tag for each in trace.differs]
 
@@ -94,13 +95,13 @@ def test_what_lasts_is_in_the_next_trace_too_and_ends_with_the_lease(backend: Wi
     for _ in range(200):
         backend._next()
     assert backend.cell.gate.state == "closed"
-    assert backend.cell.state("boot", "ready").differs == ()
+    assert standing(backend.cell, "boot", "ready").differs == ()
     assert [each.end is not None for each in backend.told if each.tag == "lamp-fault"][-1]
-    assert "nobody knows" in backend.cell.state("boot", "ready").beside
+    assert "nobody knows" in standing(backend.cell, "boot", "ready").beside
 
 
 def test_manual_mode_brings_both_together_again(backend: WithCompanion) -> None:
     backend.go(Force(TagRef("door-closed"), False), Pause(SECOND), Free(TagRef("door-closed")))
     station = line().stations["glue"].station
     backend.go(*in_manual(station), Pause(SECOND), *in_automatic(station, isolated=True), Pause(2 * REST))
-    assert backend.cell.state("boot", "ready").differs == ()
+    assert standing(backend.cell, "boot", "ready").differs == ()

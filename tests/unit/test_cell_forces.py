@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from cell_support import COMMAND, MS, NEXT, UNSAFE_OK, Bench
 
+from gateway.cell.standing import standing
 from gateway.field.tags import TagRef
 from gateway.net.messages import Await, Force, Free, Inject, Pause, Run
 
@@ -47,7 +48,7 @@ def test_one_bit_of_a_word_is_forced_alone() -> None:
     bench.run(token, Force(TagRef("command", 3), True), Force(TagRef("command", 0), True), keep=True)
     bench.step()
     assert bench.device["command"] == 9
-    assert bench.cell.state("boot", "ready").forces == ("command.3", "command.0")
+    assert standing(bench.cell, "boot", "ready").forces == ("command.3", "command.0")
     bench.run(token, Free(TagRef("command", 3)))
     bench.step()
     assert bench.device["command"] == 1

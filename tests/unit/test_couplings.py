@@ -11,6 +11,7 @@ from couplings_bench import MIDDLE, OURS, arrived, middle, onwards
 
 from gateway.cell.couplings import Neighbours
 from gateway.cell.handover import Received
+from gateway.cell.standing import standing
 from gateway.field.tags import TagRef
 from gateway.field.types import Value
 from gateway.net.messages import MAIN, Accept, Force, Offer, Signals
@@ -43,13 +44,13 @@ def test_a_signal_that_our_input_cannot_be_is_safe_counted_and_said(wrong: Value
     for _ in range(2):
         bench.step(coupled=[("down", hello(take=wrong))])
         assert bench.device["next"] is False
-    state = bench.cell.state("", "ready")
+    state = standing(bench.cell, "", "ready")
     assert state.beyond == {"next": 2}
     assert "down says" in state.problem
     assert "next (BOOL) cannot be" in state.problem
     bench.step(coupled=[("down", hello(take=True))])
     assert bench.device["next"] is True
-    assert not bench.cell.state("", "ready").problem
+    assert not standing(bench.cell, "", "ready").problem
 
 
 def test_a_text_for_a_word_of_which_a_bit_is_forced() -> None:
@@ -168,7 +169,7 @@ def test_an_id_that_is_here_already_is_not_taken_and_told() -> None:
     bench.step(coupled=[("up", Offer("u", 1, W1))])
     onwards(bench, 30, ("up", Offer("u", 2, W1)))
     assert bench.standing() == ["w-1"]
-    state = bench.cell.state("boot", "ready")
+    state = standing(bench.cell, "boot", "ready")
     assert state.problem == "up offers what cannot be taken: w-1 is here already; an id is unique in the line"
 
 
@@ -177,4 +178,4 @@ def test_a_workpiece_of_no_possible_length_is_not_taken(length: float) -> None:
     bench = middle()
     bench.step(coupled=[("up", Offer("u", 1, Workpiece("w-1", length=length)))])
     assert bench.standing() == []
-    assert "mm long" in bench.cell.state("boot", "ready").problem
+    assert "mm long" in standing(bench.cell, "boot", "ready").problem

@@ -7,6 +7,7 @@ from cell_support import BELT, W1, W2, W3, Bench, hello, stored
 from couplings_bench import MIDDLE, arrived, middle, onwards
 
 from gateway.cell.couplings import Neighbours
+from gateway.cell.standing import standing
 from gateway.net.messages import MAIN, Accept, Offer, Release, Reset
 
 # --- kill and restart ----------------------------------------------------------------------------------
@@ -85,16 +86,16 @@ def test_what_was_on_offer_to_a_journal_thrown_away_is_in_doubt() -> None:
     assert bench.offers() == []
     assert bench.standing() == ["w-1"]
     problem = "w-1 may have passed to down, which no longer knows: reset the station"
-    assert bench.cell.state("boot", "ready").problem == problem
+    assert standing(bench.cell, "boot", "ready").problem == problem
     bench.restart()
     for _ in range(80):
         bench.step({"run": True}, coupled=[("down", hello("new"))])
     assert bench.offers() == []
-    assert bench.cell.state("boot", "ready").problem == problem
+    assert standing(bench.cell, "boot", "ready").problem == problem
     token = bench.lease()
     bench.run(token, Reset())
     assert bench.journalled("workpiece") == set()
-    assert bench.cell.state("boot", "ready").problem == ""
+    assert standing(bench.cell, "boot", "ready").problem == ""
 
 
 def test_what_an_older_journal_of_the_neighbour_offered_is_not_taken() -> None:
@@ -111,7 +112,7 @@ def test_a_late_answer_ends_the_doubt() -> None:
     bench.step(coupled=[("down", hello("new"))])
     bench.step(coupled=[("down", Accept("epoch", 1))])
     assert bench.standing() == []
-    assert bench.cell.state("boot", "ready").problem == ""
+    assert standing(bench.cell, "boot", "ready").problem == ""
 
 
 def test_what_was_on_offer_where_the_outlet_leads_no_more_is_in_doubt() -> None:
@@ -121,4 +122,4 @@ def test_what_was_on_offer_where_the_outlet_leads_no_more_is_in_doubt() -> None:
     for _ in range(80):
         bench.step({"run": True}, coupled=[("other", hello("o"))])
     assert bench.offers() == []
-    assert "w-1 may have passed to down" in bench.cell.state("boot", "ready").problem
+    assert "w-1 may have passed to down" in standing(bench.cell, "boot", "ready").problem

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cell.pulses import Pulses
+from gateway.cell.standing import standing
 from gateway.errors import BadInput
 from gateway.net.messages import AwaitHappenings, Feed, Isolate, Pause, Trace
 from gateway.station import load_station
@@ -162,7 +163,7 @@ def test_a_part_that_passes_between_two_scans_is_seen() -> None:
         trace, bench, seen = passing(20 * MS, *parts)
         assert seen == [20 * MS]
         assert trace.missed == {}
-        assert bench.cell.state("boot", "ready").missed == {}
+        assert standing(bench.cell, "boot", "ready").missed == {}
 
 
 def test_parts_too_close_together_are_counted() -> None:
@@ -172,7 +173,7 @@ def test_parts_too_close_together_are_counted() -> None:
     assert trace.missed["eye"] > 0
     assert len(seen) + trace.missed["eye"] == len(parts)
     assert all(length >= 100 * MS for length in seen)
-    assert bench.cell.state("boot", "ready").missed == trace.missed
+    assert standing(bench.cell, "boot", "ready").missed == trace.missed
     again = bench.run(bench.cell.lease.token, Pause(50 * MS))
     assert again.missed == {}
 

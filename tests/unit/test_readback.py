@@ -7,6 +7,7 @@ from cell_support import COMMAND, MS, NEXT, Bench
 
 from gateway.cell.gate import Gate
 from gateway.cell.readback import ReadBack
+from gateway.cell.standing import standing
 from gateway.field.entries import TagEntry, compile_tags
 from gateway.field.tags import TagRef
 from gateway.field.types import Value
@@ -17,7 +18,7 @@ SPEED = TagRef("speed")
 
 
 def state(bench: Bench) -> State:
-    return bench.cell.state("boot", "ready")
+    return standing(bench.cell, "boot", "ready")
 
 
 def forces(bench: Bench) -> list[str]:

@@ -12,6 +12,7 @@ from gateway.cell.arrivals import doors
 from gateway.cell.cell import Cell
 from gateway.cell.check import MAX_WATCH
 from gateway.cell.couplings import Neighbours
+from gateway.cell.standing import standing
 from gateway.field.tags import TagRef
 from gateway.net.messages import (
     MAIN,
@@ -105,11 +106,11 @@ def test_what_lasts_is_in_the_heartbeat_and_ends_with_the_fault() -> None:
     bench.run(3 * SECOND)
     bench.machine.inject("door.open")
     bench.run(4 * SECOND)
-    [lasting] = bench.cell.state("boot", "ready").differs
+    [lasting] = standing(bench.cell, "boot", "ready").differs
     assert (lasting.tag, lasting.end, lasting.twin, lasting.machine) == ("door-closed", None, True, False)
     bench.machine.inject("door.open", False)
     bench.run(5 * SECOND)
-    assert bench.cell.state("boot", "ready").differs == ()
+    assert standing(bench.cell, "boot", "ready").differs == ()
     begin, end = bench.told
     assert (begin.begin, begin.end) == (lasting.begin, None)
     assert end.begin == begin.begin
@@ -219,8 +220,8 @@ def test_an_inlet_without_a_sensor_is_told() -> None:
     of = station("infeed")
     blind = {name: spec for name, spec in of.twin.items() if spec.kind != "photo-eye"}
     cell = Cell(msgspec.structs.replace(of, twin=blind), Neighbours(), mode="shadow")
-    assert "no sensor sees what comes in at main" in cell.state("boot", "ready").problem
-    assert Shadow("infeed").cell.state("boot", "ready").problem == ""
+    assert "no sensor sees what comes in at main" in standing(cell, "boot", "ready").problem
+    assert standing(Shadow("infeed").cell, "boot", "ready").problem == ""
 
 
 def test_a_workpiece_nobody_handed_over_gets_an_id_of_the_station() -> None:

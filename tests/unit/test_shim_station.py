@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from cell_support import BELT, COMMAND, MS, SECOND, Bench
 
+from gateway.cell.standing import standing
 from gateway.errors import BadInput
 from gateway.field.tags import TagRef
 from gateway.net.messages import Force, Release, Run
@@ -188,12 +189,12 @@ def test_nobody_forces_what_the_shim_is_told(bench: Bench, name: str) -> None:
 def test_protected_is_what_the_controller_shows(bench: Bench) -> None:
     shim = bench.station.shim
     assert shim is not None
-    assert bench.cell.state("b", "ready").protected is False
+    assert standing(bench.cell, "b", "ready").protected is False
     bench.step({"shim-stamp": shim.code ^ 1})
-    assert bench.cell.state("b", "ready").protected is False
+    assert standing(bench.cell, "b", "ready").protected is False
     bench.step({"shim-stamp": shim.code})
-    assert bench.cell.state("b", "ready").protected is True
-    assert Bench().cell.state("b", "ready").protected is False
+    assert standing(bench.cell, "b", "ready").protected is True
+    assert standing(Bench().cell, "b", "ready").protected is False
 
 
 @pytest.mark.parametrize(("role", "protected"), [("served", True), ("coupler", False)])
@@ -202,7 +203,7 @@ def test_an_input_that_is_not_in_memory_needs_no_shim(tmp_path: Path, role: str,
     spec = station(tmp_path)
     device = msgspec.structs.replace(spec.controller, role=role)
     moved = msgspec.structs.replace(spec, devices={"plc": device}, shim=None)
-    assert Bench(station=moved).cell.state("b", "ready").protected is protected
+    assert standing(Bench(station=moved).cell, "b", "ready").protected is protected
 
 
 def test_a_long_lease_does_not_outlive_its_gateway(bench: Bench) -> None:
