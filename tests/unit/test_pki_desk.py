@@ -3,121 +3,28 @@
 from __future__ import annotations
 
 import shutil
-import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
-from cryptography import x509
+from desk_bench import INFEED, MINUTE, Bench, serials, why
 
-from gateway.errors import BadInput
 from gateway.net.identity import Identity
-from gateway.pki import certificates
 from gateway.pki.certificates import DAY
-from gateway.pki.credentials import enrolled, install
-from gateway.pki.keys import make_keys, make_next_keys, make_request
+from gateway.pki.credentials import enrolled
+from gateway.pki.keys import make_next_keys, make_request
 from gateway.pki.requests import CONTEXT, Answer, Asked, Request, read_request
-from gateway.pki.token import Token, read_token
 from ledger import codec
-from rig.pki.authority import CRL, Authority
-from rig.pki.desk import Desk, Refused
-from rig.pki.registry import FILE, Place, Registry
-
-NOW = 1_800_000_000 * 10**9
-MINUTE = 60 * 10**9
-INFEED = Place("infeed", "gateway", "starter", ("viewer",))
-
-
-class Bench:
-    """An authority with its desk, and a clock that a test sets."""
-
-    def __init__(self, folder: Path, made: Authority) -> None:
-        self.folder, self.now = folder, NOW
-        self.authority = Authority(folder / "authority", made.root, made.issuing, made._key)
-        self.authority.folder.mkdir()
-        self.registry = Registry(self.authority.folder)
-        self.desk = Desk(self.authority, self.registry, lambda: self.now)
-        self.desk.publish()
-
-    def token(self, place: Place = INFEED, valid: int = 10 * MINUTE) -> Token:
-        made = self.desk.invite(place, valid)
-        assert isinstance(made, Token), made
-        return made
-
-    def node(self, name: str, node: str = "infeed", opcua: bool = False) -> Path:
-        """A folder with new keys."""
-        make_keys(self.folder / name, node, opcua)
-        return self.folder / name
-
-    def enrol(self, folder: Path, place: Place = INFEED) -> Path:
-        answer = self.desk.enrol(make_request(folder, self.token(place).secret))
-        self.install(folder, answer)
-        return folder
-
-    def install(self, folder: Path, answer: Answer | Refused) -> None:
-        assert isinstance(answer, Answer), answer
-        install(folder, answer, certificates.fingerprint(self.authority.root), self.now)
-
-    def renewal(self, folder: Path) -> bytes:
-        held = enrolled(folder)
-        assert held is not None
-        return make_request(folder, renews=held.enrolment.serial)
-
-    def revoked(self) -> set[int]:
-        found = x509.load_pem_x509_crl((self.authority.folder / CRL).read_bytes())
-        return {each.serial_number for each in found}
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority.create(tmp_path_factory.mktemp("made"), "starter", None, now=NOW)
+from rig.pki.desk import Refused
+from rig.pki.registry import FILE, Place
 
 
 @pytest.fixture
-def bench(tmp_path: Path, made: Authority) -> Iterator[Bench]:
-    found = Bench(tmp_path, made)
-    yield found
-    found.registry.close()
-
-
-def why(answer: Answer | Refused) -> str:
-    assert isinstance(answer, Refused)
-    return str(answer)
-
-
-def serials(folder: Path) -> set[int]:
-    leaf = certificates.read_certificates(folder / "tls/cert.pem")[0]
-    own = x509.load_der_x509_certificate((folder / "opcua/cert.der").read_bytes())
-    return {leaf.serial_number, own.serial_number}
-
-
-def test_a_token_reads_back_however_it_is_typed() -> None:
-    token = Token("infeed", bytes(range(16)), bytes(range(10)))
-    text = str(token)
-    assert len(text) == len("infeed.") + 45 + 8
-    for typed in (text, f" {text.lower()} ", text.replace("-", ""), text.replace("O", "0")):
-        assert read_token(typed) == token
-
-
-def test_no_slip_in_a_token_goes_unnoticed() -> None:
-    text = str(Token("infeed", bytes(range(16)), bytes(range(10))))
-    assert "is no token" in _refusal(text[:-1])
-    assert "is no token" in _refusal("infeed")
-    assert "is no token" in _refusal(text.replace(".", ""))
-    assert "is no token" in _refusal(text[:-1] + "!")
-    assert "slip" in _refusal(text.replace("infeed", "infed"))
-    start = text.index(".") + 1
-    for at in range(start, len(text) - 1):  # the last letter has bits that stand for nothing
-        if text[at] != "-":
-            other = "A" if text[at] != "A" else "B"
-            assert "slip" in _refusal(text[:at] + other + text[at + 1 :])
-
-
-def _refusal(text: str) -> str:
-    with pytest.raises(ValueError) as raised:
-        read_token(text)
-    return str(raised.value)
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with closing(Bench(tmp_path)) as found:
+        yield found
 
 
 def test_a_token_lets_one_node_in_once(bench: Bench) -> None:
@@ -169,45 +76,6 @@ def test_a_token_is_kept_as_its_hash_alone(bench: Bench) -> None:
     assert token.hash in stored
     assert token.secret not in stored
     assert str(token).encode() not in stored
-
-
-def test_two_at_once_get_one_certificate(bench: Bench) -> None:
-    """Through connections of their own, as two processes of the authority would."""
-    token = bench.token()
-    requests = [make_request(bench.node(f"node-{at}"), token.secret) for at in range(4)]
-    answers: list[Answer | Refused] = []
-    together = threading.Barrier(len(requests))
-
-    def ask(data: bytes) -> None:
-        registry = Registry(bench.authority.folder)
-        together.wait()
-        answers.append(Desk(bench.authority, registry, lambda: NOW).enrol(data))
-        registry.close()
-
-    threads = [threading.Thread(target=ask, args=(data,)) for data in requests]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(answers) == 4
-    assert sum(isinstance(each, Answer) for each in answers) == 1
-    assert len(bench.registry.issued()) == 1
-
-
-def test_nothing_is_issued_where_the_disk_does_not_take_it(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    token, folder = bench.token(), bench.node("infeed")
-
-    def fail(*_: object) -> None:
-        raise OSError("disk full")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(bench.registry, "use", fail)
-        with pytest.raises(OSError, match="disk full"):
-            bench.desk.enrol(make_request(folder, token.secret))
-    assert bench.registry.issued() == []
-    bench.install(folder, bench.desk.enrol(make_request(folder, token.secret)))
 
 
 def test_a_place_is_taken_until_it_is_revoked(bench: Bench) -> None:
@@ -343,117 +211,3 @@ def test_what_is_no_request_issues_nothing(bench: Bench) -> None:
     for bad in (b"", b"x" * 100, data[:-1], data + b"\0", b"\xc1" * 40_000):
         assert "is no request" in why(bench.desk.enrol(bad))
     assert bench.registry.issued() == []
-
-
-def test_a_registry_that_is_none_is_said_so(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_bytes(b"this is no database, and longer than its header" * 10)
-    with pytest.raises(BadInput, match="file is not a database"):
-        Registry(tmp_path)
-
-
-def test_a_full_disk_is_said_and_changes_nothing(bench: Bench) -> None:
-    """SQLite's own bound on the file's size gives the very error."""
-    token, folder = bench.token(), bench.node("infeed", opcua=True)
-    pages = bench.registry._db.execute("PRAGMA page_count").fetchone()[0]
-    bench.registry._db.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(BadInput, match=r"full.*nothing was changed"):
-        bench.desk.enrol(make_request(folder, token.secret))
-    bench.registry._db.execute("PRAGMA max_page_count = 100000")
-    assert bench.registry.issued() == []
-    bench.install(folder, bench.desk.enrol(make_request(folder, token.secret)))
-
-
-# --- beside other processes, and after what went wrong ------------------------------------------------------
-
-
-def test_nobody_revokes_between_reading_and_writing_the_list(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As ``twinline pki serve`` and ``pki revoke`` in two processes: else the older list came back."""
-    folder = bench.enrol(bench.node("infeed", opcua=True))
-    registry = Registry(bench.authority.folder)
-    registry._db.execute("PRAGMA busy_timeout = 0")
-    beside = Desk(bench.authority, registry, lambda: bench.now)
-    written = Authority.revoke
-
-    def write(authority: Authority, serials: Collection[tuple[int, int]], *, now: int) -> None:
-        with pytest.raises(BadInput, match="locked"):
-            beside.revoke("infeed", "stolen")
-        written(authority, serials, now=now)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Authority, "revoke", write)
-        bench.desk.publish()
-    assert beside.revoke("infeed", "stolen") == 1
-    beside.publish()
-    registry.close()
-    assert bench.revoked() == serials(folder)
-
-
-def test_a_list_that_was_not_written_is_written_when_the_node_asks_again(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = bench.enrol(bench.node("infeed", opcua=True))
-    old = serials(folder)
-    make_next_keys(folder)
-    asked = bench.renewal(folder)
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError("no space left")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Authority, "revoke", full)
-        with pytest.raises(OSError, match="no space"):
-            bench.desk.renew(asked)
-    assert bench.revoked() == set()
-    bench.install(folder, bench.desk.renew(asked))
-    assert bench.revoked() == old
-
-
-def test_by_hand_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = bench.node("first", opcua=True)
-    bench.install(first, bench.desk.enrol_by_hand(make_request(first), INFEED))
-    (second := bench.folder / "second").mkdir()
-    shutil.copy(first / "key.pem", second / "key.pem")  # the same node, with other keys for TLS
-    asked = make_request(bench.node("second", opcua=True))
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError("no space left")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Authority, "revoke", full)
-        with pytest.raises(OSError, match="no space"):
-            bench.desk.enrol_by_hand(asked, INFEED)
-    assert isinstance(bench.desk.enrol_by_hand(asked, INFEED), Answer)
-    assert bench.revoked() == serials(first)
-
-
-def test_who_serves_issues_under_the_certificate_that_came_meanwhile(tmp_path: Path) -> None:
-    folder = tmp_path / "authority"
-    Authority.create(folder, "starter", "a long passphrase", now=NOW)
-    registry, now = Registry(folder), NOW + 700 * DAY
-    desk = Desk(Authority.open(folder), registry, lambda: now)
-    made = Authority.renew(folder, "a long passphrase", now=now)
-    make_keys(tmp_path / "node", "infeed", opcua=False)
-    answer = desk.enrol_by_hand(make_request(tmp_path / "node"), INFEED)
-    assert isinstance(answer, Answer)
-    assert answer.issuing == certificates.der(made.issuing)
-    assert answer.enrolment.enrolment.before == now + 365 * DAY  # the old one ends in 30 days
-    desk.publish()
-    listed = x509.load_pem_x509_crl((folder / CRL).read_bytes())
-    assert listed.next_update_utc == made.issuing.not_valid_after_utc
-    registry.close()
-
-
-@pytest.mark.parametrize("left", [None, b""], ids=["missing", "empty"])
-def test_a_registry_that_is_gone_is_not_made_anew_beside_an_authority(
-    tmp_path: Path, made: Authority, left: bytes | None
-) -> None:
-    folder = tmp_path / "authority"
-    shutil.copytree(made.folder, folder)
-    (folder / FILE).unlink()
-    if left is not None:
-        (folder / FILE).write_bytes(left)
-    with pytest.raises(BadInput, match=r"missing or empty.*restore it from a backup"):
-        Registry(folder)
-    assert left is not None or not (folder / FILE).exists()
