@@ -30,10 +30,8 @@ class CatchUp:
 
     def __init__(self) -> None:
         self._blocks = self._bytes = 0  # of the answer that comes in
-        self._ahead: tuple[dict[str, int], dict[str, int]] = (
-            {},
-            {},
-        )  # heights told since our last two statuses
+        # Heights told since our last two statuses.
+        self._ahead: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self._asked = ""  # alone, and has not answered yet
         self._passed_over: set[str] = set()
 

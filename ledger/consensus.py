@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ledger.early import Early, fits, is_whole
+from ledger.early import Early
+from ledger.heard import WINDOW, Heard
 from ledger.ports import (
     TIMING,
     Accuse,
@@ -27,7 +28,7 @@ from ledger.ports import (
     Timer,
     Timing,
 )
-from ledger.signing import Keys, Roll, sign, verifies
+from ledger.signing import Keys, sign, verifies
 from ledger.types import (
     NIL,
     PRECOMMIT,
@@ -36,23 +37,17 @@ from ledger.types import (
     Block,
     BlockId,
     Commit,
-    Evidence,
     Message,
     Proposal,
-    Qc,
     Status,
     Vote,
     VoteType,
-    ballot,
 )
-from ledger.votes import Votes, faults
 from ledger.whereabouts import SILENT, Whereabouts
 
 PROPOSE, PREVOTING, PRECOMMITTING = 0, 1, 2  # steps of a round
-WINDOW = 64  # rounds before and after ours of which votes are held
 SAID = 8  # rounds before ours of which our own are kept on disk: others may wait for them when we start again
 LATEST = 10_000_000_000  # ns; no time-out is longer
-NEAR = 8  # rounds before and after ours of which proposals are held; more where there are more members
 
 
 class Consensus:
@@ -82,14 +77,9 @@ class Consensus:
         self.resting = False  # nobody proposes, and no time-out runs, before there is work
         self.locked: tuple[int, BlockId] | None = None
         self.valid: tuple[int, BlockId] | None = None
-        self.roll = Roll(chain.id, self.height, self.members, keys)
-        self.votes = Votes(chain.id, self.height, self.members)
-        self.proposals: dict[int, Proposal] = {}
-        self.blocks: dict[BlockId, Block] = {}
+        self.heard = self._listen()
         self.signed: dict[tuple[int, int], Vote | Ballot] = {}  # by round, and vote type or 0: a proposal
-        self.ahead: dict[str, int] = {}  # member -> the latest round it is known to be in
         self._once: set[tuple[str, int]] = set()
-        self._accused: set[str] = set()
         self._known = self._is_known()
         if kept is not None and kept.height == self.height:
             self._recall(kept, blocks)
@@ -101,21 +91,26 @@ class Consensus:
         self._known = self._known if self.members == before else self._is_known()
         self.round, self.step = 0, PROPOSE
         self.locked = self.valid = None
-        self.roll = Roll(self.chain.id, self.height, self.members, self.keys)
-        self.votes = Votes(self.chain.id, self.height, self.members)
-        for held in (self.proposals, self.blocks, self.signed, self.ahead, self._once, self._accused):
-            held.clear()
+        self.heard = self._listen()
+        self.signed.clear()
+        self._once.clear()
+
+    def _listen(self) -> Heard:
+        """To what is said of the chain's next height."""
+        return Heard(
+            self.me, self.chain, self.keys, self._recover, lambda evidence: self._out.append(Accuse(evidence))
+        )
 
     def _recall(self, kept: Kept, blocks: tuple[Block, ...]) -> None:
         """Be where we were: what was signed stays signed."""
         self.round, self.locked, self.valid = kept.round, kept.locked, kept.valid
-        self.blocks.update({block.id: block for block in blocks})
+        self.heard.blocks.update({block.id: block for block in blocks})
         for said in kept.signed:
             self.signed[said.round, said.type if isinstance(said, Vote) else 0] = said
             if isinstance(said, Vote):
-                self.votes.cast(said)
+                self.heard.votes.cast(said)
         if kept.pol is not None:
-            self.votes.accept(kept.pol)
+            self.heard.votes.accept(kept.pol)
 
     # --- inputs -----------------------------------------------------------------------------------------
 
@@ -205,106 +200,26 @@ class Consensus:
 
     def _take(self, message: Message, now: int) -> bool:
         """Take up ``message``; whether anything changed."""
-        match message:
-            case Commit(qc, block):
-                if qc.bid != block.id or not self.roll.certified(qc, PRECOMMIT):
-                    return False
-                if self.unsure is not None:
-                    self.unsure.see(self.me, message, self.signed)
-                if qc.bid not in self.blocks and not self.chain.refuses(block, None):
-                    self.blocks[qc.bid] = block  # not if it is the right header over another body
-                self.votes.accept(qc)
-                return True
-            case Qc(height=self.height):
-                held = self.votes.qc(message.round, message.type) is not None
-                if (held and self.unsure is None) or not self.roll.certified(message, message.type):
-                    return False
-                for vote in message.votes():
-                    self._recover(vote)
-                self.votes.accept(message)
-                return not held
-            case Vote(height=self.height):
-                return self._take_vote(message)
-            case Proposal(height=self.height):
-                return self._take_proposal(message, now)
-            case Vote() | Proposal() if message.height == self.height + 1:
-                self.early.add(message, self.roll)
-        return False
-
-    def _take_vote(self, vote: Vote) -> bool:
-        held = self.votes.has(vote.round, vote.type, vote.who)
-        far = abs(vote.round - self.round) > WINDOW
-        if (far and vote.round <= self.ahead.get(vote.who, -1)) or (held and self._is_accused(vote.who)):
-            return False  # it tells nothing: not worth a look at its signature
-        qc = self.votes.qc(vote.round, vote.type)
-        if qc is not None and qc.bid == vote.bid and vote.round == self.round and vote.who != self.me:
-            return False  # a quorum has said so already: one more is not worth a look at its signature
-        if len(vote.bid) not in (0, 32) or not self.roll.signed(vote):
+        if isinstance(message, Vote | Proposal) and message.height == self.height + 1:
+            self.early.add(message, self.heard.roll)
             return False
-        self._is_in(vote.who, vote.round)
-        self._recover(vote)
-        if far:
-            return True
-        evidence = self.votes.cast(vote)
-        if evidence is not None:
-            self._accuse(evidence)
-        return True
+        taken = self.heard.take(message, self.round, now, again=self.unsure is not None)
+        if taken and isinstance(message, Commit) and self.unsure is not None:
+            self.unsure.see(self.me, message, self.signed)
+        return taken
 
-    def _recover(self, said: Vote | Ballot, block: Block | None = None) -> None:
+    def _recover(self, said: Vote | Ballot, block: Block | None) -> None:
         """Take up what we signed before our disk was lost, or set back; of a proposal with its ``block``."""
         since = (self.height, self.round) if self.unsure is None else self.unsure.since
         key = said.round, said.type if isinstance(said, Vote) else 0
-        if said.who != self.me or (said.height, said.round) < since or key in self.signed:
+        if (said.height, said.round) < since or key in self.signed:
             return
         self.signed[key] = said
         if block is not None:
-            self.blocks[said.bid] = block
+            self.heard.blocks[said.bid] = block
         if self.unsure is not None:
             self.unsure.behind = True
         self._keep(block)
-
-    def _take_proposal(self, proposal: Proposal, now: int) -> bool:
-        said, pol = ballot(proposal), proposal.pol
-        held = self.proposals.get(proposal.round)
-        if abs(proposal.round - self.round) > self._near or not fits(proposal.block):
-            return False
-        if held is not None and (ballot(held).bid == said.bid or self._is_accused(proposal.who)):
-            return False
-        if self.chain.proposer(proposal.round).node != proposal.who or not self.roll.signed(said):
-            return False
-        if held is not None:
-            self._accuse(Evidence(ballot(held), said))
-            return False
-        if pol is None and proposal.block.header.proposer != proposal.who:
-            return False
-        if pol is not None:
-            if pol.round >= proposal.round or pol.bid != said.bid or not self.roll.certified(pol, PREVOTE):
-                return False
-            self.votes.accept(pol)
-        refused = self.chain.refuses(proposal.block, now if pol is None else None)
-        if refused and not is_whole(proposal.block):
-            return False  # not its proposer's fault: what it signed is the header
-        self._is_in(proposal.who, proposal.round)
-        self.proposals[proposal.round] = proposal
-        self._recover(said, proposal.block)
-        if not refused:
-            self.blocks[said.bid] = proposal.block
-        return True
-
-    @property
-    def _near(self) -> int:
-        return max(NEAR, len(self.members))
-
-    def _is_in(self, who: str, round: int) -> None:
-        self.ahead[who] = max(round, self.ahead.get(who, 0))
-
-    def _is_accused(self, who: str) -> bool:
-        return who in self._accused or self.chain.accuses(who)
-
-    def _accuse(self, evidence: Evidence) -> None:
-        if not self._is_accused(evidence.first.who):
-            self._accused.add(evidence.first.who)
-            self._out.append(Accuse(evidence))
 
     # --- the rules ------------------------------------------------------------------------------------------
 
@@ -314,8 +229,8 @@ class Consensus:
             pass
 
     def _decide(self, now: int) -> bool:
-        qc = self.votes.decided()
-        block = self.blocks.get(qc.bid) if qc is not None else None
+        qc = self.heard.votes.decided()
+        block = self.heard.blocks.get(qc.bid) if qc is not None else None
         if qc is None or block is None or self.chain.refuses(block, None):
             return False
         commit = Commit(qc, block)  # R7
@@ -328,48 +243,47 @@ class Consensus:
         return True
 
     def _skip(self, now: int) -> bool:
-        """f + 1 members are in a later round, hence one that does not lie."""
-        rounds = sorted(self.ahead.values(), reverse=True)
-        needed = faults(len(self.members))
-        if len(rounds) <= needed or rounds[needed] <= self.round:
+        """f + 1 members are in a later round."""
+        latest = self.heard.latest
+        if latest <= self.round:
             return False
-        self._start(rounds[needed], now)  # R8
+        self._start(latest, now)  # R8
         return True
 
     def _step(self, now: int) -> bool:
-        proposal = self.proposals.get(self.round)
+        proposal = self.heard.proposals.get(self.round)
         if self.step == PROPOSE and proposal is not None:
             self.step = PREVOTING  # R1, R2
             self._vote(PREVOTE, self._judge(proposal))
             return True
-        prevoted = self.votes.qc(self.round, PREVOTE)
-        if self.step >= PREVOTING and prevoted is not None and prevoted.bid in self.blocks:
+        prevoted = self.heard.votes.qc(self.round, PREVOTE)
+        if self.step >= PREVOTING and prevoted is not None and prevoted.bid in self.heard.blocks:
             if self._first("R4"):
                 self.valid = self.round, prevoted.bid  # R4
                 if self.step == PREVOTING:
                     self.locked, self.step = self.valid, PRECOMMITTING
                     self._vote(PRECOMMIT, prevoted.bid)
                 else:
-                    self._keep(self.blocks[prevoted.bid])
+                    self._keep(self.heard.blocks[prevoted.bid])
                 return True
         elif self.step == PREVOTING and prevoted is not None and prevoted.bid == NIL:
             self.step = PRECOMMITTING  # R5
             self._vote(PRECOMMIT, NIL)
             return True
-        if self.step == PREVOTING and self.votes.any_quorum(self.round, PREVOTE) and self._first("R3"):
+        if self.step == PREVOTING and self.heard.votes.any_quorum(self.round, PREVOTE) and self._first("R3"):
             self._timer("prevote")  # R3
-        precommitted = self.votes.qc(self.round, PRECOMMIT)
+        precommitted = self.heard.votes.qc(self.round, PRECOMMIT)
         if precommitted is not None and precommitted.bid == NIL:
             self._start(self.round + 1, now)  # R6
             return True
-        if self.votes.any_quorum(self.round, PRECOMMIT) and self._first("R6"):
+        if self.heard.votes.any_quorum(self.round, PRECOMMIT) and self._first("R6"):
             self._timer("precommit")  # R6
         return False
 
     def _judge(self, proposal: Proposal) -> BlockId:
         """What to prevote for: the proposed block, or none."""
         bid = proposal.block.id
-        if bid not in self.blocks:
+        if bid not in self.heard.blocks:
             return NIL
         if self.locked is None or self.locked[1] == bid:
             return bid
@@ -385,12 +299,12 @@ class Consensus:
 
     def _start(self, round: int, now: int) -> None:
         self.round, self.step = round, PROPOSE
-        self.votes.forget(round - WINDOW, {each[0] for each in (self.locked, self.valid) if each})
-        self.proposals = {at: each for at, each in self.proposals.items() if at >= round - self._near}
         if self.unsure is None:  # the others may still wait for what we said in a round that is over
             self.signed = {key: said for key, said in self.signed.items() if key[0] >= round - SAID}
         self._once = {key for key in self._once if key[1] >= round}
-        self._forget_blocks()
+        bound = [each for each in (self.locked, self.valid) if each is not None]
+        said = {said.bid for key, said in self.signed.items() if key[0] >= round}
+        self.heard.forget(round, {at for at, _ in bound}, {bid for _, bid in bound} | said)
         self.resting = self.chain.rests()
         if self.resting:
             return
@@ -404,14 +318,6 @@ class Consensus:
             self._out.append(Start(Timer("idle", self.height, 0), idle))
         else:
             self._out.append(Start(Timer("propose", self.height, 0), idle + self.timing.propose))
-
-    def _forget_blocks(self) -> None:
-        """Hold the blocks alone that we are bound to, that are certified or that are proposed of late."""
-        needed = {each[1] for each in (self.locked, self.valid) if each is not None}
-        needed |= {said.bid for key, said in self.signed.items() if key[0] >= self.round}
-        needed |= self.votes.certified()
-        needed |= {proposal.block.id for proposal in self.proposals.values()}
-        self.blocks = {bid: block for bid, block in self.blocks.items() if bid in needed}
 
     def _timer(self, kind: Literal["propose", "prevote", "precommit"]) -> None:
         timing = self.timing
@@ -437,21 +343,21 @@ class Consensus:
         place = self.chain.proposer(self.round)
         if place.node != self.me:
             return
-        pol = self.votes.qc(self.valid[0], PREVOTE) if self.valid is not None else None
+        pol = self.heard.votes.qc(self.valid[0], PREVOTE) if self.valid is not None else None
         said = self.signed.get((self.round, 0))
         if isinstance(said, Ballot):
-            block = self.blocks[said.bid]
+            block = self.heard.blocks[said.bid]
             pol = pol if pol is not None and pol.bid == said.bid else None
         elif self.silent:
             return
         else:
-            block = self.chain.propose(place, now) if pol is None else self.blocks[pol.bid]
+            block = self.chain.propose(place, now) if pol is None else self.heard.blocks[pol.bid]
             said = sign(self.keys, Ballot(self.chain.id, self.height, self.round, block.id, self.me))
             self.signed[self.round, 0] = said
-            self.blocks[block.id] = block
+            self.heard.blocks[block.id] = block
             self._keep(block)
         proposal = Proposal(self.chain.id, self.height, self.round, pol, self.me, block, said.sig)
-        self.proposals[self.round] = proposal
+        self.heard.proposals[self.round] = proposal
         self._out.append(Send(proposal))
 
     def _vote(self, type: VoteType, bid: BlockId, round: int | None = None) -> None:
@@ -464,13 +370,13 @@ class Consensus:
         elif not self.silent:
             vote = sign(self.keys, Vote(self.chain.id, self.height, round, type, bid, self.me))
             self.signed[round, type] = vote
-            self._keep(self.blocks.get(bid))
-            self.votes.cast(vote)
+            self._keep(self.heard.blocks.get(bid))
+            self.heard.votes.cast(vote)
             self._out.append(Send(vote))
 
     def _keep(self, block: Block | None) -> None:
         signed = tuple(self.signed.values())
-        pol = self.votes.qc(self.valid[0], PREVOTE) if self.valid is not None else None
+        pol = self.heard.votes.qc(self.valid[0], PREVOTE) if self.valid is not None else None
         kept = Kept(self.height, self.round, self.locked, self.valid, pol, signed)
         self._out.append(Keep(kept, block))
 

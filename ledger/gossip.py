@@ -79,14 +79,14 @@ class Gossip:
     def _tell(self, count: int, to: str | None) -> Send:
         node = self.consensus
         self.count = count
-        proposal = node.proposals.get(node.round)
+        votes, proposal = node.heard.votes, node.heard.proposals.get(node.round)
         sure = node.unsure is None  # else certificates are shown again: there may be votes of ours in them
         said = Status(
             node.chain.id, node.me, self.count, node.height, node.round,
             proposal.block.id if proposal is not None else NIL,
-            node.votes.bitmap(node.round, PREVOTE), node.votes.bitmap(node.round, PRECOMMIT),
-            sure and node.votes.qc(node.round, PREVOTE) is not None,
-            sure and node.votes.qc(node.round, PRECOMMIT) is not None,
+            votes.bitmap(node.round, PREVOTE), votes.bitmap(node.round, PRECOMMIT),
+            sure and votes.qc(node.round, PREVOTE) is not None,
+            sure and votes.qc(node.round, PRECOMMIT) is not None,
             UNSIGNED,
         )  # fmt: skip
         return Send(sign(node.keys, said), to)
@@ -151,7 +151,7 @@ class Gossip:
 
     def _lacking(self, status: Status) -> list[Message]:
         """Of this height: certificates before the proposal before votes, of their round and of ours."""
-        node, votes = self.consensus, self.consensus.votes
+        node, votes = self.consensus, self.consensus.heard.votes
         found: list[Message] = []
         for type, has in ((PREVOTE, status.prevoted), (PRECOMMIT, status.precommitted)):
             qc = votes.qc(status.round, type)
@@ -160,7 +160,7 @@ class Gossip:
         decided = votes.decided()
         if decided is not None:
             found.append(decided)
-        proposal = node.proposals.get(status.round)
+        proposal = node.heard.proposals.get(status.round)
         if proposal is not None and status.proposed != proposal.block.id:
             found.append(proposal)
         if not status.prevoted:
@@ -172,9 +172,10 @@ class Gossip:
         return found
 
     def _of_round(self, round: int) -> list[Message]:
-        node = self.consensus
+        heard = self.consensus.heard
+        votes = heard.votes
         held: list[Message | Proposal | None] = [
-            node.votes.qc(round, PREVOTE), node.votes.qc(round, PRECOMMIT), node.proposals.get(round),
-            *node.votes.of(round, PREVOTE), *node.votes.of(round, PRECOMMIT),
+            votes.qc(round, PREVOTE), votes.qc(round, PRECOMMIT), heard.proposals.get(round),
+            *votes.of(round, PREVOTE), *votes.of(round, PRECOMMIT),
         ]  # fmt: skip
         return [each for each in held if each is not None]

@@ -69,7 +69,7 @@ class Relay:
             for vote in node.signed.values()
             if isinstance(vote, Vote)
             and vote.round == node.round
-            and node.votes.qc(vote.round, vote.type) is None
+            and node.heard.votes.qc(vote.round, vote.type) is None
         ]
 
     def _collector(self, vote: Vote) -> bool:
@@ -96,7 +96,7 @@ class Relay:
             or node.round in self._told
         ):
             return None
-        qc = node.votes.for_block(node.round, PREVOTE)
+        qc = node.heard.votes.for_block(node.round, PREVOTE)
         if qc is not None:
             self._told.add(node.round)
         return qc

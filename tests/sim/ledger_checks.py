@@ -88,7 +88,7 @@ class Locks:
             return
         at, bid = consensus.locked
         if vote.bid != bid:
-            proposal = consensus.proposals.get(vote.round)
+            proposal = consensus.heard.proposals.get(vote.round)
             newer = proposal is not None and proposal.pol is not None and proposal.pol.round >= at
             assert newer, f"{name} prevotes against its lock of round {at} in {vote.round}"
 
@@ -197,7 +197,7 @@ class Bounded:
         if node is None:
             return
         consensus, members = node.consensus, len(self.world.names)
-        rounds = {at for at, _ in consensus.votes._cast}
+        rounds = {at for at, _ in consensus.heard.votes._cast}
         assert len(rounds) <= 2 * 64 + 3, f"{name} holds votes of {len(rounds)} rounds"
         assert len(consensus.early) <= 9 * members
 

@@ -29,9 +29,9 @@ class SingleVote(Consensus):
 
     def _decide(self, now: int) -> bool:
         for round in range(self.round + 1):
-            qc = self.votes.for_block(round, PREVOTE)
+            qc = self.heard.votes.for_block(round, PREVOTE)
             if qc is not None:
-                self.votes.accept(Qc(qc.chain, qc.height, round, PRECOMMIT, qc.bid, qc.seals))
+                self.heard.votes.accept(Qc(qc.chain, qc.height, round, PRECOMMIT, qc.bid, qc.seals))
         return super()._decide(now)
 
 
@@ -40,7 +40,7 @@ class NoLock(Consensus):
 
     def _judge(self, proposal: Proposal) -> BlockId:
         bid = proposal.block.id
-        return bid if bid in self.blocks else NIL
+        return bid if bid in self.heard.blocks else NIL
 
 
 class HalfQuorum(Consensus):
@@ -48,7 +48,7 @@ class HalfQuorum(Consensus):
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        self.votes.quorum = len(self.members) // 2 + 1
+        self.heard.votes.quorum = len(self.members) // 2 + 1
 
 
 class SpeaksFirst(World):

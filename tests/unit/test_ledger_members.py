@@ -162,9 +162,9 @@ def test_a_revoked_members_vote_counts_no_more() -> None:
     node = Consensus("b", chain, Keys("b"))
     node.begin(UTC)
     node.receive(vote(ledger, "e", block.id, chain.height), UTC)
-    assert not node.votes.has(0, PREVOTE, "e")
+    assert not node.heard.votes.has(0, PREVOTE, "e")
     node.receive(vote(ledger, "d", block.id, chain.height), UTC)
-    assert node.votes.has(0, PREVOTE, "d")
+    assert node.heard.votes.has(0, PREVOTE, "d")
 
 
 def test_a_revoked_node_signs_nothing_itself() -> None:

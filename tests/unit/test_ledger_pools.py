@@ -217,7 +217,7 @@ def test_what_is_signed_for_one_chain_is_good_for_no_other() -> None:
             for height in (pool.chain.height, main.chain.height):
                 replayed = msgspec.structs.replace(heard, height=height)
                 assert sent(listener.receive(replayed, UTC)) == []
-    assert not any(listener.votes.of(0, kind) for kind in (1, 2))
+    assert not any(listener.heard.votes.of(0, kind) for kind in (1, 2))
     assert main.chain.height == 2
     tx = pool.chain._body()[0]
     assert "is of chain" in main.chain.submit(tx)

@@ -88,7 +88,7 @@ def test_what_is_kept_does_not_grow_with_the_rounds() -> None:
             disk.take(node.timeout(Timer(kind, 1, round), NOW + round))  # type: ignore[arg-type]
     assert node.round == 500
     assert max(disk.sizes) <= 3 * (SAID + 1)
-    assert len(node.blocks) <= 4
+    assert len(node.heard.blocks) <= 4
     assert len(node._once) <= 8
     again = Consensus("b", ledger.chain, Keys("b"), kept=disk.kept, blocks=tuple(disk.blocks.values()))
     again.begin(NOW)
