@@ -25,7 +25,7 @@ from gateway.agentfile import AgentConfig, check, load_config
 from gateway.announce import identified
 from gateway.belonging import BELONGING, Admission, Belonging
 from gateway.broadcast import HEARTBEAT, Broadcast, last_will
-from gateway.cell.cell import Asked, Cell, Inputs, Outputs
+from gateway.cell.cell import Asked, Cell
 from gateway.chain import chain_of
 from gateway.controller.beside import Beside
 from gateway.controller.compile import Program, compile_program
@@ -38,13 +38,13 @@ from gateway.net.bus import Bus
 from gateway.net.identity import Identity, Trust, boot_id
 from gateway.net.messages import Command, Identified, ReplyBody
 from gateway.parent import end_with_stdin
-from gateway.played import rest
 from gateway.recorder import Recorder
+from gateway.scanning import Scanning
 from gateway.sending import Sending
 from gateway.station import Station, load_station
 from gateway.store.journal import Journal, JournalFailed
 from gateway.trustfile import TrustFile
-from gateway.wiring import Read, Wiring
+from gateway.wiring import Wiring
 from gateway.witness import Witness
 from gateway.yamlfile import read_text
 
@@ -110,7 +110,6 @@ class Agent:
         if self.chain is not None:
             self.recorder = Recorder(self.chain, identity, self.journal, loop.call_later)
         self.ready, self.ending = asyncio.Event(), asyncio.Event()
-        self._refused: dict[str, str] = {}
         self.shell = Desk(self, Path(config.state), group_id(config.group))
         self.sending = Sending(
             self.line, self.node, self.bus, self.journal, self.recorder, self._reply, self.shell.happened,
@@ -119,6 +118,10 @@ class Agent:
         self.broadcast = Broadcast(
             self.line, self.node, self.boot, self.bus, self.cell, self.devices, self.hearing, self._problems
         )
+        self.scanning = Scanning(
+            self.cell, self.devices, self.hearing, self.sending, self.broadcast, self.shell.changed,
+            self._bell,
+        )  # fmt: skip
 
     # --- life ------------------------------------------------------------------------------------------
 
@@ -129,8 +132,8 @@ class Agent:
         self.bus.start()
         if self.chain is not None:
             self.chain.start()
-        telling = (self.sending.run, self.broadcast.beat, self.broadcast.show)
-        jobs = (self._scan, *telling, self._announce, self._record_loaded, self.shell.run, self.devices.run)
+        telling = (self.sending.run, self.broadcast.beat, self.broadcast.show, self._announce)
+        jobs = (self.scanning.run, *telling, self._record_loaded, self.shell.run, self.devices.run)
         tasks = [asyncio.create_task(job(), name=job.__qualname__) for job in jobs]
         ended = asyncio.create_task(self.ending.wait())
         await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
@@ -191,64 +194,9 @@ class Agent:
         """End the scan, and send what it still had to say: above all that the safe state is driven."""
         scanning.cancel()
         await asyncio.wait((scanning,))
-        self.sending.put(self.cell.step(time.monotonic_ns(), self._seen(Read(), 0)))
+        self.scanning.end()
         self.sending.end()
         await asyncio.wait((sending,))
-
-    # --- the scan ----------------------------------------------------------------------------------------
-
-    async def _scan(self) -> None:
-        """Read, step, write; on an absolute schedule that skips what it missed and what does nothing."""
-        period = self.station.scan
-        due, idle = time.monotonic_ns(), 0
-        while True:
-            now = time.monotonic_ns()
-            if now < due:
-                await asyncio.sleep((due - now) / 1e9)
-                now = time.monotonic_ns()
-            late = now - due
-            # The safe values wait for no device's answer: they are written first.
-            ran_out = self.cell.lease.expired(now)
-            read = Read() if ran_out else await self.devices.read(self.cell.read_back.asked)
-            now = time.monotonic_ns()
-            latest = max(late, self.devices.late())
-            out = self.cell.step(now, self._seen(read, latest if latest > period else 0, idle))
-            self.shell.changed(out.changed)
-            self.broadcast.scanned(out, self.devices.times(read.outputs))
-            self.sending.put(out)
-            if out.writes or out.actuate:
-                await self._write(out)
-            await self.devices.look(self.cell.read_back.asked, due + period - time.monotonic_ns())
-            due += period * (1 + max(late, 0) // period)  # a timer may end a little early: that is this scan
-            idle = await self._rest(due)
-            due += period * idle
-
-    async def _rest(self, due: int) -> int:
-        """Wait until a scan may find something to do; how many from ``due`` on are left out for it."""
-        if self.devices.asked or self.hearing.anything:
-            return 0
-        following = self.cell.due()
-        if following is not None and following <= due:
-            return 0
-        await rest(self._bell, following)
-        return max(0, -((due - time.monotonic_ns()) // self.station.scan))
-
-    def _seen(self, read: Read, late: int, idle: int = 0) -> Inputs:
-        asked, coupled = self.hearing.take()
-        refused = self._refused | self.devices.refused
-        lost = self.devices.lost
-        return Inputs(
-            read.outputs, not lost, late, time.time_ns(), self.sending.persisted, asked, coupled, refused,
-            lost, self.devices.uncertain, idle, read.machine, read.held,
-        )  # fmt: skip
-
-    async def _write(self, out: Outputs) -> None:
-        # What is lost is written anew when it is back.
-        taken, refused = await self.devices.write(out.writes, out.actuate)
-        for name in taken:
-            self._refused.pop(name, None)
-        self._refused.update(refused)
-        self.cell.took(taken, refused.keys() - taken.keys())
 
     # --- what is asked for, and by whom -------------------------------------------------------------------
 

@@ -79,7 +79,7 @@ def test_the_safe_state_is_driven_though_the_scan_has_died(
                 only_without(agent, "part-enters")
             if what == "the cell":
                 agent.cell.shut = boom  # type: ignore[method-assign]
-            agent.shell.changed = boom  # type: ignore[method-assign]
+            agent.broadcast.scanned = boom  # type: ignore[method-assign]
             watched.wait(Memory.SAFE)
             with pytest.raises(Unforeseen, match="boom"):
                 cut.ended.result(WITHIN)
