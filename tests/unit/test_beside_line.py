@@ -63,7 +63,7 @@ def test_a_program_that_is_missing_is_told_where_it_is_asked_for(tmp_path: Path)
 def test_a_gateway_that_plays_the_controller_runs_nothing_beside(mode: Mode, tmp_path: Path) -> None:
     station = lined(tmp_path, "hil").stations["glue"].station
     config = AgentConfig(
-        "trial", "glue.yaml", (), "key", "trust", "state", program="glue.st", beside="glue.st"
+        "trial", "glue.yaml", (), "key", "trust", "state", program="glue.st", beside="glue.st", opcua="opcua"
     )
     check(msgspec.structs.replace(config, mode="shadow", program=""), station)
     with pytest.raises(BadInput, match=f"in mode {mode} there is no real controller to run beside"):
