@@ -13,7 +13,6 @@ import logging
 import sys
 import threading
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -33,6 +32,7 @@ from gateway.net.chainbus import ChainBus
 from gateway.net.identity import Identity, boot_id
 from gateway.net.messages import encode
 from gateway.net.reports import ChainState
+from gateway.pending import Pending
 from gateway.pki.credentials import TlsFiles
 from gateway.pools import Pools
 from ledger.genesis import Genesis
@@ -46,7 +46,6 @@ from ledger.types import Commit
 log = logging.getLogger(__name__)
 
 STORE, POOLS = "chain.sqlite", "pools"
-MAX_PENDING = 1_024  # records that wait for this node's disk
 REPORT_S = 1.0  # between two reports of what has changed
 REPEAT_S = 5.0  # between two of what has not
 AGAIN_S = (1.0, 30.0)  # after which a disk that failed is tried again, at first and at most
@@ -84,19 +83,16 @@ class ChainKeeper:
         self.pools = Pools(self.me, self._pool, self.record)
         self._topic = topics.chain(line, self.me)
         self._decided, self._completions = decided, Completions(identity.node)
-        self._pending: deque[tuple[Record, Future[int]]] = deque()
+        self._pending = Pending(self._call)
         self._belonging, self._changes = belonging, -1  # those of the parties that were told
         self._stranger = ""
-        self._lost = 0  # records for which there was no room
         self._failed = ""  # why the node does not run
         self._node: Node | None = None
         self._bus: Bus | None = None
         self.shown = ChainState(True, boot_id().hex(), genesis.chain)  # what was reported last
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._guard = threading.Lock()
         self._begun = threading.Event()
-        self._wake = asyncio.Event()
         self._ending = asyncio.Event()
 
     # --- from any thread -----------------------------------------------------------------------------------
@@ -118,17 +114,7 @@ class ChainKeeper:
 
     def record(self, record: Record) -> Future[int]:
         """Record something; its number among our records, once it is on our disk. Never blocks."""
-        accepted: Future[int] = Future()
-        with self._guard:
-            full = len(self._pending) >= MAX_PENDING
-            self._lost += full
-            if not full:
-                self._pending.append((record, accepted))
-        if full:
-            accepted.set_exception(StoreFailed(f"{MAX_PENDING} records wait for the disk already"))
-        else:
-            self._call(self._wake.set)
-        return accepted
+        return self._pending.put(record)
 
     def commit(self, height: int) -> Commit | None:
         """The block decided at ``height``, if our copy has it and is open. StoreFailed."""
@@ -157,8 +143,8 @@ class ChainKeeper:
         said = [self._failed] if self._failed else []
         if self._stranger:
             said.append(self._stranger)
-        if self._lost:
-            said.append(f"{self._lost} records were lost: the chain's disk did not take them in time")
+        if self._pending.lost:
+            said.append(f"{self._pending.lost} records were lost: the chain's disk did not take them in time")
         if self.pools.problem:
             said.append(self.pools.problem)
         return "; ".join(said)
@@ -202,14 +188,7 @@ class ChainKeeper:
             log.exception("the chain's thread has ended")
         finally:
             self._begun.set()
-            if self._pending:
-                kinds = Counter(type(record).__name__ for record, _ in self._pending)
-                told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-                log.error("the chain has ended before it had recorded what waited: %s", told)
-            with self._guard:
-                self._lost += len(self._pending)
-            for _, accepted in self._pending:
-                accepted.set_exception(Ended(f"{self.me} takes part no longer"))
+            self._pending.end(Ended(f"{self.me} takes part no longer"))
 
     async def _live(self) -> None:
         bus = Bus(
@@ -283,7 +262,8 @@ class ChainKeeper:
             self.record(completion)
         self._tell_parties(node)
         self.pools.wake()
-        works: list[Coroutine[Any, Any, None]] = [node.ended(), self._record(node), self._to_end()]
+        recording = self._pending.hand_over(node.submit)
+        works: list[Coroutine[Any, Any, None]] = [node.ended(), recording, self._to_end()]
         tasks = [asyncio.create_task(work) for work in works]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         await node.stop()
@@ -297,25 +277,7 @@ class ChainKeeper:
 
     async def _to_end(self) -> None:
         await self._ending.wait()
-        while self._pending:  # what was recorded is accepted first
-            await asyncio.sleep(0.01)
-
-    async def _record(self, node: Node) -> None:
-        """What waits goes to the disk, in order; one that the disk does not take stays first."""
-        while True:
-            self._wake.clear()
-            while self._pending:
-                record, accepted = self._pending[0]
-                try:
-                    seq = await node.submit(record)
-                except ValueError as error:  # outside the record's own bounds: nobody would take it
-                    log.error("%s is not recorded: %s", type(record).__name__, error)
-                    accepted.set_exception(error)
-                else:
-                    accepted.set_result(seq)
-                with self._guard:
-                    self._pending.popleft()
-            await self._wake.wait()
+        await self._pending.emptied()  # what was recorded is accepted first
 
     def _take(self, commit: Commit) -> None:
         assert self._node is not None
