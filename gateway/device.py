@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from gateway.checked import wrong_of
 from gateway.field.addresses import Protocol
 from gateway.field.security import ENCRYPT, OPEN, Security, is_loopback, read_security
 from gateway.field.tags import Complain
@@ -116,7 +117,7 @@ def check_devices(
     devices: Mapping[str, Device], controllers: Collection[str], line: int, complain: Complain
 ) -> None:
     """Complain about what does not go together; ``line`` is that of ``devices:``."""
-    if len(controllers) != 1:
+    if len(controllers) > 1 or not (controllers or wrong_of(devices)):
         complain(line, "devices: a station has one controller", "give the others role: coupler or served")
     plants = [name for name, device in devices.items() if device.role == "plant"]
     if len(plants) > 1:

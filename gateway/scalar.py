@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 
 class Text(NamedTuple):
-    """What stands there (a parameter of a component, say), with its line."""
+    """What stands there (a parameter of a component, say), with its line and column; 0: not known."""
 
     text: str
     line: int
+    column: int = 0

@@ -27,7 +27,6 @@ from gateway.net.messages import MAIN
 from gateway.scalar import Text
 from gateway.scenario import Checker, Duration, Scenario, ScenarioEntry, carries
 from gateway.shim import Shim, ShimEntry, compile_shim, stamped
-from gateway.twin.discrepancy import owners
 from gateway.twin.library import ComponentEntry, ComponentSpec, compile_components
 from gateway.units import format_duration
 from gateway.writes import Writes, WritesEntry, compile_writes
@@ -219,13 +218,13 @@ def load_station(path: Path) -> Station:
         expanded = expand_station(node, str(path), problems)
         node = expanded.node if expanded is not None else None
     entry = None if node is None else convert(node, str(path), StationEntry, problems)
-    if entry is None or (problems and not entry.devices):
+    if entry is None or (problems and not entry.devices and not wrong_of(entry.devices)):
         raise BadInput(problems)  # without a device, every tag would be said to name none
 
-    def complain(line: int, what: str, hint: str = "") -> None:
-        problems.append(Problem(str(path), line, 0, what, hint))
+    def complain(line: int, what: str, hint: str = "", column: int = 0) -> None:
+        problems.append(Problem(str(path), line, column, what, hint))
 
-    if entry.twinline != FORMAT:
+    if entry.twinline not in ("", FORMAT):  # left out, that is said
         complain(
             _line_of(text, "twinline"),
             f"twinline: {entry.twinline!r} is no station format",
@@ -246,7 +245,8 @@ def load_station(path: Path) -> Station:
         name: Dialect(device.base, device.order or "ABCD", device.role == "served")
         for name, device in devices.items()
     }
-    named = controllers[0] if len(controllers) == 1 else ""
+    maybe = controllers or sorted(wrong_of(entry.devices))
+    named = maybe[0] if len(maybe) == 1 else ""
     tags = compile_tags(entry.tags.values(), protocols, complain, dialects, wrong_of(entry.tags), named)
     twin = compile_components(entry.twin, tags, complain)
     for key, ref in (("manual", entry.manual), ("acknowledge", entry.acknowledge)):
@@ -275,8 +275,7 @@ def load_station(path: Path) -> Station:
     _check_cells(inputs, written, devices, complain)
     if shim is not None:
         shim = stamped(shim, tags, written.values(), controllers[0])
-    if not problems:
-        _check_tolerances(entry.tags, twin, complain)
+    _check_tolerances(entry.tags, entry.twin, complain)
     if problems:
         raise BadInput(problems)
     used = expanded.digest if expanded is not None else ""
@@ -307,14 +306,20 @@ def _check_cells(
 
 
 def _check_tolerances(
-    entries: Mapping[str, TagEntry], twin: Mapping[str, ComponentSpec], complain: Complain
+    entries: Mapping[str, TagEntry], twin: Mapping[str, ComponentEntry], complain: Complain
 ) -> None:
-    """An input with a tolerance is one that the twin shows too."""
-    shown = owners(twin)
+    """An input with a tolerance is one that the twin shows too; a port with the input's name at it is a
+    sensor's, or that was said."""
+    if wrong_of(twin):
+        return
+    shown = {tag.text for component in twin.values() for tag in component.ports.values()}
     for entry in entries.values():
         if entry.tolerance is not None and entry.direction == "input" and entry.name not in shown:
             what = f"{entry.name}: tolerance: the twin does not show it, so it is compared with nothing"
             complain(entry.tolerance.line, what, "leave tolerance out")
+
+
+_ANY = Device("modbus://controller")
 
 
 class _Frame(msgspec.Struct, frozen=True, rename="kebab"):
@@ -328,6 +333,8 @@ def expand_station(node: MappingNode, file: str, problems: list[Problem]) -> Exp
     """The station file ``node`` with what follows from its groups; None, with problems added, else."""
     frame = convert(only(node, ("devices", "scan")), file, _Frame, problems)
     device = next((d for d in frame.devices.values() if d.role == "controller"), None) if frame else None
+    if frame is not None and device is None and wrong_of(frame.devices):
+        device = _ANY  # what was wrong with it is said, and the groups are looked at all the same
     if frame is None or device is None:
         problems.append(Problem(file, 1, 0, "devices: a composed station has a controller", "add it"))
         return None

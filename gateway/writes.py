@@ -8,12 +8,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Protocol
 
 import msgspec
 
 from gateway.checked import wrong_of
-from gateway.field.tags import Complain, Tag, TagRef
+from gateway.field.tags import Tag, TagRef
 from gateway.scalar import Text
 from gateway.scenario import Scenario
 from gateway.shim import Shim
@@ -24,18 +24,17 @@ LOW, HIGH = 1, 1_000_000
 _RATE = re.compile(r"(\d{1,9})\s*/\s*s")
 
 
-def _rate(text: str) -> int:
-    found = _RATE.fullmatch(text)
-    if found is None or not LOW <= int(found[1]) <= HIGH:
-        raise ValueError(f"{text!r} is no rate; write how many tags may be written a second, such as 200/s")
-    return int(found[1])
+class Pointing(Protocol):
+    """As ``Complain``, and with the column where that is known."""
+
+    def __call__(self, line: int, what: str, hint: str, column: int = 0) -> None: ...
 
 
 class WritesEntry(msgspec.Struct, frozen=True, rename="kebab"):
     """``writes:`` as the station file has it; ``only`` left out: all that are no safety tags."""
 
     only: list[Text] | None = None
-    rate: Annotated[int, _rate] = RATE
+    rate: Text | None = None
     line: int = 0
 
 
@@ -83,7 +82,7 @@ def compile_writes(
     shim: Shim | None,
     commands: Mapping[str, TagRef],
     scenarios: Iterable[Scenario],
-    complain: Complain,
+    complain: Pointing,
 ) -> Writes:
     """Check ``entry`` against the station, whose ``commands`` are refs to inputs by what they are for."""
     safety = frozenset(tag.name for tag in tags.values() if tag.safety)
@@ -92,7 +91,7 @@ def compile_writes(
             if tag in safety:
                 what = f"{tag} is a safety tag, which is never written, and {spec.name}.{port} would drive it"
                 complain(tags[tag].line, what, f"leave the port {port} out of {spec.name}")
-    writes = Writes(_only(entry, tags, safety, complain), safety, RATE if entry is None else entry.rate)
+    writes = Writes(_only(entry, tags, safety, complain), safety, _rate(entry, complain))
 
     for name, ref in commands.items():
         if ref.tag in safety:
@@ -111,21 +110,37 @@ def compile_writes(
 
 
 def _only(
-    entry: WritesEntry | None, tags: Mapping[str, Tag], safety: frozenset[str], complain: Complain
+    entry: WritesEntry | None, tags: Mapping[str, Tag], safety: frozenset[str], complain: Pointing
 ) -> frozenset[str] | None:
     if entry is None or entry.only is None:
         return None
     named: set[str] = set()
-    for name, line in entry.only:
+    for name, line, column in entry.only:
+
+        def bad(what: str, hint: str, line: int = line, column: int = column) -> None:
+            complain(line, f"writes: only: {what}", hint, column)
+
         if name in wrong_of(tags):
             continue
         if name in named:
-            complain(line, f"writes: only: {name} is named twice", "name it once")
+            bad(f"{name} is named twice", "name it once")
         elif name not in tags:
             near = difflib.get_close_matches(name, tags, 1, 0.5)
             hint = f"did you mean {near[0]!r}?" if near else "name inputs of the station"
-            complain(line, f"writes: only: {name} is not a tag of this station", hint)
+            bad(f"{name} is not a tag of this station", hint)
         elif name in safety:
-            complain(line, f"writes: only: {name} is a safety tag, which is never written", "leave it out")
+            bad(f"{name} is a safety tag, which is never written", "leave it out")
         named.add(name)
-    return frozenset(name for name, _ in entry.only)
+    return frozenset(named)
+
+
+def _rate(entry: WritesEntry | None, complain: Pointing) -> int:
+    if entry is None or entry.rate is None:
+        return RATE
+    found = _RATE.fullmatch(entry.rate.text)
+    if found is None or not LOW <= int(found[1]) <= HIGH:
+        what = f"writes: rate: {entry.rate.text!r} is no rate"
+        hint = "write how many tags may be written a second, such as 200/s"
+        complain(entry.rate.line, what, hint, entry.rate.column)
+        return RATE
+    return int(found[1])

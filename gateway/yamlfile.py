@@ -175,7 +175,8 @@ class _Converter:
         if origin is dict:
             return self.mapping(node, args[0], args[1], key)
         if wanted is Text:
-            return self.scalar(node, lambda text: Text(text, node.start_mark.line + 1), key)
+            mark = node.start_mark
+            return self.scalar(node, lambda text: Text(text, mark.line + 1, mark.column + 1), key)
         if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
             return self.struct(node, wanted, key)
         return self.scalar(node, _READERS[wanted], key)
@@ -267,14 +268,17 @@ class _Converter:
             )
             if value is not _FAILED:
                 values[fields[key].name] = value
-            elif fields[key].required or where != "the file":
+            elif where != "the file" or (fields[key].required and not _is_text(hints[fields[key].name])):
                 failed = True
-            # Else its default stands in, so that the rest of the file is checked too.
+            # Else something stands in, so that the rest of the file is checked too.
         for key, field in fields.items():
             if field.required and key not in found:
                 self.bad(name or node, f"{where}: key {key!r} is missing")
-                failed = True
-        return _FAILED if failed else shape(**values)
+                failed = failed or where != "the file" or not _is_text(hints[field.name])
+        if failed:
+            return _FAILED
+        texts = {field.name for field in fields.values() if field.required}
+        return shape(**dict.fromkeys(texts - values.keys(), ""), **values)
 
 
 @cache
@@ -282,6 +286,11 @@ def _shape(shape: type[msgspec.Struct]) -> tuple[dict[str, Any], dict[str, msgsp
     """The types of a struct's fields, and the fields by their keys: a third of the time of a long file."""
     fields = {f.encode_name: f for f in msgspec.structs.fields(shape) if f.name not in FROM_PLACE}
     return get_type_hints(shape, include_extras=True), fields
+
+
+def _is_text(wanted: Any) -> bool:
+    """Whether it is plain text or an id, of which nothing else in the file depends."""
+    return wanted is str or wanted == Id
 
 
 def boolean(text: str) -> bool:

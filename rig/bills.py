@@ -13,6 +13,7 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 
 from gateway.cell.check import MAX_LENGTH
+from gateway.checked import unsaid, wrong_of
 from gateway.field.tags import Complain
 from gateway.scalar import Text
 from gateway.scenario import Duration
@@ -142,9 +143,10 @@ def check_bills(
 ) -> Bills:
     """Check what the line file says against each other and against what the stations say that they can do.
 
-    A station that ``resources`` does not name does what it is ``able`` to. Where something is wrong, what
-    comes back is empty: nothing should be made of it.
+    A station that ``resources`` does not name does what it is ``able`` to. Where something is wrong, also
+    with what they are of (``gateway.checked``), what comes back is empty: nothing should be made of it.
     """
+    unread = any(wrong_of(each) for each in (items, operations, resources, able))
     wrong = 0
 
     def bad(line: int, what: str, hint: str) -> None:
@@ -154,19 +156,19 @@ def check_bills(
 
     for item in items.values():
         for part, count in item.parts.items():
-            if part not in items:
+            if unsaid(part, items):
                 bad(item.line, f"bom: {item.name}: {part!r} is no item", _known(items))
             if count < 1:
                 bad(item.line, f"bom: {item.name}: {count} of {part}", "give 1 or more")
     for operation in operations.values():
-        if operation.of not in items:
+        if unsaid(operation.of, items):
             bad(
                 operation.line,
                 f"bop: {operation.name}: {operation.of!r} is no item of the bom",
                 _known(items),
             )
         for before in operation.after:
-            if before not in operations:
+            if unsaid(before, operations):
                 bad(
                     operation.line,
                     f"bop: {operation.name}: after {before!r}, no operation",
@@ -174,19 +176,19 @@ def check_bills(
                 )
     for station, named in resources.items():
         line = named[0].line if named else 1
-        if station not in able:
+        if unsaid(station, able):
             bad(line, f"bor: {station!r} is no station of this line", _known(able))
         if not named:
             bad(line, f"bor: {station} does nothing", "name an operation, or leave it out")
         for text in named:
-            if text.text not in operations:
+            if unsaid(text.text, operations):
                 bad(
                     text.line, f"bor: {station}: {text.text!r} is no operation of the bop", _known(operations)
                 )
             elif able.get(station) and text.text not in able[station]:
                 can = ", ".join(able[station])
                 bad(text.line, f"bor: {station} cannot do {text.text}", f"its file says {can}")
-    if not wrong:
+    if not wrong and not unread:
         _check_circles("bom", {name: tuple(each.parts) for name, each in items.items()}, items, bad)
         after = {name: tuple(each.after) for name, each in operations.items()}
         _check_circles("bop", after, operations, bad)
@@ -196,11 +198,15 @@ def check_bills(
     }
     does = {station: tuple(op for op in ops if op in operations) for station, ops in does.items()}
     for name, operation in operations.items():
-        if not any(name in ops for ops in does.values()):
+        if not unread and not any(name in ops for ops in does.values()):
             bad(
                 operation.line, f"bop: no station does {name}", "name it in bor, or in a station's operations"
             )
-    return Bills() if wrong else Bills(dict(items), dict(operations), {k: v for k, v in does.items() if v})
+    return (
+        Bills()
+        if wrong or unread
+        else Bills(dict(items), dict(operations), {k: v for k, v in does.items() if v})
+    )
 
 
 def _check_circles(

@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from gateway.cell.couplings import Neighbours
+from gateway.checked import unsaid, wrong_of
 from gateway.field.tags import Complain
 from gateway.net.messages import MAIN
 from gateway.station import Station
@@ -92,13 +93,16 @@ class Couplings(NamedTuple):
 
 
 def couple(lines: Sequence[CouplingLine], stations: Mapping[str, Station], complain: Complain) -> Couplings:
-    """Check ``lines``, each at its line; what is wrong in one is left out."""
+    """Check ``lines``, each at its line; what is wrong in one is left out, as is what leads to a station that
+    is wrong itself."""
     made = Couplings([], {})
     for each in lines:
-        unknown = [end.station for end in (each.from_, each.to) if end.station not in stations]
+        ends = [end.station for end in (each.from_, each.to)]
+        unknown = [name for name in ends if unsaid(name, stations)]
         if unknown:
             what = f"coupling: {unknown[0]!r} is no station of this line"
-            complain(each.line, what, "use " + ", ".join(stations))
+            complain(each.line, what, use(stations))
+        if not stations.keys() >= set(ends):
             continue
         if each.from_.station == each.to.station:
             complain(each.line, f"coupling: {each.from_} leads to itself", "name its neighbour")
@@ -116,6 +120,11 @@ def couple(lines: Sequence[CouplingLine], stations: Mapping[str, Station], compl
             _check_joint(each.line, out, into, stations, signals, complain)
             _connect(each.line, (out, into), signals, stations, made, complain)
     return made
+
+
+def use(stations: Mapping[str, Station]) -> str:
+    """Which there are, as a hint."""
+    return "use " + ", ".join([*stations, *sorted(wrong_of(stations) - {""})])
 
 
 def place_of(

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from gateway.cell.check import MAX_FEEDING
+from gateway.checked import unsaid
 from gateway.field.tags import Complain
 from gateway.scalar import Text
 from gateway.scenario import Duration
 from gateway.station import Station
 from gateway.twin.faults import check_fault
-from rig.coupling import Way, WayEnd, place_of, reached
+from rig.coupling import Way, WayEnd, place_of, reached, use
 
 
 class Window(msgspec.Struct, frozen=True, rename="kebab"):
@@ -58,10 +59,13 @@ class FlowLine(msgspec.Struct, frozen=True, rename="kebab"):
 def check_flow(
     flow: FlowLine,
     stations: Mapping[str, Station],
-    ways: Sequence[tuple[WayEnd, WayEnd]],
+    ways: Sequence[tuple[WayEnd, WayEnd]] | None,
     complain: Complain,
 ) -> FlowLine:
-    """``flow`` with its inlet and outlets named, after every problem of it is said."""
+    """``flow`` with its inlet and outlets named, after every problem of it is said.
+
+    Where not all ``ways`` are known (None), nothing is said of where they lead.
+    """
     if not 1 <= flow.workpieces <= MAX_FEEDING:
         complain(flow.line, f"flow: {flow.workpieces} workpieces", f"give 1 to {MAX_FEEDING}")
     if not 0 <= flow.rejects <= flow.workpieces:
@@ -75,12 +79,12 @@ def check_flow(
     found = [_placed("sink", end, "outlet", flow, stations, complain) for end in flow.ends]
     sinks = [end for end in found if end is not None]
     for end in sinks:
-        onward = next((into for out, into in ways if out == end), None)
+        onward = next((into for out, into in ways or () if out == end), None)
         if onward is not None:
             complain(flow.line, f"flow: sink {end} leads to {onward}", "name where they leave the line")
     if flow.rework is not None:
         _check_rework(flow.rework, flow, stations, ways, complain)
-    if source is not None and sinks:
+    if source is not None and sinks and ways is not None:
         _check_ways(source, sinks, flow, ways, complain)
     return msgspec.structs.replace(flow, source=source or flow.source, sink=None, sinks=sinks)
 
@@ -88,9 +92,10 @@ def check_flow(
 def _placed(
     key: str, end: WayEnd, side: str, flow: FlowLine, stations: Mapping[str, Station], complain: Complain
 ) -> WayEnd | None:
-    if end.station not in stations:
+    if unsaid(end.station, stations):
         what = f"flow: {key} {end.station!r} is no station of this line"
-        complain(flow.line, what, "use " + ", ".join(stations))
+        complain(flow.line, what, use(stations))
+    if end.station not in stations:
         return None
     return place_of(end, stations, side, f"flow: {key}", flow.line, complain)
 
@@ -99,20 +104,23 @@ def _check_rework(
     rework: Text,
     flow: FlowLine,
     stations: Mapping[str, Station],
-    ways: Sequence[tuple[WayEnd, WayEnd]],
+    ways: Sequence[tuple[WayEnd, WayEnd]] | None,
     complain: Complain,
 ) -> None:
     """Its station has such a fault, and what leaves there can come there again."""
     name, fault = flow.sent_back or ("", "")
     station = stations.get(name)
-    if station is None:
+    if unsaid(name, stations):
         what = f"flow: rework: {rework.text!r} begins with no station of this line"
         complain(rework.line, what, "write station.component.fault, as in sort.test.misjudges")
+    if station is None:
         return
     wrong = check_fault(fault, station.twin, station.tags)
     if wrong:
         what, _, hint = wrong.partition("; ")
         complain(rework.line, f"flow: rework: {what}", hint)
+    if ways is None:
+        return
     onward: dict[str, set[str]] = {}
     for out, into in ways:
         onward.setdefault(out.station, set()).add(into.station)

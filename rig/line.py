@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,23 +13,27 @@ import msgspec
 
 from gateway.agentfile import no_plant
 from gateway.cell.couplings import Neighbours
+from gateway.checked import Checked, unsaid, wrong_of
 from gateway.controller.beside import LEAST, MOST, WITHIN
 from gateway.device import SCHEMES, Device, address
 from gateway.errors import BadInput, Problem
 from gateway.field.tags import Complain
+from gateway.library.nodes import child
 from gateway.net.link import broker_address
 from gateway.scalar import Text
 from gateway.scenario import Duration
 from gateway.station import Mode, Station, load_station
 from gateway.twin.workpiece import Workpiece
-from gateway.yamlfile import Id, nearest_file, parse, read_text
+from gateway.yamlfile import Id, Node, ScalarNode, SequenceNode, compose, convert, nearest_file, read_text
 from rig.bills import Bills, ItemLine, OperationLine, Product, check_bills
-from rig.coupling import CouplingLine, Couplings, WayEnd, check_order, couple, follow
+from rig.coupling import CouplingLine, WayEnd, check_order, couple, follow, use
 from rig.flow import FlowLine, check_flow
 
 FORMAT = "line 1"
+BILLS = ("bom", "bop", "bor")
 MOST_DIGITS = 18  # of a seed
 WATCH = 10_000_000_000  # ns
+_ID_LINE = re.compile(r"^id: *([a-z][a-z0-9-]*)", re.MULTILINE)
 
 
 def _broker(text: str) -> str:
@@ -82,7 +87,7 @@ class LineFile(msgspec.Struct, frozen=True, rename="kebab"):
 
     twinline: str
     id: Id
-    stations: list[StationLine]
+    stations: list[StationLine] = []
     product: Product | None = None
     title: str = ""
     seed: Annotated[int, read_seed] = 0
@@ -172,36 +177,41 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
-    """Read the line file and all its stations; BadInput with every problem in any of them.
+    """Read the line file and all its stations; BadInput with every problem in any of them, as far as it can
+    be known beside the others.
 
     ``programs`` replaces the program of a station, by its id.
     """
     text = read_text(path)
     problems: list[Problem] = []
-    entry = parse(text, str(path), LineFile, problems)
-    if entry is None:
+    node = compose(text, str(path), problems)
+    entry = None if node is None else convert(node, str(path), LineFile, problems)
+    if node is None or entry is None:
         raise BadInput(problems)
 
     def complain(line: int, what: str, hint: str = "") -> None:
         problems.append(Problem(str(path), line, 0, what, hint))
 
-    if entry.twinline != FORMAT:
+    if entry.twinline not in ("", FORMAT):  # left out, that is said
         complain(1, f"twinline: {entry.twinline!r} is no line format", f"write twinline: {FORMAT}")
-    stations = _load_stations(entry, path, problems, complain)
-    if not entry.stations:
+    listed = entry.stations or _listed(node)
+    stations = _load_stations(listed, path, problems, complain)
+    if not listed:
         complain(1, "stations: a line has at least one", "add - {station: path.yaml}")
     replaced = programs or {}
+    known = Checked({name: station for name, (_, station) in stations.items()}, wrong_of(stations))
     for name in replaced:
-        if name not in stations and not problems:
-            problems.append(
-                Problem("--program", 0, 0, f"{name!r} is no station of {path}", "use " + ", ".join(stations))
-            )
-    known = {name: station for name, (_, station) in stations.items()}
-    bills, couplings = Bills(), Couplings([], {})
-    if not problems:  # where a station could not be read, what it does cannot be judged
-        able = {name: station.operations for name, station in known.items()}
+        if unsaid(name, known):
+            what = f"{name!r} is no station of {path}"
+            problems.append(Problem("--program", 0, 0, what, use(known)))
+    lost = {key for key in (*BILLS, "couplings") if problems and child(node, key) and not getattr(entry, key)}
+    told, bills = len(problems), Bills()
+    if lost.isdisjoint(BILLS):
+        able = Checked({name: station.operations for name, station in known.items()}, wrong_of(known))
         bills = check_bills(entry.bom, entry.bop, entry.bor, able, complain)
-        couplings = couple(entry.couplings or follow(bills), known, complain)
+    couplings = couple(entry.couplings or follow(bills), known, complain)
+    judged = (known, entry.bom, entry.bop, entry.bor)
+    whole = len(problems) == told and not lost and not any(wrong_of(each) for each in judged)
     neighbours = couplings.neighbours(known)
     lined: dict[str, LineStation] = {}
     for name, (each, station) in stations.items():
@@ -218,11 +228,13 @@ def load_line(path: Path, programs: Mapping[str, Path] | None = None) -> Line:
             bool(each.beside), each.within, each.line,
         )  # fmt: skip
     flow = entry.flow
-    if flow is not None and not problems:
-        flow = check_flow(flow, known, couplings.ways, complain)
-    product = entry.product
-    if not problems:
+    if flow is not None:
+        flow = check_flow(flow, known, couplings.ways if whole else None, complain)
+    if whole:
         check_order(bills, couplings.ways, complain)
+    product = entry.product
+    given = [key for key in ("product", *BILLS) if child(node, key)]
+    if product is not None or not problems or not given:  # else it may follow from what is wrong
         source = flow.source.station if flow is not None else ""
         product = _product(entry, bills, source, complain)
     if problems or product is None:
@@ -257,32 +269,61 @@ def _product(entry: LineFile, bills: Bills, source: str, complain: Complain) -> 
     return entry.product
 
 
+def _listed(node: Node) -> list[StationLine]:
+    """The stations where one of them is wrong: of each its file ("": not known) and its id, if given."""
+    stations = child(node, "stations")
+    if not isinstance(stations, SequenceNode):
+        return [] if stations is None else [StationLine("")]
+    found = []
+    for each in stations.value:
+        file, id = (
+            part.value if isinstance(part, ScalarNode) else ""
+            for part in (child(each, "station"), child(each, "as"))
+        )
+        found.append(StationLine(file, id or None, line=each.start_mark.line + 1))
+    return found
+
+
 def _load_stations(
-    entry: LineFile, path: Path, problems: list[Problem], complain: Complain
-) -> dict[str, tuple[StationLine, Station]]:
+    listed: list[StationLine], path: Path, problems: list[Problem], complain: Complain
+) -> Checked[tuple[StationLine, Station]]:
     """The stations under their ids in the line; a file that several use is read, and complained of, once."""
     read: dict[Path, Station | None] = {}
     stations: dict[str, tuple[StationLine, Station]] = {}
-    for each in entry.stations:
+    wrong = set() if listed else {""}
+    for each in listed:
+        if not each.station:
+            wrong.add("")
+            continue
         file = Path(os.path.normpath(path.parent / each.station))
         if file not in read:
             read[file] = None
-            if not file.is_file():
-                complain(each.line, f"station: {file}: no such file", nearest_file(file))
-                continue
             try:
-                read[file] = load_station(file)
+                if file.is_file():
+                    read[file] = load_station(file)
+                else:
+                    complain(each.line, f"station: {file}: no such file", nearest_file(file))
             except BadInput as bad:
                 problems += bad.problems
         found = read[file]
         if found is None:
+            wrong.add(each.as_ or _id_of(file))
             continue
         station = found.placed(each.as_ or found.id, _addresses(each, found, complain))
         if station.id in stations:
             hint = "give it once" if each.as_ else "give it once, or another id by as: id"
             complain(each.line, f"station {station.id} stands twice in the line", hint)
         stations[station.id] = (each, station)
-    return stations
+    return Checked(stations, wrong)
+
+
+def _id_of(file: Path) -> str:
+    """The id in a station file that is wrong; empty where it cannot be known."""
+    try:
+        found = _ID_LINE.search(read_text(file))
+    except BadInput:
+        return ""
+    return found[1] if found else ""
 
 
 def _addresses(each: StationLine, station: Station, complain: Complain) -> dict[str, str]:

@@ -101,7 +101,8 @@ def _compile(
     def bad(what: str, hint: str = "") -> None:
         complain(entry.line, f"{entry.name}: {what}", hint)
 
-    device = entry.device or (next(iter(protocols)) if len(protocols) == 1 else "")
+    declared = {*protocols, *wrong_of(protocols)}
+    device = entry.device or (next(iter(declared)) if len(declared) == 1 else "")
     if device in wrong_of(protocols):
         return None
     if device not in protocols:

@@ -78,7 +78,7 @@ def placeless(entry: TagEntry) -> TagEntry:
     """A tag without its name and the lines in which it stands."""
     said = entry.tolerance
     if said is not None:
-        value = None if said.value is None else said.value._replace(line=0)
+        value = None if said.value is None else said.value._replace(line=0, column=0)
         said = msgspec.structs.replace(said, value=value, line=0)
     return msgspec.structs.replace(entry, line=0, name="", tolerance=said)
 

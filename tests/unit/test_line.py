@@ -218,6 +218,48 @@ def test_problems_of_stations_and_line_appear_together(folder: Folder) -> None:
     ]
 
 
+WRONG = {
+    "an address": ("first.yaml", "modbus://127", "modbuss://127"),
+    "what is no YAML": ("first.yaml", "manual: command.0", "manual: [command.0"),
+    "no such file": ("line.yaml", "first.yaml", "frist.yaml"),
+    "a mode": ("line.yaml", "mode: virtual", "mode: virtuel"),
+    "no id": ("line.yaml", "id: pair\n", ""),
+    "a length": ("line.yaml", "15 cm", "0 mm"),
+}
+HIDDEN = {
+    "the other station": ("second.yaml", '"coil:1"', '"coil:0"'),
+    "a coupling's end": ("line.yaml", "to: second", "to: secnd"),
+    "a sink": ("line.yaml", "sink: second", "sink: secnd"),
+    "how many": ("line.yaml", "workpieces: 10", "workpieces: 0"),
+    "a bill": ("line.yaml", "couplings:", "bom: {a: {parts: {b: 1}}}\ncouplings:"),
+}
+"""Edits with errors; of those that are WRONG each once hid all of these."""
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (first, second)
+        for first in WRONG
+        for second in HIDDEN  # the file that is not there may be of the station that is not known
+        if first != "no such file" or not HIDDEN[second][2].endswith("secnd")
+    ],
+)
+def test_no_error_of_line_or_station_hides_another(folder: Folder, first: str, second: str) -> None:
+    clean = {name: (folder.path / name).read_text() for name in ("first.yaml", "second.yaml", "line.yaml")}
+
+    def said(*edits: tuple[str, str, str]) -> set[str]:
+        for name, text in clean.items():
+            folder.write(name, text)
+        for edit in edits:
+            folder.edit(*edit)
+        return {each.partition(" ")[2].partition(";")[0] for each in folder.said()}
+
+    one, other = said(WRONG[first]), said(HIDDEN[second])
+    ways = {each for each in one | other if "no workpiece comes" in each}  # which of them follow from others
+    assert said(WRONG[first], HIDDEN[second]) - ways == (one | other) - ways
+
+
 def test_a_station_that_is_not_there(folder: Folder) -> None:
     folder.edit("line.yaml", "station: first.yaml", "station: frist.yaml")
     assert folder.said() == ["line.yaml:5: station: frist.yaml: no such file; did you mean first.yaml?"]

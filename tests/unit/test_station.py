@@ -36,12 +36,46 @@ def load(folder: Path, *edits: tuple[str, str]) -> list[str]:
     return [str(problem).removeprefix(f"{path}:") for problem in problems]
 
 
+APART = {
+    "id: belt\n": "id: Belt\n",
+    "scan: 10 ms": "scan: 10 m",
+    "manual: command.0": "manual: comand.0",
+    "inlet: belt": "inlet: bel",
+    "modbus://127": "modbuss://127",
+    "twin:\n": "writes: {only: [comand], rate: 0/s}\ntwin:\n",
+    '"coil:102", safe: false': '"coil:102", safe: false, tolerance: {time: 100 ms}',
+    "length: 200 mm": "length: 200 kg",
+    '{"on": belt}': '{"on": belf}',
+    "place: belt": "place: bet",
+    "tag: ready": "tag: redy",
+}
+"""Edits, each of which is said whatever else is wrong."""
+
+
 def line_of(start: str) -> int:
     return next(
         number
         for number, line in enumerate(GOOD.read_text().splitlines(), 1)
         if line.strip().startswith(start)
     )
+
+
+@pytest.mark.parametrize("first", APART)
+def test_no_error_hides_another(tmp_path: Path, first: str) -> None:
+    alone = {old: set(load(tmp_path, (old, new))) for old, new in APART.items()}
+    assert all(alone.values())
+    for second in APART.keys() - {first}:
+        said = load(tmp_path, (first, APART[first]), (second, APART[second]))
+        assert len(said) == len(alone[first]) + len(alone[second]), (second, said)
+
+
+def test_an_id_left_out_hides_nothing_else(tmp_path: Path) -> None:
+    said = load(tmp_path, ("id: belt\n", ""), ("twinline: station 1\n", ""), ("inlet: belt", "inlet: bel"))
+    assert [each.partition(": ")[2] for each in said] == [
+        "the file: key 'id' is missing",
+        "the file: key 'twinline' is missing",
+        "inlet: 'bel' is no carrier; name one, such as a belt",
+    ]
 
 
 def test_what_a_good_file_says(station: Station) -> None:

@@ -102,7 +102,10 @@ def test_a_survey_of_the_line_says_what_is_never_written(tmp_path: Path) -> None
     [
         (
             [(TWIN, f"writes: {{only: [comand], rate: 0/s}}\n{TWIN}")],
-            ["'0/s' is no rate; write how many tags may be written a second, such as 200/s"],
+            [
+                "writes: only: comand is not a tag of this station; did you mean 'command'?",
+                "writes: rate: '0/s' is no rate; write how many tags may be written a second, such as 200/s",
+            ],
         ),
         (
             [(TWIN, f"writes: {{only: [comand]}}\n{TWIN}")],
@@ -153,6 +156,12 @@ def test_what_cannot_be_is_said(tmp_path: Path, edits: list[tuple[str, str]], to
         assert one.endswith(wanted), one
     if told[0].startswith("eye"):
         assert said[0].startswith(f"{line_of('eye:')}:")
+
+
+def test_what_is_wrong_with_writes_is_said_at_its_column(tmp_path: Path) -> None:
+    at = line_of(TWIN.strip())
+    said = load(tmp_path, (TWIN, f"writes: {{only: [eye, comand, eye], rate: 5/h}}\n{TWIN}"))
+    assert [each.split(": ")[0] for each in said] == [f"{at}:22", f"{at}:30", f"{at}:42"]
 
 
 SHARED = """twinline: station 1

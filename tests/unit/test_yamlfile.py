@@ -80,7 +80,7 @@ def test_place_fills_line_and_name() -> None:
 
 def test_the_lines_of_late_values() -> None:
     shelf = good("title: x\nparts:\n  nut:\n    size: 3\n    extra:\n      a: 1\n      b: 2\n")
-    assert shelf.parts["nut"].extra == {"a": Text("1", 6), "b": Text("2", 7)}
+    assert shelf.parts["nut"].extra == {"a": Text("1", 6, 10), "b": Text("2", 7, 10)}
 
 
 def test_line_and_name_are_no_keys() -> None:
