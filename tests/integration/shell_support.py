@@ -18,7 +18,7 @@ from gateway.agentfile import AgentConfig
 from gateway.net.identity import Identity, Trust
 
 ROOT = Path(__file__).parents[2]
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 NOBODY = "mqtt://127.0.0.1:9"  # where no broker is
 
 

@@ -19,8 +19,8 @@ from gateway.field.types import Value
 
 TIMEOUT_NS = 100_000_000
 Hostile = HostileDevice | Mangler
-BOUND_S = 20.0
-"""No cycle may take longer, however slow the machine; it is a hundred time-outs and more."""
+BOUND_S = 60.0
+"""No cycle may take longer, however slow the machine; it is some hundred time-outs."""
 SILENT = ("silent", "late", "half and silent", "swallowed")  # each costs a time-out: fewer of them
 LOUD = 12
 

@@ -102,7 +102,7 @@ def test_libmodbus_thinks_long_about_who_it_is(libmodbus: int) -> None:
 
     async def work() -> None:
         driver = open_driver(f"modbus://127.0.0.1:{libmodbus}", tags, BRISK_NS)
-        for _ in range(10):
+        for _ in range(100):
             with contextlib.suppress(ConnectionLost):
                 await driver.connect()
                 assert await driver.read() == {"ir": 514}

@@ -43,24 +43,28 @@ class Chain:
         self.buses: dict[str, Bus] = {}
         self.heights: dict[str, list[int]] = {name: [] for name in NAMES}
         self.blocks: dict[int, bytes] = {}
-        self.grown = asyncio.Condition()
+        self.deaf: set[str] = set()  # who hears nothing of the others
 
     def decided(self, name: str, commit: Commit) -> None:
         height = commit.qc.height
         assert self.blocks.setdefault(height, commit.block.id) == commit.block.id
         self.heights[name].append(height)
 
+    def hears(self, name: str, data: bytes) -> None:
+        if name not in self.deaf:
+            self.nodes[name].receive(data)
+
     async def start(self, name: str, lost: bool = False) -> Node:
         bus = Bus(name, [self.url], loop=asyncio.get_running_loop())
         store = Store(self.folder / f"{name}.chain", self.genesis)
-        carried = ChainBus(bus, self.genesis.chain, name, lambda data: self.nodes[name].receive(data))
+        carried = ChainBus(bus, self.genesis.chain, name, lambda data: self.hears(name, data))
         node = self.nodes[name] = Node(
             name, self.genesis, self.identities[name], store, carried,
             lambda commit: self.decided(name, commit), IDLE, lost,
         )  # fmt: skip
         self.buses[name] = bus
         bus.start()
-        await asyncio.to_thread(bus.wait_ready, 10)
+        await asyncio.to_thread(bus.wait_ready, 60)
         await node.start()
         return node
 
@@ -140,9 +144,11 @@ def test_a_node_whose_disk_is_lost_signs_again_only_when_it_is_safe(tmp_path: Pa
             await made.all_sign()
             await made.stop("c")
             (tmp_path / "c.chain").rename(tmp_path / "c.lost")
+            made.deaf.add("c")
             back = await made.start("c", lost=True)
             assert back.store.fresh
             assert back.consensus.silent
+            made.deaf.clear()
             async with asyncio.timeout(60):
                 while back.consensus.silent:
                     await asyncio.sleep(0.02)
@@ -166,9 +172,11 @@ def test_what_is_accepted_on_an_old_disk_gets_a_number_that_is_free(tmp_path: Pa
                 at = await node.final(await node.submit(first))
             await made.stop("d")
             path.write_bytes(old)
+            made.deaf.add("d")
             back = await made.start("d")
             seq = await back.submit(second)
             assert back.chain.height <= at  # it does not know yet that this number is taken
+            made.deaf.clear()
             async with asyncio.timeout(60):
                 height = await back.final(seq)
             commits = [back.store.decided(each) for each in range(1, height + 1)]

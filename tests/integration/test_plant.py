@@ -16,7 +16,7 @@ from gateway.station import load_station
 from gateway.terminals import mirrored, terminals
 
 STATION = Path(__file__).resolve().parents[2] / "config" / "stations" / "infeed.yaml"
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 class Running:
@@ -81,7 +81,7 @@ class Running:
 
 @pytest.fixture
 def plant() -> Iterator[Running]:
-    running = Running("--watchdog", "200 ms")
+    running = Running("--watchdog", "1 s")  # a busy machine may keep a master from polling for a while
     try:
         yield running
     finally:

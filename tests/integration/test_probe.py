@@ -320,18 +320,20 @@ def test_a_cpu_that_refuses_is_told_by_the_setting_to_change(code: int, error: i
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize(
-    ("manner", "reason"),
+    ("manner", "reason", "timeout_ns"),
     [
-        (mute, "silent for 100 ms"),
-        (rude, "closed the connection"),
-        (babbling, "something answers, but not .*HTTP"),
+        (mute, "silent for 100 ms", BRISK_NS),
+        (rude, "closed the connection", TIMEOUT_NS),
+        (babbling, "something answers, but not .*HTTP", TIMEOUT_NS),
     ],
     ids=["mute", "rude", "babbling"],
 )
-def test_what_is_no_controller_is_told_apart(scheme: str, manner: Handler, reason: str) -> None:
+def test_what_is_no_controller_is_told_apart(
+    scheme: str, manner: Handler, reason: str, timeout_ns: int
+) -> None:
     async def work() -> Report:
         async with listening(manner) as port:
-            return await probe(f"{scheme}://127.0.0.1:{port}{SCHEMES[scheme]}", (), BRISK_NS)
+            return await probe(f"{scheme}://127.0.0.1:{port}{SCHEMES[scheme]}", (), timeout_ns)
 
     report = run(work())
     assert not report.answered

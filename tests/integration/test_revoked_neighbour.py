@@ -19,7 +19,7 @@ from gateway.net.messages import Coupled, Identified, Moment, Signals, encode
 from ledger.records import Party
 from rig.broker import Broker
 
-WITHIN = 30.0
+WITHIN = 60.0
 BOOT = "00" * 8
 NAMES = ("belt", "left", "right", "apart")
 

@@ -16,7 +16,7 @@ from gateway.cell.couplings import Neighbours
 from gateway.field.drivers.base import TagsRefused, open_driver
 from gateway.field.tags import TagRef
 from gateway.field.types import Value
-from gateway.net.messages import Acquire, Command, Force, Release, Run
+from gateway.net.messages import Acquire, Command, Force, Release, Renew, Run
 from gateway.station import load_station
 from gateway.wiring import Wiring
 
@@ -113,7 +113,7 @@ def test_the_safe_state_is_driven_though_the_controller_was_busy_when_the_lease_
             nonlocal persisted
             while not holds():
                 read, lost = await wiring.read(), wiring.lost
-                now, given = time.monotonic_ns(), tuple(asked)
+                now, given = time.monotonic_ns(), (*asked, Asked("anna", 0, Renew(1)))  # the lease lives on
                 asked.clear()
                 seen = Inputs(
                     read.outputs,

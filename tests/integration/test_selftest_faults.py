@@ -88,7 +88,7 @@ ip link set tw0 up
 {agent} >{log} 2>&1 &
 agent=$!
 n=0
-until [ -S {state}/shell.sock ] || [ $n = 300 ]; do sleep 0.1; n=$((n+1)); done
+until [ -S {state}/shell.sock ] || [ $n = 600 ]; do sleep 0.1; n=$((n+1)); done
 {shell} || true
 kill $agent
 """
@@ -102,7 +102,7 @@ def alone_in_a_network(gateway: Gateway, also: str = "") -> dict[str, dict[str, 
     )  # fmt: skip
     command = ["unshare", "--net", "--mount", "sh", "-c", script]
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180)
     except FileNotFoundError:
         pytest.skip("there is no unshare here")
     if not done.stdout:
@@ -253,7 +253,7 @@ def neighbour(broker: Broker, node: str, ahead: int) -> Iterator[None]:
     bus = Bus(node, [broker.url], identity=Identity.create(node), utc_ns=lambda: time.time_ns() + ahead)
     state = encode(State(True, bus.boot.hex(), "ready"))
     with bus:
-        assert bus.wait_ready(10)
+        assert bus.wait_ready(WITHIN_S)
         ended = threading.Event()
 
         def beat() -> None:
@@ -317,7 +317,7 @@ def test_a_full_disk(tmp_path: Path, small: Path) -> None:
             assert wrong(found)[0] == "disk"
             # Nothing is granted that is not on the disk; the agent ends, and the cause is found all the same.
             assert gateway.shell("lease take").returncode != 0
-            assert agent.wait(30) == 3
+            assert agent.wait(WITHIN_S) == 3
             found = gateway.selftest()
             assert wrong(found)[:2] == ["disk", "gateway"]
 

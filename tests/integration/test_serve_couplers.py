@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from asyncua import Client as UaClient
 from drivers_support import run
-from serve_support import ready, start
+from serve_support import WITHIN_S, ready, start
 from snap7.client import Client
 from snap7.error import S7ProtocolError
 from snap7.type import Area
@@ -49,7 +49,7 @@ def urls() -> Iterator[dict[str, str]]:
         try:
             said = ready(process)
             yield {url.partition(":")[0]: url for url in (said["address"], *said["couplers"])}
-            process.communicate("", timeout=20)
+            process.communicate("", timeout=WITHIN_S)
             assert process.returncode == 0
         finally:
             process.kill()
@@ -70,7 +70,7 @@ def driver(protocol: Protocol, url: str) -> Driver:
 
 async def sees(connected: Driver, wanted: dict[str, Value]) -> None:
     image: dict[str, Value] = {}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WITHIN_S):
         while any(image.get(name) != value for name, value in wanted.items()):
             image.update(await connected.read())
             await asyncio.sleep(0.001)
@@ -133,7 +133,7 @@ def test_a_subscription_hears_what_each_scan_puts_out(urls: dict[str, str]) -> N
 
     async def work() -> None:
         heard = Heard()
-        async with UaClient(urls["opc.tcp"]) as client, asyncio.timeout(20):
+        async with UaClient(urls["opc.tcp"]) as client, asyncio.timeout(WITHIN_S):
             subscription = await client.create_subscription(10, heard)
             await subscription.subscribe_data_change(client.get_node("ns=2;s=Cell.turn"))
             speed = client.get_node("ns=2;s=Cell.speed")
