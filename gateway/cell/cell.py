@@ -187,7 +187,7 @@ class Cell:
         behind = self.gate.waiting or self.gate.refused
         if not self._quiet or held or behind or self.machine is not None:
             return self._now
-        due, beats = self._due(self.twin.due()), self.couplings.beats
+        due, beats = self._due(self.twin.due()), self.couplings.signalling.beats
         return min((each for each in (due, beats) if each is not None), default=None)
 
     def _due(self, event: int | None) -> int | None:

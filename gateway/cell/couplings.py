@@ -1,4 +1,4 @@
-"""A station beside its neighbours: signals heard and told, workpieces taken in and handed on; pure."""
+"""A station beside its neighbours: workpieces taken in and handed on, and signals between them; pure."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ import msgspec
 
 from gateway.cell.check import refuses_workpiece
 from gateway.cell.handover import Received, Receiver, Sender, Transfer
+from gateway.cell.signalling import Signalling
 from gateway.field.types import Value
 from gateway.net.messages import MAIN, Accept, Coupling, Offer, Signals
-from gateway.scenario import show
 from gateway.station import Station
 from gateway.twin.twin import Twin
 from gateway.twin.workpiece import Happening, Kind, Workpiece
 from ledger.shapes import unpacked
 
-HEARTBEAT = 200_000_000
-SILENCE = 1_000_000_000
 NOTICES = 200_000_000  # how long whoever takes workpieces beyond the line shows that one has come, ns
 BY = "by "  # before an outlet that is not the main one
 Stored = Mapping[tuple[str, str], bytes]
@@ -80,12 +78,7 @@ class Couplings:
         self._known = {
             *neighbours.upstream, *neighbours.downstream.values(), *neighbours.listen, *neighbours.tell
         }  # fmt: skip
-        self._heard: dict[str, int] = {}
-        self._epochs: dict[str, str] = {}  # of the neighbours' journals, as they last said
-        self._signals: dict[str, Value] = {}
-        self.unfit: dict[str, int] = {}  # how often a neighbour said what one of our inputs cannot be
-        self._unfit: dict[str, str] = {}  # what of that was said last, in words
-        self._told: dict[str, tuple[int, dict[str, Value]]] = {}
+        self.signalling = Signalling(station.tags, epoch, self._known, neighbours.listen, neighbours.tell)
         self._answers: list[tuple[str, Coupling]] = []
         stored = self._with_outlets(stored)
         # By (outlet, neighbour); also where an outlet led before, for what is on offer there.
@@ -162,14 +155,14 @@ class Couplings:
             for (outlet, neighbour), sender in self._senders.items()
             if sender.pending is not None and self._in_doubt(outlet, neighbour, sender)
         ]
-        return "; ".join(filter(None, (self._untakable, *doubts, *self._unfit.values())))
+        return "; ".join(filter(None, (self._untakable, *doubts, *self.signalling.problems)))
 
     def _in_doubt(self, outlet: str, neighbour: str, sender: Sender) -> bool:
         """Whether what is on offer there can no longer be answered: the outlet leads elsewhere by now, or the
         neighbour has another journal."""
         if self.neighbours.downstream.get(outlet) != neighbour:
             return sender.pending is not None
-        return neighbour in self._epochs and sender.doubtful(self._epochs[neighbour])
+        return neighbour in self.signalling.epochs and sender.doubtful(self.signalling.epochs[neighbour])
 
     def contents(self) -> tuple[Workpiece, ...]:
         """Every workpiece that is this station's, also one that stands on no carrier at present."""
@@ -178,11 +171,6 @@ class Couplings:
         offered = (sender.pending for sender in self._senders.values())
         return (*standing, *(each for each in offered if each is not None and each.id not in here))
 
-    def hears(self, neighbour: str, now: int) -> bool:
-        """Whether ``neighbour`` was heard of within the last second."""
-        heard = self._heard.get(neighbour)
-        return heard is not None and now - heard < SILENCE
-
     def signals(self, now: int) -> dict[str, Value]:
         """Our inputs that neighbours drive, as far as they are there; beyond the line somebody takes all."""
         values: dict[str, Value] = {}
@@ -190,19 +178,15 @@ class Couplings:
             for outlet, ready in self.station.handshake.readies.items():
                 if outlet not in self.neighbours.downstream:
                     values[ready] = now >= self._beyond.get(outlet, now)
-            for neighbour, listened in self.neighbours.listen.items():
-                if self.hears(neighbour, now):
-                    values.update({t: self._signals[t] for t in listened if t in self._signals})
+            values.update(self.signalling.values(now))
         return values
 
     def hear(self, now: int, sender: str, message: Coupling) -> tuple[str, int] | None:
         """A neighbour's message; gives (neighbour, offer to accept in ns) when a workpiece has passed."""
         match message:
-            case Signals(values=values) if sender in self._known:
-                self._heard[sender] = now
-                self._epochs[sender] = message.epoch
-                self._take_signals(sender, values)
-            case Offer(epoch=epoch) if self._epochs.get(sender) in (None, "", epoch):
+            case Signals():
+                self.signalling.hear(now, sender, message)
+            case Offer(epoch=epoch) if self.signalling.epochs.get(sender) in (None, "", epoch):
                 receiver = self._receivers.get((sender, message.outlet))
                 again = receiver.offered(now, message) if receiver is not None else None
                 if again is not None:
@@ -217,21 +201,6 @@ class Couplings:
             case _:
                 pass
         return None
-
-    def _take_signals(self, sender: str, values: Mapping[str, Value]) -> None:
-        """An input of which nothing is said, or what it cannot be, is safe."""
-        for mine, theirs in self.neighbours.listen.get(sender, {}).items():
-            said, tag = values.get(theirs), self.station.tags.get(mine)
-            self._signals.pop(mine, None)
-            self._unfit.pop(mine, None)
-            if tag is None or said is None:
-                continue
-            if tag.takes(said):
-                self._signals[mine] = said
-            else:
-                self.unfit[mine] = self.unfit.get(mine, 0) + 1
-                what = f"{sender} says {show(said)[:64]} for {theirs}"
-                self._unfit[mine] = f"{what}, which {mine} ({tag.type.name}) cannot be: it is safe"
 
     def move(self, now: int) -> None:
         """Feed the inlets, take what neighbours offer, offer what stands at the outlets."""
@@ -270,8 +239,8 @@ class Couplings:
         if self.isolated or neighbour is None or sender is None:
             self._beyond[outlet] = now + NOTICES
             self._leave(waiting, "left" if self.isolated else "finished", outlet, "")
-        elif self.hears(neighbour, now):
-            sender.begin(now, waiting, self._epochs[neighbour])
+        elif self.signalling.hears(neighbour, now):
+            sender.begin(now, waiting, self.signalling.epochs[neighbour])
             self._keep(outlet, neighbour, sender)
 
     def _take_offers(self, now: int) -> None:
@@ -304,36 +273,17 @@ class Couplings:
         """
         messages, self._answers = self._answers, []
         self._shown = values or {}
-        for neighbour, names in self.neighbours.tell.items():
-            said = {name: values[name] for name in names if name in values} if values is not None else {}
-            at, told = self._told.get(neighbour, (now - HEARTBEAT, {}))
-            if said != told or now - at >= HEARTBEAT:
-                self._told[neighbour] = (now, said)
-                messages.append((neighbour, Signals(said, self.epoch)))
+        messages += self.signalling.tell(now, values)
         for outlet, neighbour in self.neighbours.downstream.items():
             sender = self._senders[outlet, neighbour]
-            if self.hears(neighbour, now) and not self._in_doubt(outlet, neighbour, sender):
+            if self.signalling.hears(neighbour, now) and not self._in_doubt(outlet, neighbour, sender):
                 offer = sender.due(now)
                 if offer is not None:
                     messages.append((neighbour, offer))
         return messages
 
-    def still_there(self, now: int, sender: str, message: Coupling) -> bool:
-        """Whether ``message`` says what ``sender`` said before: that it is still there, and nothing else."""
-        if not isinstance(message, Signals) or not self.hears(sender, now):
-            return False
-        listened, values, known = self.neighbours.listen.get(sender, {}), message.values, self._signals
-        same = all(values.get(theirs) == known.get(mine) for mine, theirs in listened.items())
-        return same and message.epoch == self._epochs.get(sender)
-
-    @property
-    def beats(self) -> int | None:
-        """When a neighbour is to be told next that we are still there; None: there is none."""
-        told = [self._told.get(neighbour, (-HEARTBEAT, {}))[0] for neighbour in self.neighbours.tell]
-        return min(told) + HEARTBEAT if told else None
-
     def due(self, now: int) -> int | None:
-        """From when on time alone may change what is heard, let in, or sent besides ``beats``; None: never.
+        """From when on time alone may change what is heard, let in, or sent besides signals; None: never.
 
         Room on the carriers that are watched comes about at an event of the twin; on others it is looked for
         at each scan.
@@ -343,10 +293,9 @@ class Couplings:
             entering.add(self.station.reentry)
         if self._answers or not entering <= self._watched:
             return now
-        dues: list[int | None] = [heard + SILENCE for heard in self._heard.values() if now - heard < SILENCE]
-        dues += [
-            sender.repeats for (_, neighbour), sender in self._senders.items() if self.hears(neighbour, now)
-        ]
+        hears = self.signalling.hears
+        dues = [self.signalling.due(now)]
+        dues += [sender.repeats for (_, neighbour), sender in self._senders.items() if hears(neighbour, now)]
         dues += [receiver.ends for receiver in self._receivers.values()]
         dues += [at for at in self._beyond.values() if at > now]
         return min((due for due in dues if due is not None), default=None)

@@ -33,6 +33,7 @@ class Gliding:
         self._commands, self._read_back, self._formulas = commands, read_back, formulas
         self._telling, self._change, self._due = telling, change, due
         self._twin, self._gate, self._couplings = commands.twin, commands.gate, commands.couplings
+        self._signalling = commands.couplings.signalling
         station = commands.station
         self._ranks = {tag.name: rank for rank, tag in enumerate(station.inputs)}
         told = {
@@ -50,7 +51,7 @@ class Gliding:
         """Whether ``scan`` does all that this scan has to do."""
         if self._until is None or now >= self._until or self._twin.touched:
             return False
-        return self._may(seen) and all(self._couplings.still_there(now, *each) for each in seen.coupled)
+        return self._may(seen) and all(self._signalling.still_there(now, *each) for each in seen.coupled)
 
     def look(self, now: int, seen: Inputs, calm: bool) -> None:
         """A whole scan is done, which was ``calm`` or not: from here on it may go on by itself."""
@@ -110,7 +111,7 @@ class Gliding:
                 self.end()  # what was left has its turn in a whole scan
         out = self._telling.collect()
         out.writes = writes
-        beats = self._couplings.beats
+        beats = self._signalling.beats
         if beats is not None and now >= beats:
             out.couple = self._couplings.tell(now, values)
         return out

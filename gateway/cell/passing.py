@@ -117,6 +117,6 @@ class Passing(Couplings):
             going, sender = self._going[outlet], self._senders[outlet, neighbour]
             if waiting is not None and len(going) < MAX_GOING:
                 going.append(self.twin.remove(carrier, waiting.id))
-            if going and sender.pending is None and self.hears(neighbour, now):
-                sender.begin(now, going.pop(0), self._epochs[neighbour])
+            if going and sender.pending is None and self.signalling.hears(neighbour, now):
+                sender.begin(now, going.pop(0), self.signalling.epochs[neighbour])
                 self._keep(outlet, neighbour, sender)

@@ -33,7 +33,7 @@ def standing(cell: Cell, boot: str, link: str, problem: str = "") -> State:
         since=lease.since if lease.holder is not None else 0,
         forced={str(ref): value for ref, value in gate.forces.items()},
         overwritten={str(ref): value for ref, value in gate.overwritten.items()},
-        beyond=dict(Counter(gate.times_beyond) + Counter(cell.couplings.unfit)),
+        beyond=dict(Counter(gate.times_beyond) + Counter(cell.couplings.signalling.unfit)),
         late=bool(gate.waiting),
     )
 

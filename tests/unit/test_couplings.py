@@ -94,7 +94,7 @@ def test_strangers_are_not_heard() -> None:
     bench = Bench(MIDDLE)
     bench.step(coupled=[("stranger", hello(take=True)), ("stranger", Offer("s", 1, W1))])
     bench.step(coupled=[("up", Accept("epoch", 1)), ("stranger", Accept("epoch", 1))])
-    assert not bench.cell.couplings.hears("stranger", bench.now)
+    assert not bench.cell.couplings.signalling.hears("stranger", bench.now)
     assert bench.standing() == []
 
 
