@@ -36,7 +36,7 @@ from gateway.local.access import group_id
 from gateway.local.desk import Desk
 from gateway.net.bus import Bus
 from gateway.net.identity import Identity, Trust, boot_id
-from gateway.net.messages import Command, Identified, ReplyBody
+from gateway.net.messages import Command, Identified, Refused, ReplyBody
 from gateway.parent import end_with_stdin
 from gateway.recorder import Recorder
 from gateway.scanning import Scanning
@@ -201,6 +201,8 @@ class Agent:
     # --- what is asked for, and by whom -------------------------------------------------------------------
 
     def _reply(self, operator: str, request: int, body: ReplyBody) -> None:
+        if isinstance(body, Refused):
+            self.hearing.disagree(operator, body.why)
         if not self.shell.replied(operator, request, body):
             self.hearing.reply(operator, request, body)
 
@@ -220,7 +222,7 @@ class Agent:
 
     @property
     def refused(self) -> Mapping[str, int]:
-        """How many commands were refused on their way to the cell, by cause."""
+        """How many commands were refused, on their way to the cell and by it, by cause."""
         return self.hearing.refused
 
     def _who(self) -> Identified:

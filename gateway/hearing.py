@@ -129,6 +129,10 @@ class Hearing:
         """``message`` as it goes to ``neighbour``, which knows by it that it is said now."""
         return self._freshness.couple(neighbour, message)
 
+    def disagree(self, operator: str, why: str) -> None:
+        """What ``operator`` asked, over the bus or at the local shell, the cell has refused."""
+        self._refusals.note(operator, "by the cell", why)
+
     def reply(self, operator: str, request: int, body: ReplyBody) -> None:
         """Answer ``operator``; who asked with 0 wants no answer, and who may see nothing here gets none."""
         received = self._received.pop((operator, request), time.time_ns())

@@ -51,6 +51,11 @@ def test_what_may_not_be_forced_is_refused_by_the_one_gate(site: Site) -> None:
         ("force command 70000", "70000 does not fit WORD", 2),
     ):
         assert why in " ".join(do(site, "lease take", command, status=status).split())
+    told = [line for line in do(site, "logs").splitlines() if "is refused" in line]
+    assert len(told) == 1  # what the shell itself sees to be none never came there
+    assert re.search(
+        r"WARNING gateway local-\S+ is refused \(by the cell\): belt-run is no input of belt", told[0]
+    )
 
 
 def each_json(text: str) -> Iterator[Any]:

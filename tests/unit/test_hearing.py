@@ -15,7 +15,7 @@ from gateway.net.envelope import MAX_BYTES, Envelope, open_envelope
 from gateway.net.identity import Identity, Trust
 from gateway.net.link import Link
 from gateway.net.messages import Acquire, Identified, Refused, Renew, Reply, Sample, Trace, decode
-from gateway.refusals import MAX_TOLD, Refusals
+from gateway.refusals import MAX_KINDS, MAX_TOLD, Refusals
 
 
 def unasked() -> Identified:
@@ -89,6 +89,24 @@ def test_what_is_refused_is_counted_and_told_within_bounds(caplog: pytest.LogCap
     assert refusals.counts() == {"unknown": 20 * MAX_TOLD, "late": 1}
     assert len(caplog.records) == MAX_TOLD + 1
     assert caplog.messages[-1] == "anna is refused (late): too late; from now on only counted"
+
+
+def test_the_first_of_each_kind_is_told_and_a_flood_of_kinds_is_bounded(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    refusals = Refusals()
+    with caplog.at_level(logging.WARNING):
+        for left in range(1_000):
+            refusals.note("bert", "by the cell", f"anna holds the lease, for 0.{left} s more")
+            refusals.note("bert", "by the cell", "eye is a safety tag, which is never written")
+        assert [each.partition("; ")[0] for each in caplog.messages] == [
+            "bert is refused (by the cell): anna holds the lease, for 0.0 s more",
+            "bert is refused (by the cell): eye is a safety tag, which is never written",
+        ]
+        for n in range(100):
+            refusals.note("bert", "by the cell", f"{chr(ord('a') + n)} is no tag")
+    assert len(caplog.messages) == MAX_KINDS
+    assert refusals.counts() == {"by the cell": 2_100}
 
 
 def test_a_neighbour_that_floods_keeps_no_other_from_being_heard(
