@@ -105,8 +105,11 @@ def test_the_first_of_each_kind_is_told_and_a_flood_of_kinds_is_bounded(
         ]
         for n in range(100):
             refusals.note("bert", "by the cell", f"{chr(ord('a') + n)} is no tag")
-    assert len(caplog.messages) == MAX_KINDS
-    assert refusals.counts() == {"by the cell": 2_100}
+        refusals.note("carl", "by the cell", f"a\nb{'x' * 10_000} is no tag")
+    assert len(caplog.messages) == MAX_KINDS + 1
+    assert caplog.messages[-1].startswith("carl is refused (by the cell): a?bxx")
+    assert len(caplog.messages[-1]) < 400
+    assert refusals.counts() == {"by the cell": 2_101}
 
 
 def test_a_neighbour_that_floods_keeps_no_other_from_being_heard(
