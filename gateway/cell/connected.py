@@ -24,6 +24,8 @@ class Connected:
         """These are ``lost`` now; without a ``link`` and none said, all are. Those that were not before."""
         lost = lost or ({} if link else dict.fromkeys(self._devices, ""))
         gone: list[str] = []
+        if not lost and not self.lost:
+            return gone
         for name, device in self._devices.items():
             if (name in lost) == (name in self.lost):
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 
 from gateway.field.tags import Tag
 from gateway.field.types import Value
@@ -82,15 +82,17 @@ class Signalling:
         same = all(values.get(theirs) == known.get(mine) for mine, theirs in listened.items())
         return same and message.epoch == self.epochs.get(sender)
 
-    def tell(self, now: int, values: Mapping[str, Value] | None) -> Iterator[tuple[str, Signals]]:
+    def tell(self, now: int, values: Mapping[str, Value] | None) -> list[tuple[str, Coupling]]:
         """What to say to whom, now that our tags have ``values``; None: nobody knows, and nothing is said of
         them."""
+        messages: list[tuple[str, Coupling]] = []
         for neighbour, names in self._tell.items():
             said = {name: values[name] for name in names if name in values} if values is not None else {}
             at, told = self._told.get(neighbour, (now - HEARTBEAT, {}))
             if said != told or now - at >= HEARTBEAT:
                 self._told[neighbour] = (now, said)
-                yield neighbour, Signals(said, self._epoch)
+                messages.append((neighbour, Signals(said, self._epoch)))
+        return messages
 
     @property
     def beats(self) -> int | None:
