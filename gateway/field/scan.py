@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
+from urllib.parse import urlsplit
 
 from gateway.errors import ConnectionLost, DeviceRefused, GatewayError
 from gateway.field.drivers.base import Identity, TagsRefused, not_held, open_driver
-from gateway.field.security import Access
+from gateway.field.security import Access, is_loopback
 from gateway.field.tags import Tag
 from gateway.field.types import Value
+from gateway.reach import cut_off
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,7 @@ class DeviceLink:
         access: Access | None = None,
     ) -> None:
         self.driver = open_driver(address, tags, timeout_ns, access=access)
+        self._address = address
         self._verified = {tag.name: tag for tag in tags.values() if tag.verify}
         self.state: LinkState = "closed"
         self.losses = 0
@@ -201,12 +204,22 @@ class DeviceLink:
     async def _connect(self) -> bool:
         try:
             self.identity = await self.driver.connect()
+        except ConnectionLost as error:
+            self._failed(await self._explained(error))
+            return False
         except Exception as error:
             self._failed(error)
             return False
         self.problem = ""
         self._move("connected")
         return True
+
+    async def _explained(self, error: ConnectionLost) -> ConnectionLost:
+        """``error``, or what is known to be broken on the way. Apart: a name may take its time."""
+        if is_loopback(urlsplit(self._address).hostname or ""):
+            return error
+        why = await asyncio.to_thread(cut_off, self._address)
+        return ConnectionLost(why) if why else error
 
     def _failed(self, error: Exception) -> None:
         """What a driver did not foresee in its device's data ends that connection, and no more."""

@@ -24,6 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 
 from gateway.net.tls import LineContext, explain, unanswered
 from gateway.pki.credentials import TlsFiles
+from gateway.reach import unreached
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +166,7 @@ class Link:
             self._failed(error)
 
     def _failed(self, error: OSError) -> None:
-        self._is_wrong(explain(error, self._tls))
+        self._is_wrong(unreached(self._host) or explain(error, self._tls))
 
     def _is_wrong(self, why: str) -> None:
         if why != self.problem:

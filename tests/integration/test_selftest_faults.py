@@ -89,16 +89,27 @@ ip link set tw0 up
 agent=$!
 n=0
 until [ -S {state}/shell.sock ] || [ $n = 600 ]; do sleep 0.1; n=$((n+1)); done
-{shell} || true
+{shell} -c 'selftest --json' || true
+echo {also_said}
+n=0
+until {shell} -c status | grep -q 'device plc.* is ' || [ $n = 60 ]; do n=$((n+1)); done
+{shell} -c status -c plc 2>&1 || true
+echo {also_said}
+{shell} -c 'probe' 2>&1 || true
+{shell} -c 'net' 2>&1 || true
 kill $agent
 """
 
 
-def alone_in_a_network(gateway: Gateway, also: str = "") -> dict[str, dict[str, str]]:
-    """The findings where the gateway has an interface tw0 (10.98.0.1/24) of its own, and no other."""
+ALSO_SAID = "--- and said"
+
+
+def alone_in_a_network(gateway: Gateway, also: str = "") -> tuple[dict[str, dict[str, str]], str, str]:
+    """Where the gateway has an interface tw0 (10.98.0.1/24) of its own, and no other: the findings; what
+    ``status`` and ``plc`` say; and what ``probe`` and ``net`` do."""
     script = NETWORK.format(
         also=also, agent=" ".join(gateway.agent_command), log=gateway.log, state=gateway.state,
-        shell=" ".join(gateway.shell_command()) + " -c 'selftest --json'",
+        shell=" ".join(gateway.shell_command()), also_said=ALSO_SAID,
     )  # fmt: skip
     command = ["unshare", "--net", "--mount", "sh", "-c", script]
     try:
@@ -107,32 +118,45 @@ def alone_in_a_network(gateway: Gateway, also: str = "") -> dict[str, dict[str, 
         pytest.skip("there is no unshare here")
     if not done.stdout:
         pytest.skip(f"no network of one's own can be made here: {done.stderr[-200:]}")
-    return findings(done.stdout)
+    found, *said = done.stdout.split(ALSO_SAID)
+    known, asked = (" ".join(each.split()) for each in said)
+    return findings(found), known, asked
 
 
 def test_an_unplugged_cable(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path / "gw", "modbus://10.98.0.2/1", MODBUS, "mqtt://10.98.0.3")
-    found = alone_in_a_network(gateway)
+    found, known, asked = alone_in_a_network(gateway)
     assert found["cable plc"]["text"] == "tw0 has no link: its cable is unplugged"
     assert found["cable plc"]["do"].startswith("plug the cable in")
     assert found["cable broker"]["text"] == "tw0 has no link: its cable is unplugged"
     assert found["device plc"]["standing"] == "open"  # nothing is said of what cannot be known
     assert faults(found) == ["cable broker", "cable plc"]
+    dark = "10.98.0.2 is not reached: tw0 has no link: its cable is unplugged"
+    assert f"device plc {dark}" in known
+    assert f"problem {dark}" in known
+    assert dark in asked
+    assert "mqtt://10.98.0.3 tw0 has no link: its cable is unplugged; the gateway is not connected" in asked
+    assert "firewall" not in known + asked
 
 
 def test_a_wrong_ip_address(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path / "gw", "modbus://10.98.0.77/1", MODBUS, "mqtt://10.98.0.1:9")
-    found = alone_in_a_network(gateway, "ip link set tw1 up")
+    found, known, asked = alone_in_a_network(gateway, "ip link set tw1 up")
     assert found["cable plc"]["standing"] == "ok"
-    assert "nobody on tw0 has the address 10.98.0.77" in found["device plc"]["do"]
+    nobody = "10.98.0.77 is not reached: nobody on tw0 has the address 10.98.0.77"
+    assert found["device plc"]["text"] == nobody
+    assert f"device plc {nobody}" in known
+    assert f"problem {nobody}" in known
+    assert nobody in asked
     assert "correct it" in found["device plc"]["do"]
     assert "device plc" in wrong(found)
 
 
 def test_an_address_in_another_network(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path / "gw", "modbus://192.168.7.5/1", MODBUS, "mqtt://10.98.0.1:9")
-    found = alone_in_a_network(gateway, "ip link set tw1 up")
+    found, known, _ = alone_in_a_network(gateway, "ip link set tw1 up")
     assert found["cable plc"]["text"].startswith("no way leads to 192.168.7.5")
+    assert "device plc 192.168.7.5 is not reached: no way leads to 192.168.7.5: no interface" in known
     assert "network of 192.168.7.5" in found["cable plc"]["do"]
 
 

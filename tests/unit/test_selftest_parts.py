@@ -15,22 +15,22 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway import reach
 from gateway.device import Device
 from gateway.field.entries import TagEntry, compile_tags
 from gateway.field.probe.opcua_security import credentials
 from gateway.field.security import OPEN, read_security
 from gateway.field.tags import Tag, read_range
 from gateway.field.types import Order, arrange
-from gateway.local.checks import cable
 from gateway.local.checks.certificate import judge, own, protection
 from gateway.local.checks.clock import clock
 from gateway.local.checks.device import refusals
 from gateway.local.checks.disk import disk
 from gateway.local.checks.line import Voice
-from gateway.local.checks.routes import Way, silent, way
 from gateway.local.checks.words import swapped
 from gateway.local.messages import DeviceShown
 from gateway.local.sockets import count
+from gateway.routes import Way, silent, way
 
 # --- words ---------------------------------------------------------------------------------------------
 
@@ -162,14 +162,14 @@ def test_who_does_not_answer_on_the_network_is_silent() -> None:
 
 @pytest.mark.parametrize(
     ("carrier", "standing", "says"),
-    [("1", "ok", "has a link"), ("0", "WRONG", "its cable is unplugged"), (None, "open", "has gone")],
+    [("1", "whole", "has a link"), ("0", "broken", "its cable is unplugged"), (None, "unknown", "has gone")],
 )
 def test_the_link_of_an_interface(tmp_path: Path, carrier: str | None, standing: str, says: str) -> None:
     folder = tmp_path / "eth0"
     folder.mkdir()
     if carrier is not None:
         (folder / "carrier").write_text(f"{carrier}\n")
-    found = cable.link("cable plc", "eth0", tmp_path)
+    found = reach.link("eth0", tmp_path)
     assert found.standing == standing
     assert says in found.text
 

@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.errors import BadInput, GatewayError, Problem, ProtocolViolation
+from gateway.errors import BadInput, ConnectionLost, GatewayError, Problem, ProtocolViolation
 from gateway.field.addresses import Protocol
 from gateway.field.drivers.base import open_driver
 from gateway.field.probe.asking import Stopped
 from gateway.field.probe.expect import read_expectation
 from gateway.field.probe.report import Report, show
+from gateway.reach import cut_off
 from gateway.units import duration
 
 WITHIN_S = 60.0
@@ -60,6 +61,8 @@ async def probe(
     except ProtocolViolation as error:
         name = "breaks the protocol" if report.answered else f"something answers, but not {_NAMES[protocol]}"
         report.reason = f"{name}: {error}"
+    except ConnectionLost as error:
+        report.reason = ("" if report.answered else await asyncio.to_thread(cut_off, url)) or str(error)
     except (GatewayError, Stopped) as error:
         report.reason = str(error)
     finally:

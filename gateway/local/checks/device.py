@@ -6,13 +6,11 @@ import asyncio
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from gateway.device import Device
 from gateway.field.probe.probe import probe
 from gateway.field.tags import Tag
 from gateway.field.types import Value
-from gateway.local.checks.cable import nobody_there
 from gateway.local.checks.finding import Finding, ok, unseen, wrong
 from gateway.local.checks.words import swapped
 from gateway.local.messages import DeviceShown
@@ -54,15 +52,7 @@ def connection(device: Device, folder: str, shown: DeviceShown | None) -> Findin
         return wrong(check, f"{address} answers a probe, but {shown.problem}", "see plc and logs")
     if report.advice:
         return wrong(check, report.reason, "; ".join(report.advice))
-    return wrong(check, report.reason, _absent(address))
-
-
-def _absent(address: str) -> str:
-    host = urlsplit(address).hostname or ""
-    where = nobody_there(host)
-    if where:
-        return f"nobody on {where} has the address {host}: {_ADDRESS}; or the device is off"
-    return f"if the device is on, the address is wrong: {_ADDRESS}"
+    return wrong(check, report.reason, f"if the device is on, the address is wrong: {_ADDRESS}")
 
 
 def refusals(shown: DeviceShown) -> list[Finding]:

@@ -20,6 +20,7 @@ from gateway.net.messages import decode
 from gateway.net.reports import State
 from gateway.net.tls import explain
 from gateway.pki.credentials import TlsFiles
+from gateway.reach import unreached
 
 LISTEN_S = 1.6  # three heartbeats
 CONNECT_S = 2.0
@@ -88,7 +89,7 @@ def _answers(url: str) -> tuple[str, int]:
     try:
         socket.create_connection((host, port), CONNECT_S).close()
     except TimeoutError:
-        return f"no answer within {CONNECT_S:g} s", 0
+        return unreached(host) or f"no answer within {CONNECT_S:g} s", 0
     except OSError as error:
-        return explain(error, None), 0
+        return unreached(host) or explain(error, None), 0
     return "", time.monotonic_ns() - begun
