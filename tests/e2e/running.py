@@ -198,7 +198,7 @@ class Run:
 
     def assert_nothing_left(self) -> None:
         """No process, no key or journal outside the evidence, and nobody saw a traceback."""
-        until("no process left", lambda: not self.processes(), 20)
+        until("no process left", lambda: not self.processes())
         assert list(self.scratch.iterdir()) == []
         self.assert_no_traceback()
 

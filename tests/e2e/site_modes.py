@@ -170,7 +170,7 @@ class Watcher:
 
     def wait(self, tag: str, value: bool) -> None:
         """Until it is so."""
-        until(f"{tag} {value}", lambda: self.on(tag) is value, 30)
+        until(f"{tag} {value}", lambda: self.on(tag) is value)
 
     def close(self) -> None:
         self._master.close()

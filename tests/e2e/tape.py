@@ -14,7 +14,7 @@ import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-WITHIN = 30.0
+WITHIN = 60.0
 
 
 class Message(NamedTuple):

@@ -41,6 +41,7 @@ from rig.remote import BusBackend
 
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 SECOND = 1_000_000_000
+GOOD = LONGEST - SECOND  # as long as a busy machine may take to bring a command
 HOLDS = (Force(TagRef("command"), 32), Force(TagRef("part-leaves"), True))
 REST = (Force(TagRef("command"), 7),)
 
@@ -162,7 +163,7 @@ class Hand:
         self.seq = 0
 
     def command(
-        self, command: Command, good: int = SECOND, signed: bool = True, request: int = 1, **changes: Any
+        self, command: Command, good: int = GOOD, signed: bool = True, request: int = 1, **changes: Any
     ) -> Message:
         """One that is right but for ``changes``: of its topic, its envelope or itself."""
         self.seq += 1
@@ -201,15 +202,19 @@ def test_each_way_round_the_rules(site: Site, tape: Tape, beats: Beats, watched:
         recorded,
     ])  # fmt: skip
     others = {"unknown": 1, "forged": 1, "foreign topic": 1, "unsigned": 1, "late": 1, "early": 1}
-    others |= {"other boot": 2, "unreadable": 1, "role": 1, "replayed": 1}
+    others |= {"other boot": 2, "unreadable": 1, "role": 1, "replayed": 1, "by the cell": 1}
     until("that all were counted", lambda: beats.refused == others)
     tape.play([anna.command(Renew(1), request=9), early])  # renewals are in an order of their own
-    until("the lease", lambda: beats.next().holder == "anna")
-    until("its end", lambda: beats.next().holder == "")
+    # It lasts for a second: between two heartbeats, maybe, and the log has it all the same.
+    until("the lease", lambda: gateway.shown.count("anna holds the lease, token") == 1)
+    until("its end", lambda: gateway.shown.count("lease of anna ran out") == 1)
     late = anna.command(lease, request=10)
     tape.play([anna.command(lease, request=11), late])
-    until("that it was counted", lambda: beats.refused == {**others, "reordered": 1})
-    until("the end of the lease", lambda: beats.next().holder == "")
+    others |= {"reordered": 1, "by the cell": 2}
+    until("that it was counted", lambda: beats.refused == others)
+    until("another lease", lambda: gateway.shown.count("anna holds the lease, token") == 2)
+    until("its end", lambda: gateway.shown.count("lease of anna ran out") == 2)
+    assert beats.next().holder == ""
     assert watched.read() == Memory.SAFE
 
     replies = tape.sent(lambda topic: "/reply/" in topic)
@@ -232,7 +237,7 @@ def test_each_way_round_the_rules(site: Site, tape: Tape, beats: Beats, watched:
         site.folder, sys.executable, "-m", "gateway.local", str(site.config.parent), "-c", "net"
     )
     assert shell.wait() == 0, shell.shown
-    for cause, count in {**others, "reordered": 1}.items():
+    for cause, count in others.items():
         assert f"{count} {cause}" in shell.said
     gateway.assert_no_traceback()
 
@@ -269,10 +274,10 @@ def test_a_flood_by_one_does_not_keep_another_from_being_heard(
     rate: int, site: Site, beats: Beats, watched: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For longer than a lease lasts that is not renewed; it lasts longer than usual, for a busy machine."""
-    monkeypatch.setattr("rig.remote.LEASE_TTL", 2 * SECOND)
+    monkeypatch.setattr("rig.remote.LEASE_TTL", 3 * SECOND)
     gateway = site.gateway()
     berta, count = Hand(site.operators["berta"], beats.next().boot), 16 * EACH
-    flood = [berta.command(Renew(99), good=LONGEST - SECOND, request=0) for _ in range(count)]
+    flood = [berta.command(Renew(99), request=0) for _ in range(count)]
     (site.folder / "flood").write_bytes(msgspec.msgpack.encode(flood))
     pouring = (sys.executable, tapes.__file__, str(site.broker.port), str(site.folder / "flood"), str(rate))
     with site.operator("anna") as anna:
@@ -286,7 +291,7 @@ def test_a_flood_by_one_does_not_keep_another_from_being_heard(
         until("that they were counted", lambda: beats.refused.get("too many", 0) > EACH // 2)
         assert watched.read() == Memory.HELD
         assert beats.next().holder == "anna"
-        assert gateway.shown.count("holds the lease") == 1
+        assert gateway.shown.count("anna holds the lease, token") == 1
         with site.operator("berta") as calm:  # whose own fault it was is heard a little later
             until("an answer", lambda: heard(calm))
     gateway.assert_no_traceback()

@@ -47,7 +47,7 @@ def test_every_workpiece_comes_out_once(site: LineSite, broker: Broker) -> None:
         return coming[-1]
 
     def comes(workpiece: str, name: str) -> None:
-        until(f"{workpiece} in {name}", lambda: workpiece in site.told(name, "entered"), 30)
+        until(f"{workpiece} in {name}", lambda: workpiece in site.told(name, "entered"))
 
     def revive(*names: str) -> None:
         site.kill(*names)
@@ -86,7 +86,7 @@ def test_every_workpiece_comes_out_once(site: LineSite, broker: Broker) -> None:
             site.bring_up(*NAMES)
         return set(site.told("third", "finished")) == set(ALL)
 
-    until("all are out", out, 60)
+    until("all are out", out, 120)
     assert Counter(site.told("third", "finished")) == Counter(ALL)
     assert all(not site.told(name, "finished") for name in NAMES[:2])
     site.close()

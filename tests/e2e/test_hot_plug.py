@@ -37,26 +37,26 @@ def test_a_gateway_comes_goes_and_comes_back(tmp_path: Path, start: Starter) -> 
 
             site.lead("first")
             site.feed("w-0")
-            until("it waits for its neighbour", lambda: site.told("first", "offered"), 30)
+            until("it waits for its neighbour", lambda: site.told("first", "offered"))
             assert site.told("first", "left") == []
 
             site.gateway("second")
             site.ready("second")
             until("the second is there", lambda: standing() == {"first": "there", "second": "there"})
             site.lead("second")
-            until("it has joined", lambda: finished("w-0"), 30)
+            until("it has joined", lambda: finished("w-0"))
             said = start(tmp_path, *TWINLINE, "line", "who", str(site.file), *options)
             assert said.wait() == 0, said.shown
 
             site.runs["second"][-1].process.terminate()
             until("it is gone", lambda: standing() == {"first": "there", "second": "gone"})
             site.feed("w-1")
-            until("the door is closed", lambda: "w-1" in site.told("first", "offered"), 30)
+            until("the door is closed", lambda: "w-1" in site.told("first", "offered"))
             assert site.told("first", "left") == ["w-0"]
 
             site.gateway("second")
             site.ready("second")
             site.lead("second")
-            until("it is back", lambda: finished("w-0", "w-1"), 30)
+            until("it is back", lambda: finished("w-0", "w-1"))
         finally:
             site.close()

@@ -23,7 +23,7 @@ from ledger.types import Commit
 from rig.backend import RigFault, Script
 from rig.broker import Broker
 from rig.chainfolder import examine
-from rig.chainstatus import ask
+from rig.chainstatus import Heard, ask
 from rig.pki.admission import admit
 from rig.pki.authority import Authority
 from rig.prepare import KEY
@@ -63,7 +63,10 @@ def ends(run: Run, status: int, *said: str) -> None:
 
 
 def chain(site: Site, node: str) -> ChainState:
-    return ask(site.broker.url, site.keys, "anna")[f"one/{node}"].state
+    found: Heard = until(
+        f"{node} is heard", lambda: ask(site.broker.url, site.keys, "anna").get(f"one/{node}")
+    )
+    return found.state
 
 
 def test_who_is_revoked_is_out_within_a_block_while_it_forces(site: Site) -> None:

@@ -111,6 +111,7 @@ def test_a_chain_whose_disk_fails_is_told_and_the_station_goes_on(site: Recorded
     store.write_bytes(b"not a database " * 1_000)
     site.launch("belt")
     site.ear.until("it is told", lambda: "nothing is recorded" in site.ear.beats["belt"].problem)
+    site.runs["belt"].wait_ready()
     site.backend.hold("belt")
     site.backend.run({"belt": Script(BRING_UP)})
     assert site.found(LeaseGranted) == []

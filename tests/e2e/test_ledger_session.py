@@ -104,13 +104,14 @@ def test_the_chain_and_the_line_go_on_without_the_rig(site: Site) -> None:
     killed = session(site, "killed", "hold")
     with memory(site.made.port) as watched:
         watched.wait(Memory.HELD)
-        before = heard(site)["belt"].state.height
+        before = until("it is heard", lambda: heard(site).get("belt")).state.height
         killed.signal(signal.SIGKILL)  # dispatcher, operator and inspector at once
         watched.wait(Memory.SAFE)
     # That the lease has ended is recorded by the gateway, and agreed on without the rig.
-    until("a block without the rig", lambda: heard(site)["witness-1"].state.height > before)
+    until("a block without the rig", lambda: heard(site).get("witness-1", NOBODY).state.height > before)
+    others = {"belt", "witness-1", "witness-2"}
+    until("all are there", lambda: others <= {n for n, each in heard(site).items() if each.state.online})
     found = heard(site)
-    assert {name for name, each in found.items() if each.state.online} >= {"belt", "witness-1", "witness-2"}
     assert all(each.verified for name, each in found.items() if name.startswith(("belt", "witness")))
 
     again = session(site, "again", "workpieces")
@@ -149,10 +150,11 @@ def test_a_station_that_is_new_in_the_line_joins_its_chain(site: Site) -> None:
     run = session(site, "joined", "passing")
     assert run.wait() == 0, run.shown
     assert verify(site, run).wait() == 0
-    until("it votes", lambda: heard(site)["other"].state.member)
+    until("it votes", lambda: heard(site).get("other", NOBODY).state.member)
 
 
 def test_status_says_who_is_there(site: Site) -> None:
+    until("it tells of itself", lambda: "belt" in heard(site))
     asked = site.start(site.folder, *TWINLINE, "ledger", "status", "--broker", site.broker.url)
     assert asked.wait() == 0, asked.shown
     assert "one/belt" in asked.shown

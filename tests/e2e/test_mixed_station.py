@@ -99,9 +99,9 @@ class Program:
         (torque,) = struct.unpack_from(">f", image, 32)
         return int.from_bytes(memory, "big"), bool(image[0] & 2), bool(image[16] & 2), torque
 
-    def wait(self, wanted: tuple[int, bool, bool, float], within: float = 30) -> None:
+    def wait(self, wanted: tuple[int, bool, bool, float]) -> None:
         """Until it sees ``wanted``."""
-        until(f"{wanted} in the program", lambda: self.sees() == wanted, within)
+        until(f"{wanted} in the program", lambda: self.sees() == wanted)
 
     def close(self) -> None:
         """Close the connection."""

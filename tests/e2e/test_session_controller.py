@@ -71,7 +71,7 @@ def relay(target: int) -> Iterator[Relay]:
 def test_not_there(tmp_path: Path, start: Starter) -> None:
     made = belt(tmp_path, serve=False)
     run = start.session(tmp_path, made.line)
-    assert run.wait(20) == 1, run.shown
+    assert run.wait() == 1, run.shown
     run.assert_nothing_left()
     record = run.record("FAIL", complete=True)
     failed = [step for step in record.steps if step.verdict == "FAIL"]

@@ -159,7 +159,7 @@ def test_an_operator_that_is_killed(site: Site, watched: Memory) -> None:
     until("a rig that holds", lambda: "holding" in rig.shown or rig.process.poll() is not None)
     watched.wait(Memory.HELD)
     rig.process.kill()
-    watched.wait(Memory.SAFE, within=5)
+    watched.wait(Memory.SAFE)
     until("what became of the lease", lambda: "lease of anna ran out" in gateway.shown)
     with site.operator("berta") as berta:
         berta.hold("belt")  # free for the next
@@ -177,7 +177,7 @@ def test_other_ends_of_a_lease(ending: str, site: Site, watched: Memory) -> None
         else:
             gateway.process.terminate()
             assert gateway.wait() == 0, gateway.shown
-        watched.wait(Memory.SAFE, within=5)
+        watched.wait(Memory.SAFE)
     gateway.assert_no_traceback()
 
 
@@ -191,7 +191,7 @@ def test_a_gateway_that_is_killed_restores_when_it_is_back(site: Site, watched: 
         gateway.wait()
         assert watched.read() == Memory.HELD  # a dead gateway restores nothing
     again = site.gateway()
-    watched.wait(Memory.SAFE, within=5)
+    watched.wait(Memory.SAFE)
     until("the event", lambda: "forces ended: command, part-leaves" in again.shown)
     with site.operator("berta") as berta:
         berta.hold("belt")

@@ -160,7 +160,7 @@ def test_a_shell_that_is_gone_holds_nothing(
     shell.type("force part-leaves true")
     watched.wait(Memory.HELD)
     shell.process.send_signal(number)
-    watched.wait(Memory.SAFE, within=5)
+    watched.wait(Memory.SAFE)
     with Client(state_of(site)) as client:
         lease = client.ask(AskLease(), LeaseShown)
     assert isinstance(lease, LeaseShown)

@@ -73,7 +73,7 @@ def test_a_session_far_away_has_the_same_verdicts(site: WanSite) -> None:
     assert near.flow is not None
     assert far.flow is not None
     # Offer and answer each cross two links, to the broker and from it.
-    assert statistics.median(near.flow.coupling) < 4 * WAN.delay * 1e9 * 0.5
+    assert statistics.median(near.flow.coupling) < statistics.median(far.flow.coupling)
     assert min(far.flow.coupling) > 4 * (WAN.delay - WAN.jitter) * 1e9
     flow = next(step for step in far.steps if step.phase == "flow")
     shown = {each.name for each in flow.measurements}
@@ -89,10 +89,10 @@ def test_an_outage_and_another_address_lose_nothing(site: WanSite) -> None:
     site.backend.start()
     site.lead(*NAMES)
     site.feed("w-0", "w-1", "w-2")
-    until("one has passed", lambda: "w-0" in site.told("second", "entered"), 30)
+    until("one has passed", lambda: "w-0" in site.told("second", "entered"))
     site.link.cut()
     for name in NAMES:  # with no help from outside
-        until("safe", lambda name=name: "the safe state is driven" in site.runs[name][-1].shown, 10)
+        until("safe", lambda name=name: "the safe state is driven" in site.runs[name][-1].shown)
     time.sleep(OUTAGE)  # the link stays cut for as long as that, whatever happens
     site.link.mend()
     site.lead(*NAMES)
@@ -108,5 +108,5 @@ def test_an_outage_and_another_address_lose_nothing(site: WanSite) -> None:
             site.bring_up(*NAMES)
         return len(site.told("second", "finished")) >= 4
 
-    until("all are out", out, 60)
+    until("all are out", out, 120)
     assert Counter(site.told("second", "finished")) == Counter(("w-0", "w-1", "w-2", "w-3"))

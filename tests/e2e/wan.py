@@ -49,7 +49,7 @@ class Link:
     def start(self) -> None:
         """Listen at a free ``port`` on all addresses."""
         self._thread.start()
-        assert self._ready.wait(5)
+        assert self._ready.wait(30)
 
     def cut(self) -> None:
         """Everything under way is lost, and nobody gets through until ``mend``."""
@@ -64,7 +64,7 @@ class Link:
         """End it."""
         self.cut()
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(30)
         self._loop.close()
 
     def _run(self) -> None:
