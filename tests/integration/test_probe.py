@@ -300,21 +300,26 @@ def refusing_cpu(code: int, error: int) -> Handler:
 
 
 @pytest.mark.parametrize(
-    ("code", "error", "setting"),
+    ("code", "error", "slot", "setting"),
     [
-        (3, 0, "Permit access with PUT/GET communication"),
-        (0xFF, 0x8104, "Permit access with PUT/GET communication"),
-        (0x0A, 0, "Optimized block access"),
+        (3, 0, 1, "Permit access with PUT/GET communication"),
+        (0xFF, 0x8104, 1, "Permit access with PUT/GET communication"),
+        (0x0A, 0, 1, "Optimized block access"),
+        (3, 0, 2, "S7-300 and S7-400: set 'Protection'"),
+        (0x0A, 0, 2, "S7-300 and S7-400: no data block that was asked for is loaded"),
     ],
 )
-def test_a_cpu_that_refuses_is_told_by_the_setting_to_change(code: int, error: int, setting: str) -> None:
+def test_a_cpu_that_refuses_is_told_by_the_setting_to_change(
+    code: int, error: int, slot: int, setting: str
+) -> None:
     async def work() -> Report:
         async with listening(refusing_cpu(code, error)) as port:
-            return await probe(f"s7://127.0.0.1:{port}/0/1", (), TIMEOUT_NS)
+            return await probe(f"s7://127.0.0.1:{port}/0/{slot}", (), TIMEOUT_NS)
 
     report = run(work())
     assert report.answered
     assert "areas" not in report.sections
+    assert all(("S7-300" in line) is (slot == 2) for line in report.advice), report.advice
     assert any(setting in line for line in report.advice), report.advice
 
 

@@ -185,7 +185,7 @@ server = Protected(log=False)
 
 
 def test_put_get_is_disabled(tmp_path: Path) -> None:
-    """python-snap7's own server, which refuses to be read as a CPU does that does not permit PUT/GET."""
+    """python-snap7's own server, which is an S7-315, and refuses to be read as one that is protected."""
     assert PROTECTED != SNAP7_SERVER
     with process(sys.executable, "-c", PROTECTED) as (_, port):
         gateway = Gateway(tmp_path / "gw", f"s7://127.0.0.1:{port}/0/1", S7)
@@ -193,9 +193,9 @@ def test_put_get_is_disabled(tmp_path: Path) -> None:
             until("a refusal", lambda: gateway.json("plc")["devices"][0]["refused"])
             found = gateway.selftest()
             said = gateway.shell("plc")
-    assert "function not available; PUT/GET is disabled" in found["tags plc"]["text"]
-    assert "Permit access with PUT/GET" in found["tags plc"]["do"]
-    assert "permit PUT/GET" in " ".join(said.stdout.split())
+    assert "function not available; the CPU or the data block is protected" in found["tags plc"]["text"]
+    assert "S7-300 and S7-400: set 'Protection'" in found["tags plc"]["do"]
+    assert "set the CPU's protection to level 1" in " ".join(said.stdout.split())
 
 
 def test_where_put_get_is_permitted_nothing_is_said_of_it(tmp_path: Path) -> None:

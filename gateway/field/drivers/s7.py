@@ -19,6 +19,7 @@ from gateway.errors import DeviceRefused
 from gateway.field.drivers.base import Identity
 from gateway.field.drivers.blocks import Area
 from gateway.field.drivers.memory import MemoryDriver
+from gateway.field.s7family import PROTECTED, family
 from gateway.field.security import Access
 from gateway.field.tags import Tag
 from gateway.field.types import Value
@@ -35,29 +36,21 @@ _FRAGMENTS = 32  # of one system status list, at most
 _PROGRAM = Area("DB", 3)  # where a virtual controller shows its program's name and hash
 _NAME, _HASH = 32, 64
 
-_ACCESS = (
-    "permit PUT/GET in the CPU's protection settings and switch off 'optimized block access' "
-    "of the data block of {}"
-)
 _PLACE = "check rack and slot in the device's address: 0/1 for an S7-1200 or S7-1500, 0/2 for an S7-300"
-_ADDRESS = (
-    "check the address of {} in the station file; the data block must exist, be long enough, "
-    "and have 'optimized block access' off"
-)
+_FAULT = "hardware error"
 _CODES = {
-    0x01: ("hardware error", "look at the CPU's diagnostic buffer"),
-    0x03: ("access not allowed", _ACCESS),
-    0x05: ("address out of range", _ADDRESS),
-    0x06: ("data type not supported", _ADDRESS),
-    0x07: ("data type inconsistent", _ADDRESS),
-    0x0A: ("object does not exist", _ADDRESS),
-    0x8104: ("function not available", _ACCESS),
-    0x8404: ("function cannot be performed", _ADDRESS),
-    0x8701: ("addressing error", _ADDRESS),
-    0x8703: ("access to object refused", _ACCESS),
-    0xD602: ("access not allowed", _ACCESS),
+    0x01: _FAULT,
+    0x03: "access not allowed",
+    0x05: "address out of range",
+    0x06: "data type not supported",
+    0x07: "data type inconsistent",
+    0x0A: "object does not exist",
+    0x8104: "function not available",
+    0x8404: "function cannot be performed",
+    0x8701: "addressing error",
+    0x8703: "access to object refused",
+    0xD602: "access not allowed",
 }
-_HINTS = dict(_CODES.values())
 
 
 def open_url(
@@ -117,6 +110,7 @@ class S7Driver(MemoryDriver):
         self._s7 = S7Protocol()
         self._sequence = 0
         self._pdu = _PDU
+        self._product = ""  # as the CPU tells it
 
     async def shake_hands(self) -> None:
         parameters = struct.pack(">BBHBBHBBB", 0xC1, 2, 0x0100, 0xC2, 2, self._called, 0xC0, 1, 10)
@@ -139,7 +133,10 @@ class S7Driver(MemoryDriver):
         return self._pdu - _WRITE_OVERHEAD
 
     def advice(self, code: str, names: str) -> str:
-        return _HINTS.get(code, "look at the CPU's diagnostic buffer").format(names)
+        if code == _FAULT or code not in _CODES.values():
+            return "look at the CPU's diagnostic buffer"
+        found = family(self._product, self.place[1])
+        return (found.short_access if code in PROTECTED else found.short_block).format(names)
 
     def farewell(self) -> bytes:
         return _HANG_UP
@@ -200,6 +197,7 @@ class S7Driver(MemoryDriver):
             code = parse_order_code_szl(order)
             product = _text(code.OrderCode)
             version = f"{code.V1}.{code.V2}.{code.V3}"
+            self._product = product
         cpu = await self._status_list(0x001C)
         if cpu is not None:
             info = parse_cpu_info_szl(cpu)
@@ -249,7 +247,7 @@ class S7Driver(MemoryDriver):
 
 def _refusal(code: int) -> DeviceRefused:
     unnamed = get_protocol_error_message(code) if code > 0xFF else f"code {code:#04x}"
-    return DeviceRefused(_CODES.get(code, (unnamed,))[0], "request")
+    return DeviceRefused(_CODES.get(code, unnamed), "request")
 
 
 def _text(raw: bytes) -> str:

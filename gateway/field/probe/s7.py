@@ -13,6 +13,7 @@ from gateway.field.probe.asking import Asking
 from gateway.field.probe.expect import Expectation, bits, readings
 from gateway.field.probe.extent import extent
 from gateway.field.probe.report import Report
+from gateway.field.s7family import PROTECTED, family
 
 BLOCKS = 64
 """So many data blocks are asked for, from DB1."""
@@ -20,15 +21,6 @@ PLACES = ((0, 1), (0, 0), (0, 2), (0, 3))
 """Rack and slot, where CPUs usually are: S7-1200 and S7-1500, also 1200, S7-300, S7-400."""
 AREAS = {"I": "inputs", "Q": "outputs", "M": "memory"}
 _LAST = 65535
-_PROTECTED = ("access not allowed", "function not available", "access to object refused")
-PUT_GET = (
-    "S7-1200 and S7-1500: tick 'Permit access with PUT/GET communication from remote partner' in the CPU's "
-    "properties under 'Protection & Security', 'Connection mechanisms', and download the hardware"
-)
-OPTIMIZED = (
-    "S7-1200 and S7-1500: a data block with 'Optimized block access' looks as if it did not exist; untick it "
-    "in the block's properties under 'Attributes', compile and download"
-)
 
 
 async def examine(
@@ -117,7 +109,9 @@ def _advise(asking: Asking[S7Driver], report: Report) -> None:
     blocks = sum(str(record["area"]).startswith("DB") for record in report.sections.get("areas", ()))
     report.add("limits", what="data blocks asked for", value=f"DB1 to DB{BLOCKS}, {blocks} answered")
     report.add("limits", what="refusals", value=said or "none")
-    if any(code in asking.refusals for code in _PROTECTED):
-        report.advice.append(PUT_GET)
+    known = [str(each["says"]) for each in report.sections.get("identity", ()) if each["what"] == "product"]
+    found = family(" ".join(known), asking.driver.place[1])
+    if any(code in asking.refusals for code in PROTECTED):
+        report.advice.append(found.access)
     if not blocks:
-        report.advice.append(OPTIMIZED)
+        report.advice.append(found.block)

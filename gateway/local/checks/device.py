@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gateway.device import Device
 from gateway.field.probe.probe import probe
+from gateway.field.s7family import PROTECTED, family, slot_of
 from gateway.field.tags import Tag
 from gateway.field.types import Value
 from gateway.local.checks.finding import Finding, ok, unseen, wrong
@@ -18,7 +19,6 @@ from gateway.local.messages import DeviceShown
 TIMEOUT_NS = 2_000_000_000
 WITHIN_S = 20.0
 _CODE = re.compile(r"refused with (?P<code>[^;]+)(?:; (?P<do>.*))?", re.DOTALL)
-_PROTECTED = ("access not allowed", "function not available", "access to object refused")
 _ADDRESS = (
     "read the address off the device, and correct it in the line or station file (gateway.json: addresses)"
 )
@@ -68,10 +68,9 @@ def refusals(shown: DeviceShown) -> list[Finding]:
 def _refusal(shown: DeviceShown, code: str, tags: list[tuple[str, str]]) -> Finding:
     first, do = tags[0]
     which = first if len(tags) == 1 else f"{first} and {len(tags) - 1} more"
-    if shown.protocol == "s7" and code in _PROTECTED:
-        from gateway.field.probe.s7 import PUT_GET
-
-        return wrong(f"tags {shown.name}", f"the CPU refuses {which}: {code}; PUT/GET is disabled", PUT_GET)
+    if shown.protocol == "s7" and code in PROTECTED:
+        cpu = family(shown.who, slot_of(shown.address))
+        return wrong(f"tags {shown.name}", f"the CPU refuses {which}: {code}; {cpu.disabled}", cpu.access)
     return wrong(f"tags {shown.name}", f"{which} refused: {code}", do or "see plc")
 
 
