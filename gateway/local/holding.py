@@ -16,6 +16,13 @@ RENEW_S = 0.25
 PRESENT_S = 600.0  # without a command nobody is there
 
 
+_ENDED = {
+    "link": "a device is not connected; plc says why",
+    "lease": "the lease has ended",
+    "aborted": "it was aborted",
+}
+
+
 class Holding:
     """The lease of one shell on the station of the agent in ``folder``, on a connection of its own.
 
@@ -55,7 +62,8 @@ class Holding:
             answer = self._client.ask(Run(self.token, actions, watch=(), keep=True), Trace)
         if isinstance(answer, Refused):
             return answer.why
-        return "" if answer.ended == "done" else f"not done: {answer.ended}"
+        lost = [f"{device} is not connected: {why}" for device, why in answer.lost.items()]
+        return "" if answer.ended == "done" else "; ".join(lost) or _ENDED.get(answer.ended, answer.ended)
 
     def give_back(self) -> None:
         """End it: forces end, the safe state is driven."""

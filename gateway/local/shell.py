@@ -38,6 +38,7 @@ class Shell(cmd2.Cmd):
 
     def __init__(self, file: Path, config: AgentConfig, history: str = "") -> None:
         rich_utils.ALLOW_STYLE = rich_utils.AllowStyle.NEVER
+        cmd2.Cmd.DEFAULT_CATEGORY = "The shell"  # of the commands that it brings along
         self.file, self.config = file, config
         self.folder = Path(config.state)
         self.lease: Holding | None = None

@@ -29,10 +29,20 @@ def table(names: Sequence[str], rows: Sequence[Sequence[str]], width: int = WIDT
         head = "".join(
             _cut(cell, size).ljust(size) + _GAP for cell, size in zip(row, widths[:-1], strict=False)
         )
-        parts = textwrap.wrap(row[-1], max(1, last)) or [""]
+        parts = _wrapped(row[-1], max(1, last))
         yield (head + parts[0]).rstrip()
         for part in parts[1:]:
             yield " " * len(head) + part
+
+
+def times(count: int) -> str:
+    """How often."""
+    return "once" if count == 1 else f"{count} times"
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """A name with a hyphen is one word."""
+    return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
 
 
 def _cut(cell: str, size: int) -> str:
@@ -49,7 +59,7 @@ def pairs(facts: Sequence[tuple[str, str]], width: int = WIDTH) -> Iterator[str]
 
 def hanging(head: str, text: str, width: int = WIDTH) -> Iterator[str]:
     """``head`` and the ``text`` beside it, which goes on under itself."""
-    parts = textwrap.wrap(printable(text), max(20, width - len(head))) or [""]
+    parts = _wrapped(printable(text), max(20, width - len(head)))
     yield (head + parts[0]).rstrip()
     for part in parts[1:]:
         yield " " * len(head) + part

@@ -158,6 +158,8 @@ def explain(error: OSError, files: TlsFiles | None) -> str:
             return f"{files.key} is for the gateway's own user; try as root"
         case socket.gaierror():
             return "no such host name"
+        case ConnectionRefusedError():
+            return "it refuses the connection: nothing listens at that port"
         case TimeoutError():
             return (
                 "no answer in time" if files is None else "no answer in time; is it a broker that speaks TLS?"

@@ -39,6 +39,15 @@ def test_the_last_column_goes_on_under_itself() -> None:
     assert " ".join(lines[1:]).split() == ["x", *["word"] * 40]
 
 
+def test_a_name_with_a_hyphen_is_not_torn() -> None:
+    assert list(hanging("", "run=belt-run ok=drive-ok", 20)) == ["run=belt-run", "ok=drive-ok"]
+    assert list(table(("a", "b"), [("x" * 10, "run=belt-run ok=drive-ok")], 30)) == [
+        "a           b",
+        "xxxxxxxxxx  run=belt-run",
+        "            ok=drive-ok",
+    ]
+
+
 def test_a_long_name_is_cut_where_it_can_be_seen() -> None:
     line = list(table(("a", "b"), [("n" * 200, "v")]))[1]
     assert "~" in line

@@ -15,6 +15,7 @@ from gateway.field.types import Value
 from gateway.local.checks.finding import Finding, ok, unseen, wrong
 from gateway.local.checks.words import swapped
 from gateway.local.messages import DeviceShown
+from gateway.local.table import times
 
 TIMEOUT_NS = 2_000_000_000
 WITHIN_S = 20.0
@@ -33,7 +34,7 @@ def connection(device: Device, folder: str, shown: DeviceShown | None) -> Findin
         took = (
             f", answers in {shown.mean / 1e6:.1f} ms, {shown.slowest / 1e6:.1f} at most" if shown.mean else ""
         )
-        lost = f"; it was lost {shown.losses} times" if shown.losses else ""
+        lost = f"; it was lost {times(shown.losses)}" if shown.losses else ""
         return ok(check, f"{address} is connected{took}{lost}")
     if role == "served":
         if shown is None:
@@ -82,7 +83,8 @@ def order(name: str, tags: Mapping[str, Tag], values: Mapping[str, Value]) -> Fi
         return None
     found = swapped(many, values)
     if found is None:
-        return ok(f"words {name}", f"{len(many)} numbers of two words or more make sense")
+        said = "1 number makes" if len(many) == 1 else f"{len(many)} numbers make"
+        return ok(f"words {name}", f"{said} sense as read, of two words or more")
     more = f" ({found.others} more alike)" if found.others else ""
     what = (
         f"{found.tag.name} shows {found.value:.4g}; in the order {found.order} it is {found.meant:.6g}{more}"

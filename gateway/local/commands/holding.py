@@ -60,7 +60,7 @@ class Writing(Commands):
             shell.say("given back: forces have ended, the safe state is driven")
         else:
             lease = shell.ask(AskLease(), LeaseShown)
-            shell.tell(lease, pairs(_lease(lease), shell.width), json)
+            shell.tell(lease, pairs(_lease(lease, shell.lease is not None), shell.width), json)
 
     @with_annotated
     def do_force(
@@ -128,8 +128,9 @@ def _value(ref: TagRef, text: str, station: Station) -> Value:
     return station.tags[ref.tag].part(ref).parse(text)
 
 
-def _lease(lease: LeaseShown) -> list[tuple[str, str]]:
+def _lease(lease: LeaseShown, own: bool) -> list[tuple[str, str]]:
     held = f"{lease.holder}, for {lease.left / 1e9:.1f} s unless renewed" if lease.holder else "nobody"
+    held = f"this shell, as {held}" if own and lease.holder else held
     return [
         ("held by", held),
         ("since", clock(lease.since)[:8] if lease.since else ""),

@@ -36,8 +36,12 @@ class Surroundings(Commands):
         silent = sorted(expected - heard.voices.keys())
         rows += [(node, "not heard", "", "a neighbour of this station") for node in silent]
         shell.tell(heard.voices, table(("node", "is", "clock", "says"), rows, shell.width), json)
-        if not rows and not json:
-            shell.say("nobody is heard; net shows whether the brokers answer")
+        if json:
+            return
+        if all(why for why, _ in heard.brokers.values()):
+            shell.say("no broker answers, so nobody can be heard; net says why")
+        elif not rows:
+            shell.say("nobody is heard")
 
     @with_annotated
     def do_net(self, json: Json = False) -> None:

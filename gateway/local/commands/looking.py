@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -30,10 +30,16 @@ from gateway.local.messages import (
     Witnessed,
 )
 from gateway.local.sockets import connections
-from gateway.local.table import hanging, pairs, table
+from gateway.local.table import hanging, pairs, table, times
 from gateway.units import duration, format_duration
 
 MOST_WATCHED = 20  # lines that fit a terminal
+_MARKS = {
+    "*": "is forced",
+    "#": "is forced in vain: something overwrites it",
+    "!": "is bad: the last value known",
+    "?": "is uncertain: the device doubts it",
+}
 
 
 class Looking(Commands):
@@ -67,7 +73,8 @@ class Looking(Commands):
             if any(wanted in text.lower() for text in (tag.name, tag.device, tag.address, tag.title))
         ]
         names = ("tag", "dir", "value", "unit", "type", "address")
-        shell.tell(found, table(names, [_row(tag) for tag in found], shell.width), json)
+        rows = [_row(tag) for tag in found]
+        shell.tell(found, [*table(names, rows, shell.width), *_legend(found)], json)
         if not found:
             shell.fail(f"no tag has {filter!r} in its name, device or address")
 
@@ -163,23 +170,34 @@ def show(value: Value) -> str:
 
 
 def _row(tag: TagShown) -> tuple[str, ...]:
-    mark = (
-        "#" if tag.overwritten else "*" if tag.forced else {"bad": "!", "uncertain": "?"}.get(tag.quality, "")
-    )
     direction = "in" if tag.direction == "input" else "out"
-    return tag.name, direction, show(tag.value) + mark, tag.unit, tag.type, tag.address
+    unit = "" if tag.unit == "1" else tag.unit  # the unit of what has none
+    return tag.name, direction, show(tag.value) + _mark(tag), unit, tag.type, tag.address
+
+
+def _mark(tag: TagShown) -> str:
+    if tag.overwritten or tag.forced:
+        return "#" if tag.overwritten else "*"
+    return {"bad": "!", "uncertain": "?"}.get(tag.quality, "")
+
+
+def _legend(tags: Iterable[TagShown]) -> Iterator[str]:
+    """What the marks mean that stand at ``tags``."""
+    marks = {_mark(tag) for tag in tags}
+    for mark, meaning in _MARKS.items():
+        if mark in marks:
+            yield f"{mark} {meaning}"
 
 
 def _status(status: Status) -> Iterator[tuple[str, str]]:
     state = status.state
-    up = [url for url, is_up in status.brokers.items() if is_up]
     yield "station", f"{status.station} ({status.title}) of line {status.line}, mode {status.mode}"
     yield "gateway", f"version {status.version}, runs for {_long(status.uptime)}, process {status.pid}"
     yield "barred", status.barred
     yield "devices", "all connected" if not status.lost else ""
     for name, why in status.lost.items():
         yield f"device {name}", why
-    yield "brokers", f"{len(up)} of {len(status.brokers)} up" if status.brokers else "none"
+    yield "brokers", _brokers(status.brokers)
     held = f"held by {state.holder} since {clock(state.since)[:8]}"
     yield "lease", held if state.holder else "nobody holds it: nothing is written"
     yield "forces", ", ".join(f"{ref} at {show(value)}" for ref, value in state.forced.items())
@@ -196,11 +214,16 @@ def _status(status: Status) -> Iterator[tuple[str, str]]:
     yield "problem", "" if status.lost else state.problem
 
 
+def _brokers(brokers: Mapping[str, bool]) -> str:
+    up = sum(brokers.values())
+    why = "" if up == len(brokers) else "; net says why"
+    return f"{up} of {len(brokers)} up{why}" if brokers else "none"
+
+
 def _witnessed(witness: Witnessed) -> Iterator[tuple[str, str]]:
-    up = [url for url, is_up in witness.brokers.items() if is_up]
     yield "witness", f"{witness.node} of line {witness.line}; it has no station"
     yield "gateway", f"version {witness.version}, runs for {_long(witness.uptime)}, process {witness.pid}"
-    yield "brokers", f"{len(up)} of {len(witness.brokers)} up" if witness.brokers else "none"
+    yield "brokers", _brokers(witness.brokers)
     yield from witness.chain.items()
 
 
@@ -219,7 +242,7 @@ def _device(each: DeviceShown) -> Iterator[tuple[str, str]]:
     if each.requests:
         trips = f"{each.mean / 1e6:.2f} ms on average, {each.slowest / 1e6:.2f} ms at most"
         yield "  answers", f"{trips}; {each.requests} requests, {each.errors} errors"
-    yield "  lost", f"{each.losses} times" if each.losses else ""
+    yield "  lost", times(each.losses) if each.losses else ""
     held = connections(each.address)
     if held is not None and each.role != "served":
         yield (

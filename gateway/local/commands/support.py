@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -75,7 +76,7 @@ class Support(Commands):
             return
         expected = [expect] if expect else []
         if command(url, expected, "2 s", json, shell.say, security):
-            shell.fail(f"{url} does not answer as asked")
+            shell.fail("it does not answer as asked", "selftest looks for the cause")
 
     @with_annotated
     def do_logs(
@@ -86,7 +87,10 @@ class Support(Commands):
         """The last lines of the gateway's log, since it was started."""
         shell = shell_of(self)
         logs = shell.ask(AskLogs(count), Logs)
-        shell.tell(logs, logs.lines, json)
+        lines: Iterable[str] = logs.lines
+        if shell.stdout.isatty():  # else a line is a line, to be searched
+            lines = (part for line in logs.lines for part in hanging("", line, shell.width))
+        shell.tell(logs, lines, json)
 
     @with_annotated
     def do_bundle(
