@@ -33,6 +33,7 @@ from gateway.net.messages import (
     Run,
 )
 from gateway.net.roles import holds
+from gateway.scenario import show
 from gateway.station import Mode, Station
 from gateway.twin.discrepancy import Discrepancy
 from gateway.twin.twin import Twin
@@ -301,7 +302,7 @@ class Commands:
         """Hold ``ref`` at ``value``; its old value is journalled already."""
         self._tell_force(ref, value)
         self.gate.hold(ref, value)
-        self._telling.event("force", f"{ref} held at {value}")
+        self._telling.event("force", f"{ref} held at {show(value)}")
 
     def free(self, ref: TagRef) -> None:
         """End a force."""

@@ -37,3 +37,4 @@ def test_device_and_broker_are_off(tmp_path: Path) -> None:
         assert "go in false! BOOL coil:100 ! is bad: the last value known" in shown
         assert "forced" not in shown  # the marks that stand there, and no other
         assert "Cmd2" not in says("help")
+        assert f"{refuses}; start what answers there, or the port is wrong" in says("selftest")

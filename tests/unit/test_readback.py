@@ -31,7 +31,7 @@ def test_a_force_that_holds_is_shown_as_held() -> None:
     bench.run(token, Force(COMMAND, 7), Force(NEXT, True), Pause(300 * MS), keep=True)
     assert state(bench).forced == {"command": 7, "next": True}
     assert state(bench).overwritten == {}
-    assert forces(bench) == ["force: command held at 7", "force: next held at True"]
+    assert forces(bench) == ["force: command held at 7", "force: next held at true"]
 
 
 def test_one_that_is_overwritten_shows_what_is_there_and_is_told_once() -> None:

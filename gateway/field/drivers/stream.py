@@ -20,6 +20,7 @@ from typing import cast
 from gateway.errors import ConnectionLost, GatewayError, ProtocolViolation
 from gateway.field.drivers.base import Statistics
 
+UNSERVED = "nothing listens at that port"  # so the host itself is there
 _CODE = re.compile(r"\[Errno (\d+)\]")
 Measure = Callable[[bytes | bytearray], int]
 """The length of the frame that the bytes begin with, 0 while that is not known yet; ValueError says what
@@ -33,7 +34,7 @@ def plain(peer: str, error: OSError) -> str:
     # Of a host with several addresses asyncio tells all failures in one text, and no number.
     codes = {error.errno} if error.errno else {int(code) for code in _CODE.findall(str(error))}
     if codes == {errno.ECONNREFUSED}:
-        return f"{peer} refuses the connection: nothing listens at that port"
+        return f"{peer} refuses the connection: {UNSERVED}"
     if errno.EHOSTUNREACH in codes:
         return f"{peer} is not reached: nobody answers at that address"
     if errno.ENETUNREACH in codes:

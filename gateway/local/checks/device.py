@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.device import Device
+from gateway.field.drivers.stream import UNSERVED
 from gateway.field.probe.probe import probe
 from gateway.field.s7family import PROTECTED, family, slot_of
 from gateway.field.tags import Tag
@@ -53,6 +54,8 @@ def connection(device: Device, folder: str, shown: DeviceShown | None) -> Findin
         return wrong(check, f"{address} answers a probe, but {shown.problem}", "see plc and logs")
     if report.advice:
         return wrong(check, report.reason, "; ".join(report.advice))
+    if UNSERVED in report.reason:
+        return wrong(check, report.reason, f"start what answers there, or the port is wrong: {_ADDRESS}")
     return wrong(check, report.reason, f"if the device is on, the address is wrong: {_ADDRESS}")
 
 
