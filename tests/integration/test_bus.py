@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from paho.mqtt import publish as plain
+from shell_support import until
 
 from gateway.net import bus as bus_module
 from gateway.net import link as link_module
@@ -287,14 +287,6 @@ def test_what_waits_for_a_broker_is_bounded(monkeypatch: pytest.MonkeyPatch, sta
         bus.close(0.5)
 
 
-def until_doubled(bus: Bus, before: int) -> None:
-    """Until a second broker's copy has come, too, of one more message than ``before``."""
-    deadline = time.monotonic() + WITHIN_S
-    while bus.counters.duplicates <= before:
-        assert time.monotonic() < deadline, "each message came once only"
-        time.sleep(0.01)
-
-
 def test_two_brokers_of_which_one_dies(broker: Broker, second: Broker, started: Start) -> None:
     seen = States()
     brokers = [broker.url, second.url]
@@ -320,7 +312,7 @@ def test_two_brokers_of_which_one_dies(broker: Broker, second: Broker, started: 
     before = rig.counters.duplicates
     assert gateway.publish(EVENT, "event", b"end", qos=1)
     assert inbox.bodies(1) == [b"end"]
-    until_doubled(rig, before)
+    until("the other broker's copy", lambda: rig.counters.duplicates > before)
     assert inbox.empty()
     assert rig.counters.stale == 0
 
@@ -412,9 +404,8 @@ def test_a_loop_that_does_not_keep_up_loses_the_newest(
         for number in range(130):
             gateway.publish(EVENT, "event", str(number).encode(), qos=1)
         arrived.bodies(130)
-        tick = threading.Event()
-        while bus.counters.received < 130:  # there is no event for what is dropped
-            tick.wait(0.001)
+        # There is no event for what is dropped.
+        until("all of it", lambda: bus.counters.received >= 130)
         assert bus.counters.dropped_inbox == 30
         async with asyncio.timeout(WITHIN_S):
             assert [await came.get() for _ in range(100)] == [str(number).encode() for number in range(100)]

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from shell_support import until
 
 from rig.backend import RigFault
 from rig.child import Child
@@ -52,8 +53,7 @@ def test_its_last_words_are_in_the_log(talker: Child) -> None:
 
 def test_a_sealed_log_stays_as_it_is(talker: Child) -> None:
     say(talker, "before", 1)
-    while "before" not in talker.log.read_text():
-        time.sleep(0.01)
+    until("it is in the log", lambda: "before" in talker.log.read_text())
     talker.seal()
     say(talker, "after", 100_000)  # far more than fits into a pipe: it is read all the same
     end(talker)
