@@ -127,6 +127,7 @@ def _only(
         elif name not in tags:
             near = difflib.get_close_matches(name, tags, 1, 0.5)
             hint = f"did you mean {near[0]!r}?" if near else "name inputs of the station"
+            named.update(near)  # what is meant may be written: nothing is said of where that is needed
             bad(f"{name} is not a tag of this station", hint)
         elif name in safety:
             bad(f"{name} is a safety tag, which is never written", "leave it out")

@@ -164,6 +164,12 @@ def test_what_is_wrong_with_writes_is_said_at_its_column(tmp_path: Path) -> None
     assert [each.split(": ")[0] for each in said] == [f"{at}:22", f"{at}:30", f"{at}:42"]
 
 
+def test_a_slip_in_only_is_said_once_and_not_where_the_tag_is_needed(tmp_path: Path) -> None:
+    setting = ("    place: belt\n", "    place: belt\n    set: {ok: 'true'}\n")
+    (said,) = load(tmp_path, (TWIN, f"writes: {{only: [command, okk]}}\n{TWIN}"), setting)
+    assert "okk is not a tag of this station; did you mean 'ok'?" in said
+
+
 SHARED = """twinline: station 1
 id: screw
 devices:
