@@ -12,7 +12,7 @@ from gateway.local.table import printable
 log = logging.getLogger("gateway")
 MAX_TOLD = 32  # senders of one cause: those that are made up are not worth more lines
 MAX_KINDS = 8  # of one sender and cause
-LONGEST = 300  # characters of why: names in it are the sender's
+LONGEST = 300  # characters of who and of why: the names are the sender's
 _NUMBER = re.compile(r"\d+")
 
 
@@ -29,7 +29,7 @@ class Refusals:
 
         What is said in the same words but for their numbers is of one kind.
         """
-        why = printable(why[:LONGEST])
+        sender, why = printable(sender[:LONGEST]), printable(why[:LONGEST])
         kind = _NUMBER.sub("0", why)
         with self._lock:
             self._counts[cause] += 1

@@ -131,7 +131,7 @@ class Bus:
         self._retained: dict[str, _Retained] = {}
         self._inbox: deque[tuple[Handler, Delivery]] = deque()
         self._woken = False
-        self._complained: set[str] = set()
+        self._complained: set[tuple[str, str]] = set()
         events = LinkEvents(self._last_will, self._changed, self._received)
         # Whoever knows a client's id can have the broker end its connection, so nobody can guess it.
         client_id = f"{node}-{secrets.token_hex(8)}"
@@ -275,15 +275,15 @@ class Bus:
         owner = topics.topic_sender(topic)
         if isinstance(envelope, Malformed):
             self.counters.malformed += 1
-            self._complain(owner or topic, f"a message that does not decode: {envelope.reason}")
+            self._complain(owner or topic, "malformed", f"a message that does not decode: {envelope.reason}")
             return None
         if owner not in (None, envelope.sender):
             self.counters.wrong_sender += 1
-            self._complain(envelope.sender, f"sent on {topic}, which belongs to {owner}")
+            self._complain(envelope.sender, "foreign", f"sent on {topic}, which belongs to {owner}")
             return None
         if retained and not topics.retainable(topic):
             self.counters.retained_refused += 1
-            self._complain(envelope.sender, f"a retained message on {topic}, where none may be")
+            self._complain(envelope.sender, "retained", f"a retained message on {topic}, where none may be")
             return None
         if not self._passes(link, topic, envelope):
             self.counters.screened += 1
@@ -319,9 +319,9 @@ class Bus:
             return self._unsigned.look(envelope)
         return self._unsigned.admit(envelope)
 
-    def _complain(self, sender: str, what: str) -> None:
-        if sender not in self._complained and len(self._complained) < MAX_COMPLAINTS:
-            self._complained.add(sender)
+    def _complain(self, sender: str, kind: str, what: str) -> None:
+        if (sender, kind) not in self._complained and len(self._complained) < MAX_COMPLAINTS:
+            self._complained.add((sender, kind))
             log.warning("%s: %s; from now on only counted", sender, what)
 
     def _deliver(self, handler: Handler, delivery: Delivery) -> None:

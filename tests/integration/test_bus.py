@@ -219,13 +219,17 @@ def test_what_does_not_decode_is_counted_and_told_once(
     assert len([record for record in caplog.records if "does not decode" in record.message]) == 1
 
 
-def test_nobody_sends_on_anothers_topic(broker: Broker, started: Start) -> None:
+def test_nobody_sends_on_anothers_topic(
+    broker: Broker, started: Start, caplog: pytest.LogCaptureFixture
+) -> None:
     rig, inbox = listener([broker.url], EVENTS)
     started(rig)
+    send_raw(broker, EVENT.replace("st-a", "st-b"), b"garbage")  # what else is said of it does not hide this
     send_raw(broker, EVENT, seal(EVENT, envelope(sender="st-b")), seal(EVENT, envelope()))
     assert inbox.next().envelope.sender == "st-a"
     assert inbox.empty()
     assert rig.counters.wrong_sender == 1
+    assert len([each for each in caplog.messages if each.startswith(f"st-b: sent on {EVENT}")]) == 1
 
 
 def test_a_command_cannot_be_kept_for_later(broker: Broker, started: Start) -> None:
