@@ -25,6 +25,17 @@ def draw(who: str, count: int, height: int, members: tuple[str, ...]) -> list[st
     ]
 
 
+def place(me: str, who: str, count: int, height: int, members: tuple[str, ...], enough: int) -> int:
+    """The how manieth ``me`` is in that draw; from ``enough`` on it is not looked at any closer."""
+    drawn, before = encode((who, count, height)), 0
+    mine = digest(drawn, me.encode()), me
+    for each in members:
+        if before == enough:
+            break
+        before += each != who and (digest(drawn, each.encode()), each) < mine
+    return before
+
+
 class CatchUp:
     """What a node that may lack blocks has asked for, and whom it may ask."""
 

@@ -165,7 +165,7 @@ class DecidedChain:
         enrolled = tx.node in self.state.parties
         if not enrolled and verifies(self._keys, tx.node, tx):
             return f"{tx.node} is not enrolled any more"
-        return self._unreadable(tx, keep=enrolled)
+        return self._unreadable(tx, digest(encode(tx)) if enrolled else None)
 
     def unsound(self, tx: Tx) -> str:
         """Why ``tx`` can be in no block, whatever it records; or nothing."""
@@ -173,21 +173,22 @@ class DecidedChain:
             return f"transaction {tx.seq} of {tx.node} is of chain {tx.chain}"
         if tx.node not in self.state.parties:
             return f"{tx.node} is not enrolled"
-        if digest(encode(tx)) in self._sound:
+        data = digest(encode(tx))
+        if data in self._sound:
             return ""
         if not verifies(self._keys, tx.node, tx):
             return f"transaction {tx.seq} of {tx.node} is not signed by it"
-        return self._unreadable(tx, keep=True)
+        return self._unreadable(tx, data)
 
-    def _unreadable(self, tx: Tx, keep: bool) -> str:
-        """Why what it records cannot be read, or nothing; ``keep`` in mind that it is sound."""
+    def _unreadable(self, tx: Tx, data: bytes | None) -> str:
+        """Why what it records cannot be read, or nothing; its hash ``data``, if given, is kept as sound."""
         record = read(tx)
         if isinstance(record, Malformed):
             return f"transaction {tx.seq} of {tx.node}: {record.reason}"
-        if keep:
+        if data is not None:
             if len(self._sound) >= REMEMBERED:
                 self._sound.clear()
-            self._sound.add(digest(encode(tx)))
+            self._sound.add(data)
         return ""
 
 

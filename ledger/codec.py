@@ -56,10 +56,7 @@ def decode(data: bytes, shape: Any, limit: int = MAX_BYTES) -> Any:
 
 def digest(*parts: bytes) -> bytes:
     """SHA-256 (32 bytes) over the concatenated ``parts``."""
-    state = hashlib.sha256()
-    for part in parts:
-        state.update(part)
-    return state.digest()
+    return hashlib.sha256(b"".join(parts)).digest()
 
 
 def sign(key: Ed25519PrivateKey, context: str, data: bytes) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ledger.catchup import BLOCKS, BYTES, CatchUp, draw
+from ledger.catchup import BLOCKS, BYTES, CatchUp, place
 from ledger.codec import encode
 from ledger.consensus import Consensus
 from ledger.ports import Decided, Output, Send
@@ -133,7 +133,7 @@ class Gossip:
         me, members = self.consensus.me, self.consensus.members
         if me not in members:
             return ANSWERS
-        return draw(status.who, status.count, status.height, members).index(me)
+        return place(me, status.who, status.count, status.height, members, ANSWERS)
 
     def _decided(self, status: Status) -> list[Commit]:
         """Decided blocks from the height of ``status`` on."""

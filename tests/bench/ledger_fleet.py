@@ -7,6 +7,7 @@ is *final* when the last of the nodes has decided its block and has it on disk.
 from __future__ import annotations
 
 import argparse
+import gc
 import multiprocessing
 import sys
 import tempfile
@@ -78,6 +79,7 @@ def run(members: int, rate: float, seconds: float) -> Fleet:
         Broker(Path(folder), kind="mosquitto") as broker,
     ):
         least = floor(Path(folder), broker.url, members)
+        gc.freeze()  # what is loaded here is shared with the nodes: their collectors would copy all of it
         pipes: list[Connection] = []
         processes: list[Any] = []
         for identity in identities:

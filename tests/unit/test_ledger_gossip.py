@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ledgers import UTC, Keys
 
-from ledger.catchup import BLOCKS, draw
+from ledger.catchup import BLOCKS, draw, place
 from ledger.chain import DecidedChain
 from ledger.codec import digest
 from ledger.consensus import Consensus
@@ -210,3 +212,12 @@ def test_nobody_is_told_more_than_that_between_two_statuses_however_it_asks() ->
     assert answers <= ASKED_ON
     repeated = [bool(gossip.answer(told("w1", count, 1))) for count in range(1, ASKED_ON)]
     assert sum(repeated) <= EACH
+
+
+@given(st.integers(1, 20), st.integers(0, 9), st.integers(1, 9), st.integers(1, 5))
+def test_a_place_is_that_in_the_draw(members: int, count: int, height: int, enough: int) -> None:
+    names = tuple(f"n{number}" for number in range(members))
+    for who in (*names, "onlooker"):
+        order = draw(who, count, height, names)
+        for me in order:
+            assert place(me, who, count, height, names, enough) == min(enough, order.index(me))
