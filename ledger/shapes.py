@@ -42,7 +42,7 @@ def converted(value: Any, shape: type[T]) -> T: ...
 def converted(value: Any, shape: Any) -> Any: ...  # a union, say
 def converted(value: Any, shape: Any) -> Any:
     """``value`` (lists, numbers, texts, tables of them) as a ``shape``; raises msgspec.ValidationError."""
-    _unpacker(shape)
+    _unpacker(shape)  # learns it in its turn; what is known then is known to convert, too
     return msgspec.convert(value, shape)
 
 
